@@ -1,0 +1,49 @@
+/* agent: everything that thinks, on the engine's loop: the process table, the channels and workers, the tools they use. It
+ * tells outward through the bus and is told through the command table. */
+#ifndef AGENT_AGENT_H
+#define AGENT_AGENT_H
+
+#include <cjson/cJSON.h>
+
+#include "agent/bus.h"
+#include "agent/process.h"
+#include "conf/config.h"
+#include "conf/home.h"
+#include "llm/client.h"
+#include "loop/job.h"
+#include "loop/loop.h"
+#include "sandbox/sandbox.h"
+#include "store/store.h"
+#include "trace/span.h"
+
+/* What an agent is made of; all lent and outliving it. */
+struct agent_parts {
+    struct loop *loop;
+    struct job_pool *jobs;
+    struct store *store;
+    struct trace *trace;
+    struct llm *llm;
+    struct sandbox *sandbox;
+    const struct config *config;
+    const struct home *home;
+};
+
+struct agent;
+/* Reconciles what an earlier engine left unfinished (SPEC A.5 "Startup"). */
+enum status agent_new(const struct agent_parts *parts, struct agent **out, struct cause *why) MUST_CHECK;
+/* Cancels everything, keeping what was had; terminal states are in the store's queue when it returns. */
+void agent_free(struct agent **a);
+
+struct process_table *agent_processes(const struct agent *a);
+struct bus *agent_bus(const struct agent *a);
+const struct agent_parts *agent_parts(const struct agent *a);
+/* Nothing runs and nothing is pending: the engine may end. */
+bool agent_idle(const struct agent *a);
+/* Adds "model", "sandbox", "processes", "store" of status --json. */
+void agent_status(const struct agent *a, cJSON *out);
+/* One object of ps --json. */
+cJSON *agent_ps_json(const struct agent *a, const struct process *p);
+/* How many tool runs of an earlier engine wait to be looked at. */
+size_t agent_interrupted_count(const struct agent *a);
+
+#endif

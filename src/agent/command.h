@@ -1,0 +1,41 @@
+/* command: the one table by which screens and the control socket act on the agent. Arguments and replies are JSON. */
+#ifndef AGENT_COMMAND_H
+#define AGENT_COMMAND_H
+
+#include <cjson/cJSON.h>
+
+#include "agent/agent.h"
+
+/* X(NAME, "name", "arguments")
+ *  open       {channel}                        the channel exists from now on, its history is loaded -> {"channel":S,"id":S}
+ *  say        {channel, text, sender?}         replies {"channel":S,"message_id":S} once it is stored
+ *  exec       {channel?, text, model?, workspace?}  replies when all has settled: the result line of DESIGN.md; abandoning
+ *                                              it cancels what it started
+ *  cancel     {process, reason?}               -> {"process":S,"cancelled":B,"message":S}
+ *  interrupt  {process}                        Ctrl-C: ends the present turn of a channel with what it had, cancels a worker
+ *  ps         {all?}                           -> {"processes":[…]} as DESIGN's ps --json
+ *  log        {process, from?}                 -> {"id":S,"entries":[…],"next":N,"live":B}
+ *  seen       {process}                        a person looked at it
+ *  interrupted {}                              -> {"runs":[…]} tool runs that a crash cut off (shown until dismissed)
+ *  dismiss    {call_id}                        such a run has been looked at
+ */
+#define COMMAND_TABLE(X)                                                                           \
+    X(OPEN, "open") X(SAY, "say") X(EXEC, "exec") X(CANCEL, "cancel") X(INTERRUPT, "interrupt")    \
+    X(PS, "ps") X(LOG, "log") X(SEEN, "seen") X(INTERRUPTED, "interrupted") X(DISMISS, "dismiss")
+enum command {
+#define X(name, text) COMMAND_##name,
+    COMMAND_TABLE(X)
+#undef X
+};
+enum status command_from_string(const char *s, enum command *out) MUST_CHECK;
+
+struct command_call;
+/* Once, perhaps before command_run() returns. body is taken (may be NULL); why is "" when OK. */
+typedef void command_reply_fn(void *arg, enum status st, cJSON *body, const char *why);
+/* args are lent. Returns NULL when the reply has been given already. */
+struct command_call *command_run(struct agent *a, enum command c, const cJSON *args,
+                                 command_reply_fn *fn, void *arg);
+/* The asker is gone: no reply comes any more. NULL is fine; sets NULL. */
+void command_abandon(struct command_call **c);
+
+#endif

@@ -1,0 +1,137 @@
+/* client: one streamed model call after another over curl's multi_socket interface, on the loop. Knows
+ * providers by their wire API only; routing, retries and what to do with an answer belong to the caller. */
+#ifndef LLM_CLIENT_H
+#define LLM_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "llm/message.h"
+#include "loop/loop.h"
+
+#define LLM_API_TABLE(X) X(ANTHROPIC, "anthropic")
+enum llm_api {
+#define X(name, text) LLM_API_##name,
+    LLM_API_TABLE(X)
+#undef X
+};
+
+/* How a call failed. X(NAME, "name", retriable) */
+#define LLM_FAULT_TABLE(X)                                                                         \
+    X(NOT_CONFIGURED, "not_configured", false) /* unknown provider, or no key */                   \
+    X(CONNECT, "connect", true)                /* refused, unreachable, name not found */          \
+    X(TLS, "tls", false)                                                                           \
+    X(AUTH, "auth", false)                     /* 401, 403 */                                      \
+    X(BAD_REQUEST, "bad_request", false)       /* other 4xx */                                     \
+    X(NOT_FOUND, "not_found", false)           /* 404: model or URL */                             \
+    X(OVERFLOW, "overflow", false)             /* context too long */                              \
+    X(RATE_LIMITED, "rate_limited", true)      /* 429 */                                           \
+    X(OVERLOADED, "overloaded", true)          /* 529, 503 */                                      \
+    X(SERVER, "server", true)                  /* other 5xx, error events */                       \
+    X(REDIRECT, "redirect", false)             /* never followed; the text names the target */     \
+    X(CUT, "cut", true)                        /* stream ended before its end */                   \
+    X(SILENCE, "silence", true)                /* no byte for silence_secs */                      \
+    X(GARBAGE, "garbage", true)                /* not the protocol: HTML, bad JSON, too large */   \
+    X(CANCELLED, "cancelled", false)
+enum llm_fault {
+#define X(name, text, retriable) LLM_FAULT_##name,
+    LLM_FAULT_TABLE(X)
+#undef X
+};
+const char *llm_fault_name(enum llm_fault f);
+bool llm_fault_retriable(enum llm_fault f);
+
+#define LLM_STOP_TABLE(X)                                                                          \
+    X(END_TURN, "end_turn") X(TOOL_USE, "tool_use") X(MAX_TOKENS, "max_tokens")                    \
+    X(STOP_SEQUENCE, "stop_sequence") X(PAUSE_TURN, "pause_turn") X(REFUSAL, "refusal")            \
+    X(OTHER, "other")
+enum llm_stop {
+#define X(name, text) LLM_STOP_##name,
+    LLM_STOP_TABLE(X)
+#undef X
+};
+
+struct llm_usage {
+    int64_t input_tokens; /* not counting cached ones */
+    int64_t output_tokens;
+    int64_t cache_read_tokens, cache_write_tokens;
+    double cost_usd;
+    bool cost_is_estimate; /* no price known for the model, or usage was missing */
+};
+void llm_usage_add(struct llm_usage *to, const struct llm_usage *from);
+
+struct llm_tool {
+    const char *name, *description;
+    const char *schema; /* JSON text of the input schema: an object */
+};
+
+struct llm_request {
+    const char *model; /* "provider/model"; without a slash the provider is anthropic */
+    const char *system;
+    const struct llm_history *history; /* ends with a user message */
+    const struct llm_tool *tools;
+    size_t ntools;
+    int max_tokens; /* 0: 16000 */
+};
+
+struct llm_response {
+    struct llm_message message; /* role assistant; may be moved out (zero it) */
+    enum llm_stop stop;
+    struct llm_usage usage;
+    char model[96]; /* what the provider says it was */
+};
+
+struct llm_error {
+    enum llm_fault fault;
+    int http_status;        /* 0 when none */
+    int64_t retry_after_ms; /* -1 when not told */
+    bool delivered;         /* some text or tool input had been passed on before it failed */
+    struct llm_usage usage; /* what was used all the same */
+    char text[512];         /* for a person: "anthropic: overloaded (529)"; no newline, no secret */
+};
+
+/* All on the loop's thread, never from inside llm_call_start(); any but done and error may be NULL. Exactly one of
+ * done and error is the last callback; none comes after llm_call_cancel(). Strings are lent, valid UTF-8 at
+ * every piece (a character split across chunks is held back). */
+struct llm_events {
+    void (*on_text)(void *arg, const char *text, size_t n);
+    void (*on_thinking)(void *arg, const char *text, size_t n);
+    void (*on_tool_start)(void *arg, size_t index, const char *id, const char *name);
+    void (*on_tool_input)(void *arg, size_t index, const char *fragment, size_t n);
+    void (*on_bytes)(void *arg); /* anything arrived: the sign of life */
+    void (*on_done)(void *arg, struct llm_response *r);
+    void (*on_error)(void *arg, const struct llm_error *e);
+};
+
+struct llm_provider {
+    const char *id; /* "anthropic" */
+    enum llm_api api;
+    const char *base_url; /* without /v1; a trailing /v1 or slash is dropped */
+    const char *api_key;  /* NULL: none */
+};
+
+struct llm_config {
+    const struct llm_provider *providers; /* copied; keys in memory that is wiped at the end */
+    size_t nproviders;
+    int silence_secs; /* 300 */
+    int connect_secs; /* 30 */
+    const char *user_agent;
+};
+
+struct llm;
+struct llm_call;
+/* curl is initialised at the first call, not here (start-up is mostly dynamic linking). */
+struct llm *llm_new(struct loop *l, const struct llm_config *config);
+/* Ends every call without callback. */
+void llm_free(struct llm **llm);
+bool llm_has_provider(const struct llm *llm, const char *model); /* configured, with key */
+
+/* Copies what it needs of the request. Errors come by on_error. Never NULL. */
+struct llm_call *llm_call_start(struct llm *llm, const struct llm_request *r,
+                                const struct llm_events *ev, void *arg);
+/* Under 50 ms also while a name is being resolved. NULL is fine; sets NULL. */
+void llm_call_cancel(struct llm_call **c);
+size_t llm_calls_open(const struct llm *llm);
+
+#endif

@@ -1,0 +1,50 @@
+/* child: starting and reaping child processes from the loop's thread. Every child gets its own session, a
+ * clean signal mask, /dev/null or a pipe on 0, 1, 2, and no other descriptor but those listed. */
+#ifndef LOOP_CHILD_H
+#define LOOP_CHILD_H
+
+#include <sys/types.h>
+
+#include "base/status.h"
+#include "loop/loop.h"
+
+struct child;
+
+/* How it ended: exited with code, or killed by signal. */
+struct child_exit {
+    bool signalled;
+    int code; /* exit code, or signal number */
+};
+
+struct child_spec {
+    const char *name;        /* static, for the trace */
+    const char *const *argv; /* argv[0] is a path; NULL-terminated; lent for the call */
+    const char *const *envp; /* NULL: empty environment */
+    const char *dir;         /* NULL: unchanged */
+    bool want_stdin;         /* a pipe (child_stdin_fd), else /dev/null */
+    bool life_pipe;          /* pass the read end of a pipe that closes when we die, see life_fd */
+    int life_fd;             /* the number it has in the child (>= 3) */
+    size_t line_max;         /* longer lines are cut into pieces of this size; 0: 64 KiB */
+    /* A line (no newline; stream 1 or 2; `partial` when cut by line_max or at the end without newline). */
+    void (*on_line)(void *arg, int stream, const char *line, size_t n, bool partial);
+    /* Once: the child was reaped and both streams ended or were given up (200 ms after the exit). Last call. */
+    void (*on_exit)(void *arg, struct child_exit how);
+    void *arg;
+};
+
+/* STATUS_IO with a cause when it could not be started; then no callback comes. */
+enum status child_spawn(struct loop *l, const struct child_spec *spec, struct child **out,
+                        struct cause *why) MUST_CHECK;
+pid_t child_pid(const struct child *c);
+int child_stdin_fd(const struct child *c); /* -1 when none; non-blocking; child keeps it */
+void child_close_stdin(struct child *c);
+void child_signal(struct child *c, int signo); /* by pidfd; nothing when it has been reaped */
+/* Stops reading its output until told otherwise (back-pressure). */
+void child_pause(struct child *c, bool paused);
+/* No callback any more; the process is killed with SIGKILL if it still runs and reaped in the background. */
+void child_drop(struct child **c);
+
+/* As subreaper: kills and reaps every descendant of this process that is not a live child of ours. */
+void child_sweep(struct loop *l);
+
+#endif

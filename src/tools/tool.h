@@ -1,0 +1,89 @@
+/* tool: the table of what models may call. A tool knows its arguments and how to do its work; who may call it, and what
+ * acting on processes means, is the agent's business (struct tool_host). */
+#ifndef TOOLS_TOOL_H
+#define TOOLS_TOOL_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "loop/job.h"
+#include "loop/loop.h"
+#include "sandbox/sandbox.h"
+
+/* X(ENUM, variable): each in tools/<variable>.c or a file it shares with its kin; const struct tool tool_<variable>. */
+#define TOOL_TABLE(X)                                                                              \
+    X(REPLY, reply) X(SPAWN_WORKER, spawn_worker) X(CANCEL, cancel) X(SKIP, skip)                  \
+    X(SET_STATUS, set_status) X(SHELL, shell) X(FILE_READ, file_read) X(FILE_WRITE, file_write)    \
+    X(FILE_LIST, file_list)
+enum tool_id {
+#define X(name, variable) TOOL_##name,
+    TOOL_TABLE(X)
+#undef X
+};
+
+struct tool_call;
+struct tool {
+    const char *name;        /* as the model calls it */
+    const char *description; /* for the model */
+    const char *schema;      /* JSON schema of its arguments (an object) */
+    bool effects;            /* may change something outside: an intent is stored before it starts */
+    /* Starts the work; ends in exactly one tool_call_done(), perhaps at once. */
+    void (*start)(struct tool_call *c);
+    /* Ends the work early: whatever runs is stopped, c->state freed, and tool_call_done() is not called. NULL when start
+     * always finishes at once. */
+    void (*cancel)(struct tool_call *c);
+    /* A short label for people: "shell make check". The caller frees. NULL: the name alone. */
+    char *(*label)(const cJSON *args);
+};
+const struct tool *tool_get(enum tool_id id);
+enum status tool_from_string(const char *name, enum tool_id *out) MUST_CHECK;
+
+/* Where and for whom a call runs; all lent for its life. */
+struct tool_host {
+    struct loop *loop;
+    struct job_pool *jobs;
+    struct sandbox *sandbox;
+    int64_t shell_secs;
+    /* Acting on processes; each ends in one tool_call_done(). */
+    void (*reply)(struct tool_call *c, const char *content);
+    void (*skip)(struct tool_call *c, const char *reason);
+    void (*spawn_worker)(struct tool_call *c, const char *task);
+    void (*cancel)(struct tool_call *c, const char *process_type, const char *process_id,
+                   const char *reason);
+    void (*set_status)(struct tool_call *c, const char *status, bool outcome);
+};
+
+struct tool_call {
+    const struct tool *tool;
+    const struct tool_host *host;
+    const char *workspace; /* lent */
+    char *id;              /* the model's call id */
+    char *input;           /* the received JSON text */
+    cJSON *args;           /* parsed and checked */
+    void *state;           /* the tool's own */
+    bool finished;
+    void *arg; /* the caller's */
+    /* A line of output; stream 1 or 2. */
+    void (*on_output)(void *arg, struct tool_call *c, int stream, const char *line, size_t n);
+    /* Once. The text is what the model reads: at most TOOL_RESULT_MAX bytes, valid UTF-8. */
+    void (*on_done)(void *arg, struct tool_call *c, bool is_error, const char *text, size_t n);
+};
+#define TOOL_RESULT_MAX 50000u
+
+/* Parses and checks `input` against the tool's schema. STATUS_INVALID: the cause is the text of the tool error that the model
+ * reads; it names the member and what was expected. "" counts as {}. */
+enum status tool_call_new(const struct tool *tool, const struct tool_host *host,
+                          const char *workspace, const char *id, const char *input,
+                          struct tool_call **out, struct cause *why) MUST_CHECK;
+void tool_call_start(struct tool_call *c);
+/* Cancels when it has not finished. NULL is fine; sets NULL. */
+void tool_call_free(struct tool_call **c);
+
+/* For tools: output and the end. Text over TOOL_RESULT_MAX is cut with a notice of shown, total and omitted bytes. */
+void tool_call_output(struct tool_call *c, int stream, const char *line, size_t n);
+void tool_call_done(struct tool_call *c, bool is_error, const char *text, size_t n);
+void tool_call_donef(struct tool_call *c, bool is_error, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+#endif
