@@ -7,8 +7,8 @@
 
 #include "base/str.h"
 
-/* Scalars: X(section, key, TYPE, default, min, max, "what it does").  TYPE: INT, REAL, BOOL, STRING.
- * For STRING the default is text or NULL; min and max are 0. */
+/* Scalars: X(section, key, TYPE, default, min, max, "what it does").  TYPE: INT, REAL, BOOL,
+ * STRING. For STRING the default is text or NULL; min and max are 0. */
 #define CONFIG_TABLE(X)                                                                            \
     X(routing, channel, STRING, "anthropic/claude-sonnet-5-5", 0, 0,                               \
       "model that holds conversations, as provider/model")                                         \
@@ -16,11 +16,13 @@
     X(limits, workers, INT, 16, 1, 10000, "workers at once in a channel")                          \
     X(limits, max_turns, INT, 5, 1, 1000, "model calls a channel may make for one message")        \
     X(limits, worker_turns, INT, 150, 1, 100000, "model calls a worker may make in all")           \
-    X(limits, silence_secs, INT, 300, 1, 86400, "a model call without a byte for so long is ended") \
+    X(limits, silence_secs, INT, 300, 1, 86400,                                                    \
+      "a model call without a byte for so long is ended")                                          \
     X(limits, connect_secs, INT, 30, 1, 600, "time to connect to a provider")                      \
     X(limits, shell_secs, INT, 60, 1, 1800, "time a shell command gets when it asks for none")     \
     X(limits, worker_wall_secs, INT, 1800, 1, 604800, "time a worker gets in all")                 \
-    X(limits, linger_secs, INT, 3600, 0, 604800, "how long an idle engine outlives a lost terminal") \
+    X(limits, linger_secs, INT, 3600, 0, 604800,                                                   \
+      "how long an idle engine outlives a lost terminal")                                          \
     X(sandbox, required, BOOL, true, 0, 1, "refuse the shell tool where nothing can contain it")
 
 /* Lists of strings: X(section, key, "what"). */
@@ -30,7 +32,7 @@
 
 struct config_provider {
     char *id, *api, *base_url; /* api: "anthropic" */
-    char *api_key;             /* as written: "env:NAME" or the key itself; resolved by config_key() */
+    char *api_key; /* as written: "env:NAME" or the key itself; resolved by config_key() */
     int line;
 };
 
@@ -52,14 +54,23 @@ struct config {
     bool exists;
 };
 
-/* Defaults, then `path` when it exists (a missing file is no error), then what the environment says for known
- * providers (ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL): a provider of the config wins over the environment's
- * of the same id for the fields it sets. On STATUS_CONFIG the cause is "FILE:LINE: what; did you mean X". */
+/* Defaults, then `path` when it exists (a missing file is no error), then what the environment says
+ * for known providers (ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL): a provider of the config wins over
+ * the environment's of the same id for the fields it sets. On STATUS_CONFIG the cause is
+ * "FILE:LINE: what; did you mean X". */
 enum status config_load(const char *path, struct config **out, struct cause *why) MUST_CHECK;
 void config_free(struct config **c);
-/* The provider's key, resolved ("env:NAME" read from the environment); NULL when none. The caller wipes and frees. */
+/* The provider's key, resolved ("env:NAME" read from the environment); NULL when none. The caller
+ * hands it to config_key_free(). */
 char *config_key(const struct config_provider *p);
-/* All keys with their values as spacebot.conf text, keys shown as set or not, never their value. Caller frees. */
+/* Overwrites, frees, sets NULL. */
+void config_key_free(char **key);
+/* The values of every variable that a provider's key may come from are overwritten in this
+ * process's memory and unset: /proc/PID/environ and children see none. config_key() finds no "env:"
+ * key afterwards. */
+void config_wipe_env(const struct config *c);
+/* All keys with their values as spacebot.conf text, keys shown as set or not, never their value.
+ * Caller frees. */
 char *config_show(const struct config *c);
 /* A commented file with every key at its default. The caller frees. */
 char *config_template(void);

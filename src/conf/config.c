@@ -1,0 +1,601 @@
+/* config: reads spacebot.conf by libconfig and holds it against the table of keys. Whatever it does
+ * not know is an error with file and line, so that a misspelt key never passes for a setting.
+ * Includes are refused: what acts is in one file. */
+#include "conf/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libconfig.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "conf/config_keys.h"
+
+#define FILE_MAX (1024u * 1024u)
+#define STRING_MAX 4096u
+#define LIST_MAX 256
+#define NAMES_MAX 64
+
+#define KEY_AS_INT(d) .number = (double)(d)
+#define KEY_AS_REAL(d) .number = (double)(d)
+#define KEY_AS_BOOL(d) .number = (double)(d)
+#define KEY_AS_STRING(d) .text = (d)
+
+const struct config_key_info config_keys[] = {
+#define X(sec, key, kind, def, least, most, text_)                                                 \
+    {.section = #sec,                                                                              \
+     .name = #key,                                                                                 \
+     .type = KEY_##kind,                                                                           \
+     .offset = offsetof(struct config, sec.key),                                                   \
+     KEY_AS_##kind(def),                                                                           \
+     .min = (least),                                                                               \
+     .max = (most),                                                                                \
+     .what = (text_)},
+    CONFIG_TABLE(X)
+#undef X
+#define X(sec, key, text_)                                                                         \
+    {.section = #sec,                                                                              \
+     .name = #key,                                                                                 \
+     .type = KEY_LIST,                                                                             \
+     .offset = offsetof(struct config, sec.key),                                                   \
+     .what = (text_)},
+        CONFIG_LIST_TABLE(X)
+#undef X
+};
+const size_t config_nkeys = ARRAY_LEN(config_keys);
+
+const struct config_env_provider config_env_providers[] = {
+#define X(id, api, key_var, url_var, url) {id, api, key_var, url_var, url},
+    CONFIG_ENV_PROVIDER_TABLE(X)
+#undef X
+};
+const size_t config_nenv_providers = ARRAY_LEN(config_env_providers);
+
+size_t config_sections(const char **out, size_t max) {
+    size_t n = 0;
+    for (size_t i = 0; i < config_nkeys; i++) {
+        size_t at = 0;
+        while (at < n && !str_eq(out[at], config_keys[i].section))
+            at++;
+        if (at == n && n < max)
+            out[n++] = config_keys[i].section;
+    }
+    return n;
+}
+
+static const char *key_type_text(enum key_type t) {
+    switch (t) {
+#define X(name, text)                                                                              \
+    case KEY_##name:                                                                               \
+        return text;
+        CONFIG_TYPE_TABLE(X)
+#undef X
+    }
+    return "?";
+}
+
+/* Everything a check needs to say where it is. */
+struct reading {
+    struct config *c;
+    struct cause *why;
+};
+
+static enum status wrong(const struct reading *r, const config_setting_t *at, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+static enum status wrong(const struct reading *r, const config_setting_t *at, const char *fmt,
+                         ...) {
+    struct buf text = BUF_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&text, fmt, ap);
+    va_end(ap);
+    enum status s = cause_set(r->why, STATUS_CONFIG, "%s:%u: %s", r->c->path,
+                              config_setting_source_line(at), buf_str(&text));
+    buf_free(&text);
+    return s;
+}
+
+static enum status unknown(const struct reading *r, const config_setting_t *at, const char *what,
+                           const char *prefix, const char *const *names, size_t n) {
+    const char *name = config_setting_name(at);
+    const char *near = str_nearest(name, names, n);
+    if (near)
+        return wrong(r, at, "unknown %s `%s%s`; did you mean `%s`?", what, prefix, name, near);
+    /* A good key in the wrong place is the other common mistake. */
+    for (size_t i = 0; i < config_nkeys; i++)
+        if (str_eq(config_keys[i].name, name))
+            return wrong(r, at, "unknown %s `%s%s`; did you mean `%s.%s`?", what, prefix, name,
+                         config_keys[i].section, config_keys[i].name);
+    struct buf all = BUF_INIT;
+    for (size_t i = 0; i < n; i++)
+        buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
+    enum status s =
+        wrong(r, at, "unknown %s `%s%s`; known here: %s", what, prefix, name, buf_str(&all));
+    buf_free(&all);
+    return s;
+}
+
+/* Bounded, one line, valid: what comes from here goes into URLs, environments and terminals. */
+static enum status get_string(const struct reading *r, const config_setting_t *at,
+                              const char *label, const char **out) {
+    if (config_setting_type(at) != CONFIG_TYPE_STRING)
+        return wrong(r, at, "`%s` must be a string", label);
+    const char *s = config_setting_get_string(at);
+    size_t n = strlen(s);
+    if (n > STRING_MAX)
+        return wrong(r, at, "`%s` is longer than %u bytes", label, STRING_MAX);
+    if (!utf8_valid(s, n))
+        return wrong(r, at, "`%s` is not valid UTF-8", label);
+    for (const char *p = s; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7F)
+            return wrong(r, at, "`%s` may not hold control characters", label);
+    *out = s;
+    return STATUS_OK;
+}
+
+static enum status check_number(const struct reading *r, const config_setting_t *at,
+                                const struct config_key_info *k, double v) {
+    if (v >= k->min && v <= k->max)
+        return STATUS_OK;
+    return wrong(r, at, "`%s.%s` must be from %.15g to %.15g, not %.15g", k->section, k->name,
+                 k->min, k->max, v);
+}
+
+/* A wrong element must be caught here: each list is used without a further look. */
+static enum status check_list_item(const struct reading *r, const config_setting_t *at,
+                                   const char *label, const struct config_key_info *k,
+                                   const char *s) {
+    if (str_eq(k->name, "writable_paths") && s[0] != '/')
+        return wrong(r, at, "`%s`: \"%s\" is not an absolute path", label, s);
+    if (str_eq(k->name, "passthrough_env") && (!*s || strchr(s, '=')))
+        return wrong(r, at, "`%s`: \"%s\" is not the name of a variable", label, s);
+    return STATUS_OK;
+}
+
+static enum status read_list(const struct reading *r, const config_setting_t *at, const char *label,
+                             const struct config_key_info *k, struct strv *out) {
+    int type = config_setting_type(at);
+    if (type != CONFIG_TYPE_ARRAY && type != CONFIG_TYPE_LIST)
+        return wrong(r, at, "`%s` must be %s: [ \"…\", \"…\" ]", label, key_type_text(k->type));
+    int n = config_setting_length(at);
+    if (n > LIST_MAX)
+        return wrong(r, at, "`%s` has more than %d entries", label, LIST_MAX);
+    for (int i = 0; i < n; i++) {
+        const config_setting_t *e = config_setting_get_elem(at, (unsigned)i);
+        const char *s = NULL;
+        enum status st = get_string(r, e, label, &s);
+        if (st == STATUS_OK)
+            st = check_list_item(r, e, label, k, s);
+        if (st != STATUS_OK)
+            return st;
+        strv_push(out, s);
+    }
+    return STATUS_OK;
+}
+
+static bool is_integer(int type) { return type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64; }
+
+static enum status read_key(const struct reading *r, const config_setting_t *at,
+                            const struct config_key_info *k) {
+    char *base = (char *)r->c;
+    char *label = xasprintf("%s.%s", k->section, k->name);
+    int type = config_setting_type(at);
+    enum status st = STATUS_OK;
+    switch (k->type) {
+    case KEY_INT:
+        if (!is_integer(type)) {
+            st = wrong(r, at, "`%s` must be %s", label, key_type_text(k->type));
+            break;
+        }
+        st = check_number(r, at, k, (double)config_setting_get_int64(at));
+        if (st == STATUS_OK)
+            *(int64_t *)(void *)(base + k->offset) = config_setting_get_int64(at);
+        break;
+    case KEY_REAL: {
+        if (!is_integer(type) && type != CONFIG_TYPE_FLOAT) {
+            st = wrong(r, at, "`%s` must be %s", label, key_type_text(k->type));
+            break;
+        }
+        double v =
+            is_integer(type) ? (double)config_setting_get_int64(at) : config_setting_get_float(at);
+        st = check_number(r, at, k, v);
+        if (st == STATUS_OK)
+            *(double *)(void *)(base + k->offset) = v;
+        break;
+    }
+    case KEY_BOOL:
+        if (type != CONFIG_TYPE_BOOL)
+            st = wrong(r, at, "`%s` must be %s", label, key_type_text(k->type));
+        else
+            *(bool *)(void *)(base + k->offset) = config_setting_get_bool(at) != 0;
+        break;
+    case KEY_STRING: {
+        const char *s = NULL;
+        st = get_string(r, at, label, &s);
+        if (st == STATUS_OK && !*s)
+            st = wrong(r, at, "`%s` is empty", label);
+        if (st == STATUS_OK) {
+            char **slot = (char **)(void *)(base + k->offset);
+            x_free(slot);
+            *slot = xstrdup(s);
+        }
+        break;
+    }
+    case KEY_LIST:
+        st = read_list(r, at, label, k, (struct strv *)(void *)(base + k->offset));
+        break;
+    }
+    x_free(&label);
+    return st;
+}
+
+static enum status read_section(const struct reading *r, const config_setting_t *sec) {
+    const char *section = config_setting_name(sec);
+    const char *names[NAMES_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < config_nkeys; i++)
+        if (str_eq(config_keys[i].section, section) && n < NAMES_MAX)
+            names[n++] = config_keys[i].name;
+    if (!config_setting_is_group(sec))
+        return wrong(r, sec, "`%s` must be a group: %s = { … };", section, section);
+    for (int i = 0; i < config_setting_length(sec); i++) {
+        const config_setting_t *at = config_setting_get_elem(sec, (unsigned)i);
+        const struct config_key_info *k = NULL;
+        for (size_t j = 0; j < config_nkeys && !k; j++)
+            if (str_eq(config_keys[j].section, section) &&
+                str_eq(config_keys[j].name, config_setting_name(at)))
+                k = &config_keys[j];
+        enum status st;
+        if (k) {
+            st = read_key(r, at, k);
+        } else {
+            char *prefix = xasprintf("%s.", section);
+            st = unknown(r, at, "key", prefix, names, n);
+            x_free(&prefix);
+        }
+        if (st != STATUS_OK)
+            return st;
+    }
+    return STATUS_OK;
+}
+
+static bool url_ok(const char *url) {
+    const char *rest = str_prefix(url, "https://")  ? url + 8
+                       : str_prefix(url, "http://") ? url + 7
+                                                    : NULL;
+    return rest && *rest && *rest != '/' && !strchr(url, ' ');
+}
+
+/* What stands before the first slash of the address would go into logs and messages. */
+static bool url_has_login(const char *url) {
+    const char *host = strstr(url, "://");
+    host = host ? host + 3 : url;
+    return memchr(host, '@', strcspn(host, "/?#")) != NULL;
+}
+
+static bool id_ok(const char *s) {
+    size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-");
+    return n && !s[n] && n <= 64;
+}
+
+static const struct config_env_provider *env_provider(const char *id) {
+    for (size_t i = 0; i < config_nenv_providers; i++)
+        if (str_eq(config_env_providers[i].id, id))
+            return &config_env_providers[i];
+    return NULL;
+}
+
+static bool api_known(const char *api) {
+    for (size_t i = 0; i < config_nenv_providers; i++)
+        if (str_eq(config_env_providers[i].api, api))
+            return true;
+    return false;
+}
+
+static void provider_free(struct config_provider *p) {
+    x_free(&p->id);
+    x_free(&p->api);
+    x_free(&p->base_url);
+    config_key_free(&p->api_key);
+}
+
+static enum status provider_check(const struct reading *r, const config_setting_t *at,
+                                  const struct config_provider *p) {
+    if (!p->id)
+        return wrong(r, at, "a provider needs an `id`");
+    if (!id_ok(p->id))
+        return wrong(r, at, "provider id \"%s\" may only hold a-z, 0-9, _ and -", p->id);
+    for (size_t i = 0; i < r->c->nproviders; i++)
+        if (str_eq(r->c->providers[i].id, p->id))
+            return wrong(r, at, "provider \"%s\" is already described in line %d", p->id,
+                         r->c->providers[i].line);
+    if (!p->api && !env_provider(p->id))
+        return wrong(r, at, "provider \"%s\" needs an `api`: anthropic", p->id);
+    if (p->api && !api_known(p->api))
+        return wrong(r, at, "provider \"%s\": unknown api \"%s\"; known: anthropic", p->id, p->api);
+    if (p->base_url && !url_ok(p->base_url))
+        return wrong(r, at, "provider \"%s\": base_url must begin with http:// or https://", p->id);
+    if (p->base_url && url_has_login(p->base_url))
+        return wrong(r, at, "provider \"%s\": no login in base_url; use api_key", p->id);
+    if (!p->base_url && !env_provider(p->id))
+        return wrong(r, at, "provider \"%s\" needs a `base_url`", p->id);
+    const char *var = p->api_key ? config_env_name(p->api_key) : NULL;
+    if (var && (!*var || strchr(var, '=') || strchr(var, ' ')))
+        return wrong(r, at, "provider \"%s\": \"%s\" does not name a variable", p->id, p->api_key);
+    return STATUS_OK;
+}
+
+static enum status read_provider(const struct reading *r, const config_setting_t *g) {
+    static const char *const names[] = {
+#define X(field, what) #field,
+        CONFIG_PROVIDER_FIELDS(X)
+#undef X
+    };
+    if (!config_setting_is_group(g))
+        return wrong(r, g, "each provider must be a group: { id = \"…\"; … }");
+    struct config_provider p = {.line = (int)config_setting_source_line(g)};
+    char **const slots[] = {
+#define X(field, what) &p.field,
+        CONFIG_PROVIDER_FIELDS(X)
+#undef X
+    };
+    enum status st = STATUS_OK;
+    for (int i = 0; st == STATUS_OK && i < config_setting_length(g); i++) {
+        const config_setting_t *at = config_setting_get_elem(g, (unsigned)i);
+        size_t f = 0;
+        while (f < ARRAY_LEN(names) && !str_eq(names[f], config_setting_name(at)))
+            f++;
+        if (f == ARRAY_LEN(names)) {
+            st = unknown(r, at, "key", "providers: ", names, ARRAY_LEN(names));
+            break;
+        }
+        const char *s = NULL;
+        st = get_string(r, at, names[f], &s);
+        if (st == STATUS_OK && !*s)
+            st = wrong(r, at, "`%s` is empty", names[f]);
+        if (st == STATUS_OK)
+            *slots[f] = xstrdup(s);
+    }
+    if (st == STATUS_OK)
+        st = provider_check(r, g, &p);
+    if (st != STATUS_OK) {
+        provider_free(&p);
+        return st;
+    }
+    if (!p.api)
+        p.api = xstrdup(env_provider(p.id)->api);
+    r->c->providers =
+        xreallocarray(r->c->providers, r->c->nproviders + 1, sizeof(*r->c->providers));
+    r->c->providers[r->c->nproviders++] = p;
+    return STATUS_OK;
+}
+
+static enum status read_providers(const struct reading *r, const config_setting_t *list) {
+    if (!config_setting_is_list(list))
+        return wrong(r, list, "`providers` must be a list of groups: ( { id = \"…\"; … } )");
+    if (config_setting_length(list) > LIST_MAX)
+        return wrong(r, list, "`providers` has more than %d entries", LIST_MAX);
+    for (int i = 0; i < config_setting_length(list); i++) {
+        enum status st = read_provider(r, config_setting_get_elem(list, (unsigned)i));
+        if (st != STATUS_OK)
+            return st;
+    }
+    return STATUS_OK;
+}
+
+static enum status read_root(const struct reading *r, const config_setting_t *root) {
+    const char *sections[NAMES_MAX];
+    size_t n = config_sections(sections, NAMES_MAX - 1);
+    sections[n++] = "providers";
+    for (int i = 0; i < config_setting_length(root); i++) {
+        const config_setting_t *at = config_setting_get_elem(root, (unsigned)i);
+        const char *name = config_setting_name(at);
+        size_t s = 0;
+        while (s < n && !str_eq(sections[s], name))
+            s++;
+        enum status st = s == n       ? unknown(r, at, "section", "", sections, n)
+                         : s == n - 1 ? read_providers(r, at)
+                                      : read_section(r, at);
+        if (st != STATUS_OK)
+            return st;
+    }
+    return STATUS_OK;
+}
+
+/* libconfig opens what `@include` names before anything could be checked. */
+static enum status refuse_includes(const struct config *c, const char *text, struct cause *why) {
+    int line = 1;
+    for (const char *p = text; p; line++) {
+        const char *word = p + strspn(p, " \t");
+        if (str_prefix(word, "@include"))
+            return cause_set(why, STATUS_CONFIG, "%s:%d: @include is not supported", c->path, line);
+        p = strchr(p, '\n');
+        if (p)
+            p++;
+    }
+    return STATUS_OK;
+}
+
+static enum status parse(struct config *c, const char *text, struct cause *why) {
+    enum status st = refuse_includes(c, text, why);
+    if (st != STATUS_OK)
+        return st;
+    config_t cfg;
+    config_init(&cfg);
+    if (config_read_string(&cfg, text) == CONFIG_TRUE) {
+        struct reading r = {c, why};
+        st = read_root(&r, config_root_setting(&cfg));
+    } else {
+        st = cause_set(why, STATUS_CONFIG, "%s:%d: %s", c->path, config_error_line(&cfg),
+                       config_error_text(&cfg) ? config_error_text(&cfg) : "cannot be read");
+    }
+    config_destroy(&cfg);
+    return st;
+}
+
+static enum status read_file(struct config *c, struct buf *text, struct cause *why) {
+    int fd = open(c->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return errno == ENOENT ? STATUS_OK : cause_errno(why, STATUS_CONFIG, errno, "%s", c->path);
+    struct stat sb;
+    enum status st = STATUS_OK;
+    if (fstat(fd, &sb) != 0 || !S_ISREG(sb.st_mode))
+        st = cause_set(why, STATUS_CONFIG, "%s: not a regular file", c->path);
+    while (st == STATUS_OK) {
+        ssize_t n = read(fd, buf_room(text, 65536), 65536);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            st = cause_errno(why, STATUS_CONFIG, errno, "%s", c->path);
+        if (n <= 0)
+            break;
+        buf_added(text, (size_t)n);
+        if (text->len > FILE_MAX)
+            st = cause_set(why, STATUS_CONFIG, "%s: larger than %u bytes", c->path, FILE_MAX);
+    }
+    close(fd);
+    if (st == STATUS_OK && text->len && memchr(text->data, 0, text->len))
+        st = cause_set(why, STATUS_CONFIG, "%s: holds NUL bytes; not a text file", c->path);
+    c->exists = true;
+    return st;
+}
+
+static const char *env_text(const char *name) {
+    const char *v = getenv(name);
+    return v && *v ? v : NULL;
+}
+
+/* What the config leaves open the usual variables say; what both leave open has a default. */
+static enum status add_environment(struct config *c, struct cause *why) {
+    for (size_t i = 0; i < config_nenv_providers; i++) {
+        const struct config_env_provider *e = &config_env_providers[i];
+        const char *url = env_text(e->url_var), *key = env_text(e->key_var);
+        if (url && (!url_ok(url) || url_has_login(url) || strlen(url) > STRING_MAX))
+            return cause_set(why, STATUS_CONFIG,
+                             "%s must be an address that begins with http:// or https://, "
+                             "without a login",
+                             e->url_var);
+        struct config_provider *p = NULL;
+        for (size_t j = 0; j < c->nproviders; j++)
+            if (str_eq(c->providers[j].id, e->id))
+                p = &c->providers[j];
+        if (!p && !url && !key)
+            continue;
+        if (!p) {
+            c->providers = xreallocarray(c->providers, c->nproviders + 1, sizeof(*c->providers));
+            p = &c->providers[c->nproviders++];
+            *p = (struct config_provider){.id = xstrdup(e->id), .api = xstrdup(e->api)};
+        }
+        if (!p->base_url)
+            p->base_url = xstrdup(url ? url : e->url);
+        if (!p->api_key && key)
+            p->api_key = xasprintf("env:%s", e->key_var);
+    }
+    return STATUS_OK;
+}
+
+static struct config *config_defaults(const char *path) {
+    struct config *c = xcalloc(1, sizeof(*c));
+    c->path = xstrdup(path);
+    char *base = (char *)c;
+    for (size_t i = 0; i < config_nkeys; i++) {
+        const struct config_key_info *k = &config_keys[i];
+        void *slot = base + k->offset;
+        switch (k->type) {
+        case KEY_INT:
+            *(int64_t *)slot = (int64_t)k->number;
+            break;
+        case KEY_REAL:
+            *(double *)slot = k->number;
+            break;
+        case KEY_BOOL:
+            *(bool *)slot = k->number != 0.0;
+            break;
+        case KEY_STRING:
+            *(char **)slot = xstrdup_null(k->text);
+            break;
+        case KEY_LIST:
+            break;
+        }
+    }
+    return c;
+}
+
+enum status config_load(const char *path, struct config **out, struct cause *why) {
+    *out = NULL;
+    struct config *c = config_defaults(path);
+    struct buf text = BUF_INIT;
+    enum status st = read_file(c, &text, why);
+    if (st == STATUS_OK && text.len)
+        st = parse(c, buf_str(&text), why);
+    if (st == STATUS_OK)
+        st = add_environment(c, why);
+    if (text.data)
+        explicit_bzero(text.data, text.cap); /* it may have held keys */
+    buf_free(&text);
+    if (st != STATUS_OK) {
+        config_free(&c);
+        return st;
+    }
+    *out = c;
+    return STATUS_OK;
+}
+
+void config_free(struct config **c) {
+    if (!*c)
+        return;
+    char *base = (char *)*c;
+    for (size_t i = 0; i < config_nkeys; i++) {
+        const struct config_key_info *k = &config_keys[i];
+        if (k->type == KEY_STRING)
+            x_free(base + k->offset);
+        else if (k->type == KEY_LIST)
+            strv_free((struct strv *)(void *)(base + k->offset));
+    }
+    for (size_t i = 0; i < (*c)->nproviders; i++)
+        provider_free(&(*c)->providers[i]);
+    x_free(&(*c)->providers);
+    x_free(&(*c)->path);
+    x_free(c);
+}
+
+const char *config_env_name(const char *api_key) {
+    return str_prefix(api_key, "env:") ? api_key + 4 : NULL;
+}
+
+char *config_key(const struct config_provider *p) {
+    if (!p->api_key)
+        return NULL;
+    const char *var = config_env_name(p->api_key);
+    return xstrdup_null(var ? env_text(var) : p->api_key);
+}
+
+void config_key_free(char **key) {
+    if (*key)
+        explicit_bzero(*key, strlen(*key));
+    x_free(key);
+}
+
+static void wipe_variable(const char *name) {
+    /* The same name may stand in the environment more than once. */
+    for (char *v = getenv(name); v; v = getenv(name)) {
+        explicit_bzero(v, strlen(v));
+        unsetenv(name);
+    }
+}
+
+void config_wipe_env(const struct config *c) {
+    for (size_t i = 0; i < config_nenv_providers; i++)
+        wipe_variable(config_env_providers[i].key_var);
+    for (size_t i = 0; i < c->nproviders; i++) {
+        const char *key = c->providers[i].api_key;
+        const char *var = key ? config_env_name(key) : NULL;
+        if (var)
+            wipe_variable(var);
+    }
+}

@@ -1,0 +1,142 @@
+/* config_text: the configuration as text for people: what acts now, and a commented file to start
+ * from. */
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "conf/config_keys.h"
+
+static void put_string(struct buf *out, const char *s) {
+    buf_putc(out, '"');
+    for (; *s; s++) {
+        if (*s == '"' || *s == '\\')
+            buf_putc(out, '\\');
+        buf_putc(out, *s);
+    }
+    buf_putc(out, '"');
+}
+
+static void put_list(struct buf *out, const struct strv *v) {
+    buf_putc(out, '[');
+    for (size_t i = 0; i < v->n; i++) {
+        buf_puts(out, i ? ", " : " ");
+        put_string(out, v->v[i]);
+    }
+    buf_puts(out, " ]");
+}
+
+/* The value that acts; with c == NULL the default. */
+static void put_value(struct buf *out, const struct config_key_info *k, const struct config *c) {
+    const char *slot = c ? (const char *)c + k->offset : NULL;
+    switch (k->type) {
+    case KEY_INT:
+        buf_printf(out, "%lld",
+                   slot ? (long long)*(const int64_t *)(const void *)slot : (long long)k->number);
+        break;
+    case KEY_REAL:
+        buf_printf(out, "%#.15g", slot ? *(const double *)(const void *)slot : k->number);
+        break;
+    case KEY_BOOL: {
+        bool on = slot ? *(const bool *)(const void *)slot : k->number != 0.0;
+        buf_puts(out, on ? "true" : "false");
+        break;
+    }
+    case KEY_STRING: {
+        const char *s = slot ? *(char *const *)(const void *)slot : k->text;
+        put_string(out, s ? s : "");
+        break;
+    }
+    case KEY_LIST:
+        put_list(out, slot ? (const struct strv *)(const void *)slot : &(struct strv){0});
+        break;
+    }
+}
+
+static void put_key_state(struct buf *out, const struct config_provider *p) {
+    const char *var = p->api_key ? config_env_name(p->api_key) : NULL;
+    if (!p->api_key) {
+        buf_puts(out, "    # api_key is not set\n");
+    } else if (var) {
+        char *key = config_key(p);
+        buf_puts(out, "    api_key = ");
+        put_string(out, p->api_key);
+        buf_printf(out, ";   # the variable is %s\n", key ? "set" : "not set");
+        config_key_free(&key);
+    } else {
+        buf_puts(out, "    # api_key is set\n");
+    }
+}
+
+char *config_show(const struct config *c) {
+    struct buf out = BUF_INIT;
+    buf_printf(&out, "# %s%s\n", c->path, c->exists ? "" : " (does not exist; defaults)");
+    const char *sections[64];
+    size_t n = config_sections(sections, ARRAY_LEN(sections));
+    for (size_t s = 0; s < n; s++) {
+        buf_printf(&out, "%s = {\n", sections[s]);
+        for (size_t i = 0; i < config_nkeys; i++) {
+            if (!str_eq(config_keys[i].section, sections[s]))
+                continue;
+            buf_printf(&out, "  %s = ", config_keys[i].name);
+            put_value(&out, &config_keys[i], c);
+            buf_puts(&out, ";\n");
+        }
+        buf_puts(&out, "};\n");
+    }
+    buf_puts(&out, c->nproviders ? "providers = (\n" : "providers = ( );\n");
+    for (size_t i = 0; i < c->nproviders; i++) {
+        const struct config_provider *p = &c->providers[i];
+        buf_puts(&out, "  {\n    id = ");
+        put_string(&out, p->id);
+        buf_puts(&out, ";\n    api = ");
+        put_string(&out, p->api);
+        buf_puts(&out, ";\n    base_url = ");
+        put_string(&out, p->base_url);
+        buf_puts(&out, ";\n");
+        put_key_state(&out, p);
+        buf_printf(&out, "  }%s\n", i + 1 < c->nproviders ? "," : "");
+    }
+    if (c->nproviders)
+        buf_puts(&out, ");\n");
+    return buf_steal(&out);
+}
+
+char *config_template(void) {
+    struct buf out = BUF_INIT;
+    buf_puts(&out, "# spacebot.conf: every key with its default. Take the # away to change one.\n"
+                   "# `spacebot config check` tells what is wrong, with the line.\n\n");
+    const char *sections[64];
+    size_t n = config_sections(sections, ARRAY_LEN(sections));
+    for (size_t s = 0; s < n; s++) {
+        buf_printf(&out, "%s = {\n", sections[s]);
+        for (size_t i = 0; i < config_nkeys; i++) {
+            const struct config_key_info *k = &config_keys[i];
+            if (!str_eq(k->section, sections[s]))
+                continue;
+            buf_printf(&out, "  # %s", k->what);
+            if (k->type == KEY_INT || k->type == KEY_REAL)
+                buf_printf(&out, " (%.15g to %.15g)", k->min, k->max);
+            buf_printf(&out, "\n  #%s = ", k->name);
+            put_value(&out, k, NULL);
+            buf_puts(&out, ";\n");
+        }
+        buf_puts(&out, "};\n\n");
+    }
+    buf_puts(&out, "# Where models are. Without this list the usual variables are read:\n#  ");
+    for (size_t i = 0; i < config_nenv_providers; i++)
+        buf_printf(&out, " %s %s", config_env_providers[i].key_var,
+                   config_env_providers[i].url_var);
+    buf_puts(&out, "\n# In each group:\n");
+#define X(field, what) buf_printf(&out, "#   %-10s %s\n", #field, what);
+    CONFIG_PROVIDER_FIELDS(X)
+#undef X
+    buf_puts(&out, "providers = (\n");
+    for (size_t i = 0; i < config_nenv_providers; i++) {
+        const struct config_env_provider *e = &config_env_providers[i];
+        buf_printf(&out,
+                   "  #{ id = \"%s\"; api = \"%s\"; base_url = \"%s\"; api_key = \"env:%s\"; }\n",
+                   e->id, e->api, e->url, e->key_var);
+    }
+    buf_puts(&out, ");\n");
+    return buf_steal(&out);
+}
