@@ -54,12 +54,12 @@ void child_drop(struct child **c);
 size_t child_count(void);
 /* At the end of the program, before loop_free(): drops all children and waits until they are gone,
  * at most 3 s. */
-void child_shutdown(struct loop *l);
+void child_shutdown(void);
 
 /* Makes this process the reaper of its orphaned descendants (PR_SET_CHILD_SUBREAPER); from then on
  * each exit of a child is followed by a sweep. Children that exist at this moment are left alone by
  * sweeps. */
-void child_subreaper(struct loop *l);
+void child_subreaper(void);
 /* As subreaper: kills and reaps every descendant of this process that is not a live child of ours,
  * nor below one. What does not die at once is swept again from the loop. */
 void child_sweep(struct loop *l);
