@@ -38,6 +38,8 @@ void clock_set_virtual(int64_t wall_ms) {
     atomic_store(&virtual_on, true);
 }
 
+void clock_set_real(void) { atomic_store(&virtual_on, false); }
+
 bool clock_is_virtual(void) { return atomic_load_explicit(&virtual_on, memory_order_relaxed); }
 
 void clock_advance(int64_t ns) {

@@ -16,6 +16,8 @@ int64_t clock_thread_cpu_ns(void);
 
 /* Virtual time from here on: monotonic starts at 0, wall at `wall_ms`. Call before threads exist. */
 void clock_set_virtual(int64_t wall_ms);
+/* Back to the system's clocks. */
+void clock_set_real(void);
 bool clock_is_virtual(void);
 void clock_advance(int64_t ns);
 
