@@ -1,10 +1,13 @@
-/* message: a conversation as every provider understands it: turns of blocks. Owned memory throughout. */
+/* message: a conversation as every provider understands it: turns of blocks. Owned memory
+ * throughout. */
 #ifndef LLM_MESSAGE_H
 #define LLM_MESSAGE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/status.h"
 
 #define LLM_ROLE_TABLE(X) X(USER, "user") X(ASSISTANT, "assistant")
 enum llm_role {
@@ -15,10 +18,10 @@ enum llm_role {
 
 #define LLM_BLOCK_TABLE(X)                                                                         \
     X(TEXT, "text")                                                                                \
-    X(THINKING, "thinking")                    /* text, signature */                               \
-    X(REDACTED_THINKING, "redacted_thinking")  /* text: opaque data, echoed as received */         \
-    X(TOOL_USE, "tool_use")                    /* id, name, input: the received JSON text */       \
-    X(TOOL_RESULT, "tool_result")              /* id: the call's; text; is_error */
+    X(THINKING, "thinking")                   /* text, signature */                                \
+    X(REDACTED_THINKING, "redacted_thinking") /* text: opaque data, echoed as received */          \
+    X(TOOL_USE, "tool_use")                   /* id, name, input: the received JSON text */        \
+    X(TOOL_RESULT, "tool_result")             /* id: the call's; text; is_error */
 enum llm_block_kind {
 #define X(name, text) LLM_BLOCK_##name,
     LLM_BLOCK_TABLE(X)
@@ -56,7 +59,8 @@ void llm_message_copy(struct llm_message *to, const struct llm_message *from);
 /* All text blocks joined by a blank line; the caller frees; "" when none. */
 char *llm_message_text(const struct llm_message *m);
 
-/* Takes m's contents (m is zeroed). Two user messages in a row are allowed here and merged on the wire. */
+/* Takes m's contents (m is zeroed). Two user messages in a row are allowed here and merged on the
+ * wire. */
 void llm_history_push(struct llm_history *h, struct llm_message *m);
 void llm_history_push_text(struct llm_history *h, enum llm_role role, const char *text);
 void llm_history_truncate(struct llm_history *h, size_t n);
@@ -64,7 +68,11 @@ void llm_history_copy(struct llm_history *to, const struct llm_history *from);
 void llm_history_free(struct llm_history *h);
 /* SPEC E: bytes/4 over text, arguments and results, rounded up. */
 int64_t llm_history_tokens(const struct llm_history *h);
-/* One JSON array, provider-neutral, for worker_runs.transcript; and back. The caller frees. */
+/* One JSON array, provider-neutral, for worker_runs.transcript:
+ * [{"role":"user","blocks":[{"type":"text","text":"..."}, ...]}, ...]. The caller frees. */
 char *llm_history_json(const struct llm_history *h);
+/* And back, exactly. On failure *out is empty. */
+enum status llm_history_parse(const char *json, size_t n, struct llm_history *out,
+                              struct cause *why) MUST_CHECK;
 
 #endif
