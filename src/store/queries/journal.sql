@@ -1,0 +1,38 @@
+-- A closed entry; one that is written again replaces itself.
+-- name: journal_append :exec
+INSERT INTO process_journal
+    (process_id, seq, kind, at, ended_at, title, ref, text, result, is_error, interrupted)
+VALUES (:process_id, :seq, :kind, :at, :ended_at, :title, :ref, :text, :result, :is_error,
+    :interrupted)
+ON CONFLICT (process_id, seq) DO UPDATE SET
+    kind = excluded.kind, ended_at = excluded.ended_at, title = excluded.title,
+    ref = excluded.ref, text = excluded.text, result = excluded.result,
+    is_error = excluded.is_error, interrupted = excluded.interrupted;
+
+-- A process's entries from :from on, in order.
+-- name: journal :many
+-- param: from int
+-- param: limit int
+SELECT seq, kind, at, ended_at, title, ref, text, result, is_error, interrupted
+FROM process_journal WHERE process_id = :process_id AND seq >= :from ORDER BY seq LIMIT :limit;
+
+-- Its newest entries, in order.
+-- name: journal_newest :many
+-- param: limit int
+SELECT seq, kind, at, ended_at, title, ref, text, result, is_error, interrupted FROM (
+    SELECT seq, kind, at, ended_at, title, ref, text, result, is_error, interrupted
+    FROM process_journal WHERE process_id = :process_id ORDER BY seq DESC LIMIT :limit)
+ORDER BY seq;
+
+-- The first process whose full id is at least :low and less than :high; the next one is found by
+-- asking again for what is greater. So a prefix costs a look-up for each process, not for each entry.
+-- name: journal_process_from :one
+-- param: low text
+-- param: high text
+SELECT process_id FROM process_journal WHERE process_id >= :low AND process_id < :high
+ORDER BY process_id LIMIT 1;
+
+-- The number of its last entry; 0 when it has none.
+-- name: journal_last :one
+-- column: seq int
+SELECT coalesce(max(seq), 0) AS seq FROM process_journal WHERE process_id = :process_id;

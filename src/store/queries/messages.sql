@@ -1,0 +1,20 @@
+-- Appends a message to its channel; its place in the order is given here, where only one writes.
+-- name: message_insert :exec
+INSERT INTO conversation_messages
+    (id, channel_id, seq, role, sender_name, sender_id, content, metadata, created_at)
+VALUES (:id, :channel_id,
+    (SELECT coalesce(max(seq), 0) + 1 FROM conversation_messages WHERE channel_id = :channel_id),
+    :role, :sender_name, :sender_id, :content, :metadata, :created_at);
+
+-- The newest messages of a channel, oldest first.
+-- name: messages_newest :many
+-- param: limit int
+SELECT id, seq, role, sender_name, sender_id, content, metadata, created_at FROM (
+    SELECT id, seq, role, sender_name, sender_id, content, metadata, created_at
+    FROM conversation_messages WHERE channel_id = :channel_id
+    ORDER BY seq DESC LIMIT :limit)
+ORDER BY seq;
+
+-- name: messages_count :one
+-- column: messages int
+SELECT count(*) AS messages FROM conversation_messages WHERE channel_id = :channel_id;

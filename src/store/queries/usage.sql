@@ -1,0 +1,66 @@
+-- One model call's tokens and cost, added to what the process has used that day.
+-- name: usage_add :exec
+INSERT INTO token_usage
+    (process_id, day, provider, model, cost_status, agent_id, process_type, conversation_id,
+     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, request_count,
+     estimated_cost_usd, recorded_at)
+VALUES (:process_id, :day, :provider, :model, :cost_status, :agent_id, :process_type,
+     :conversation_id, :input_tokens, :output_tokens, :cache_read_tokens, :cache_write_tokens,
+     :request_count, :estimated_cost_usd, :recorded_at)
+ON CONFLICT (process_id, day, provider, model, cost_status) DO UPDATE SET
+    input_tokens = input_tokens + excluded.input_tokens,
+    output_tokens = output_tokens + excluded.output_tokens,
+    cache_read_tokens = cache_read_tokens + excluded.cache_read_tokens,
+    cache_write_tokens = cache_write_tokens + excluded.cache_write_tokens,
+    request_count = request_count + excluded.request_count,
+    estimated_cost_usd = estimated_cost_usd + excluded.estimated_cost_usd,
+    recorded_at = max(recorded_at, excluded.recorded_at);
+
+-- Sums over one process, one channel, one day; all 0 when there is nothing.
+-- name: usage_of_process :one
+-- column: input_tokens int
+-- column: output_tokens int
+-- column: cache_read_tokens int
+-- column: cache_write_tokens int
+-- column: requests int
+-- column: cost_usd real
+-- column: estimated_rows int
+SELECT coalesce(sum(input_tokens), 0) AS input_tokens,
+    coalesce(sum(output_tokens), 0) AS output_tokens,
+    coalesce(sum(cache_read_tokens), 0) AS cache_read_tokens,
+    coalesce(sum(cache_write_tokens), 0) AS cache_write_tokens,
+    coalesce(sum(request_count), 0) AS requests,
+    coalesce(sum(estimated_cost_usd), 0.0) AS cost_usd,
+    count(*) FILTER (WHERE cost_status = 'estimated') AS estimated_rows
+FROM token_usage WHERE process_id = :process_id;
+
+-- name: usage_of_channel :one
+-- param: channel text
+-- column: input_tokens int
+-- column: output_tokens int
+-- column: cache_read_tokens int
+-- column: cache_write_tokens int
+-- column: requests int
+-- column: cost_usd real
+-- column: estimated_rows int
+SELECT coalesce(sum(input_tokens), 0) AS input_tokens,
+    coalesce(sum(output_tokens), 0) AS output_tokens,
+    coalesce(sum(cache_read_tokens), 0) AS cache_read_tokens,
+    coalesce(sum(cache_write_tokens), 0) AS cache_write_tokens,
+    coalesce(sum(request_count), 0) AS requests,
+    coalesce(sum(estimated_cost_usd), 0.0) AS cost_usd,
+    count(*) FILTER (WHERE cost_status = 'estimated') AS estimated_rows
+FROM token_usage WHERE conversation_id = :channel;
+
+-- name: usage_of_day :one
+-- column: input_tokens int
+-- column: output_tokens int
+-- column: requests int
+-- column: cost_usd real
+-- column: estimated_rows int
+SELECT coalesce(sum(input_tokens), 0) AS input_tokens,
+    coalesce(sum(output_tokens), 0) AS output_tokens,
+    coalesce(sum(request_count), 0) AS requests,
+    coalesce(sum(estimated_cost_usd), 0.0) AS cost_usd,
+    count(*) FILTER (WHERE cost_status = 'estimated') AS estimated_rows
+FROM token_usage WHERE day = :day;
