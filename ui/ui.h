@@ -1,4 +1,5 @@
-/* ui: the screen: one ncurses terminal at a time, handed over by a placeholder, painted through a memfd. */
+/* ui: the screen: one ncurses terminal at a time, handed over by a placeholder, painted through a
+ * memfd. */
 #ifndef UI_UI_H
 #define UI_UI_H
 
