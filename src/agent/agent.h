@@ -1,5 +1,5 @@
-/* agent: everything that thinks, on the engine's loop: the process table, the channels and workers, the tools they use. It
- * tells outward through the bus and is told through the command table. */
+/* agent: everything that thinks, on the engine's loop: the process table, the channels and workers,
+ * the tools they use. It tells outward through the bus and is told through the command table. */
 #ifndef AGENT_AGENT_H
 #define AGENT_AGENT_H
 
@@ -14,6 +14,7 @@
 #include "loop/loop.h"
 #include "sandbox/sandbox.h"
 #include "store/store.h"
+#include "tools/tool.h"
 #include "trace/span.h"
 
 /* What an agent is made of; all lent and outliving it. */
@@ -30,8 +31,10 @@ struct agent_parts {
 
 struct agent;
 /* Reconciles what an earlier engine left unfinished (SPEC A.5 "Startup"). */
-enum status agent_new(const struct agent_parts *parts, struct agent **out, struct cause *why) MUST_CHECK;
-/* Cancels everything, keeping what was had; terminal states are in the store's queue when it returns. */
+enum status agent_new(const struct agent_parts *parts, struct agent **out,
+                      struct cause *why) MUST_CHECK;
+/* Cancels everything, keeping what was had; terminal states are in the store's queue when it
+ * returns. */
 void agent_free(struct agent **a);
 
 struct process_table *agent_processes(const struct agent *a);
@@ -39,11 +42,20 @@ struct bus *agent_bus(const struct agent *a);
 const struct agent_parts *agent_parts(const struct agent *a);
 /* Nothing runs and nothing is pending: the engine may end. */
 bool agent_idle(const struct agent *a);
+/* What tools may ask of it. */
+const struct tool_host *agent_tool_host(const struct agent *a);
 /* Adds "model", "sandbox", "processes", "store" of status --json. */
 void agent_status(const struct agent *a, cJSON *out);
 /* One object of ps --json. */
 cJSON *agent_ps_json(const struct agent *a, const struct process *p);
 /* How many tool runs of an earlier engine wait to be looked at. */
 size_t agent_interrupted_count(const struct agent *a);
+void agent_set_interrupted(struct agent *a, size_t n);
+/* One of them has been looked at. STATUS_NOT_FOUND when there is none of that id. */
+enum status agent_dismiss(struct agent *a, const char *call_id, struct cause *why) MUST_CHECK;
+/* STATUS_CONFIG, and how to connect a model: for all who find none. */
+enum status agent_no_provider(const struct agent *a, const char *model, struct cause *why);
+/* The engine's run, told apart from earlier ones in the store. */
+const char *agent_run_id(const struct agent *a);
 
 #endif

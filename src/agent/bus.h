@@ -1,12 +1,13 @@
-/* bus: what happened, told outward as typed events: to screens, followers and `exec --json`. Synchronous; a listener
- * sets flags or queues, and never calls back into the agent. */
+/* bus: what happened, told outward as typed events: to screens, followers and `exec --json`.
+ * Synchronous; a listener sets flags or queues, and never calls back into the agent. */
 #ifndef AGENT_BUS_H
 #define AGENT_BUS_H
 
 #include "agent/process.h"
 #include "base/buf.h"
 
-/* X(NAME, "type", delta): deltas may be coalesced or dropped for a slow follower, the others never. */
+/* X(NAME, "type", delta): deltas may be coalesced or dropped for a slow follower, the others never.
+ */
 #define EVENT_TABLE(X)                                                                             \
     X(CHANNEL_USER_MESSAGE, "channel_user_message", false)                                         \
     X(CHANNEL_SYSTEM_MESSAGE, "channel_system_message", false)                                     \
@@ -69,7 +70,8 @@ void bus_emit_fields(struct bus *b, const struct process_table *t, const struct 
 #define BUS_EMIT(b, t, p, type, ...)                                                               \
     bus_emit_fields(b, t, p, type, (const struct bus_field[]){__VA_ARGS__},                        \
                     sizeof((const struct bus_field[]){__VA_ARGS__}) / sizeof(struct bus_field))
-/* {"ts":…,"type":…,"id":…,"parent":…,"agent_id":"main","channel_id":…, fields…}: one line, no newline. */
+/* {"ts":…,"type":…,"id":…,"parent":…,"agent_id":"main","channel_id":…, fields…}: one line, no
+ * newline. */
 void bus_event_json(const struct bus_event *e, struct buf *out);
 
 #endif

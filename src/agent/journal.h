@@ -1,5 +1,5 @@
-/* journal: what a process did, in order, as a person reads it. Every pane and `log` is a view of one journal. Bounded in
- * memory (the oldest entries go; the store has them). */
+/* journal: what a process did, in order, as a person reads it. Every pane and `log` is a view of
+ * one journal. Bounded in memory (the oldest entries go; the store has them). */
 #ifndef AGENT_JOURNAL_H
 #define AGENT_JOURNAL_H
 
@@ -11,17 +11,17 @@
 #include "base/status.h"
 
 #define JOURNAL_KIND_TABLE(X)                                                                      \
-    X(USER, "user")         /* what a person said (title: who) */                                  \
-    X(TASK, "task")         /* what a worker or branch was told to do */                           \
-    X(REPLY, "reply")       /* what was said to the person */                                      \
-    X(TEXT, "text")         /* what the model wrote to itself */                                   \
+    X(USER, "user")   /* what a person said (title: who) */                                        \
+    X(TASK, "task")   /* what a worker or branch was told to do */                                 \
+    X(REPLY, "reply") /* what was said to the person */                                            \
+    X(TEXT, "text")   /* what the model wrote to itself */                                         \
     X(THINKING, "thinking")                                                                        \
-    X(TOOL, "tool")         /* a call: title: tool name; text: its arguments; result */            \
-    X(OUTPUT, "output")     /* lines of a running tool (title: stdout or stderr) */                \
-    X(STATUS, "status")     /* set_status progress */                                              \
-    X(LINK, "link")         /* a process was started: ref; title: its name */                      \
-    X(RESULT, "result")     /* a process came back: ref; title: its name; or the own outcome */    \
-    X(NOTICE, "notice")     /* something a person should know: retries, interruptions */           \
+    X(TOOL, "tool")     /* a call: title: tool name; text: its arguments; result */                \
+    X(OUTPUT, "output") /* lines of a running tool (title: stdout or stderr) */                    \
+    X(STATUS, "status") /* set_status progress */                                                  \
+    X(LINK, "link")     /* a process was started: ref; title: its name */                          \
+    X(RESULT, "result") /* a process came back: ref; title: its name; or the own outcome */        \
+    X(NOTICE, "notice") /* something a person should know: retries, interruptions */               \
     X(ERROR, "error")
 enum journal_kind {
 #define X(name, text) JOURNAL_##name,
@@ -36,13 +36,13 @@ struct journal_entry {
     enum journal_kind kind;
     int64_t at_ms, ended_ms; /* wall clock; ended_ms 0 while open */
     char *title;             /* may be NULL */
-    char *ref;               /* call id (TOOL, OUTPUT) or full process id (LINK, RESULT); may be NULL */
-    struct buf text;         /* hostile: make visible before showing */
-    struct buf result;       /* TOOL only */
-    bool open;               /* still being written */
-    bool is_error;           /* TOOL, RESULT */
-    bool interrupted;        /* cut off: text is partial */
-    uint64_t version;        /* the journal's version at its last change */
+    char *ref;         /* call id (TOOL, OUTPUT) or full process id (LINK, RESULT); may be NULL */
+    struct buf text;   /* hostile: make visible before showing */
+    struct buf result; /* TOOL only */
+    bool open;         /* still being written */
+    bool is_error;     /* TOOL, RESULT */
+    bool interrupted;  /* cut off: text is partial */
+    uint64_t version;  /* the journal's version at its last change */
 };
 
 #define JOURNAL_ENTRIES_MAX 2000u
@@ -58,15 +58,17 @@ struct journal {
     uint64_t dropped;  /* entries no longer here */
 };
 
-/* Called when an entry is closed (it is final now): the store's chance. */
-typedef void journal_closed_fn(void *arg, const struct journal_entry *e);
-
 void journal_init(struct journal *j);
 void journal_free(struct journal *j);
-/* Opens an entry. Strings are copied; title and ref may be NULL. Valid until the next journal_open(). */
+/* Opens an entry. Strings are copied; title and ref may be NULL. Valid until the next
+ * journal_open(). */
 struct journal_entry *journal_open(struct journal *j, enum journal_kind kind, const char *title,
                                    const char *ref);
 void journal_append(struct journal *j, struct journal_entry *e, const char *text, size_t n);
+/* Replaces the text (a final version of what was streamed); the same text changes nothing. */
+void journal_set_text(struct journal *j, struct journal_entry *e, const char *text, size_t n);
+/* TOOL entries: what the call returned; replaces an earlier result. */
+void journal_set_result(struct journal *j, struct journal_entry *e, const char *text, size_t n);
 void journal_close(struct journal *j, struct journal_entry *e);
 /* By sequence number; NULL when dropped. */
 struct journal_entry *journal_find(const struct journal *j, uint64_t seq);

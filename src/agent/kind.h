@@ -1,5 +1,5 @@
-/* kind: the words for processes, each list once. A switch over one of these enums has no default, so that one more
- * entry fails the build at every place that must decide. */
+/* kind: the words for processes, each list once. A switch over one of these enums has no default,
+ * so that one more entry fails the build at every place that must decide. */
 #ifndef AGENT_KIND_H
 #define AGENT_KIND_H
 
@@ -28,11 +28,11 @@ enum process_kind {
 };
 
 #define PROCESS_STATE_TABLE(X)                                                                     \
-    X(THINKING, "thinking")     /* a model call is in flight */                                    \
-    X(RUNNING, "running")       /* a tool runs */                                                  \
-    X(WAITING, "waiting")       /* for somebody else; nothing of its own is going on */            \
-    X(ASKING, "asking")         /* for a person */                                                 \
-    X(STALLED, "stalled")       /* a model call without a byte for long */                         \
+    X(THINKING, "thinking") /* a model call is in flight */                                        \
+    X(RUNNING, "running")   /* a tool runs */                                                      \
+    X(WAITING, "waiting")   /* for somebody else; nothing of its own is going on */                \
+    X(ASKING, "asking")     /* for a person */                                                     \
+    X(STALLED, "stalled")   /* a model call without a byte for long */                             \
     X(CANCELLING, "cancelling")                                                                    \
     X(ENDED, "ended")
 enum process_state {
@@ -43,8 +43,9 @@ enum process_state {
 
 /* How an ended process ended; the six terminal states of SPEC A.5. */
 #define PROCESS_OUTCOME_TABLE(X)                                                                   \
-    X(SUCCEEDED, "succeeded") X(PARTIAL, "partial") X(BLOCKED, "blocked") X(FAILED, "failed")      \
-    X(CANCELLED, "cancelled") X(TIMED_OUT, "timed_out")
+    X(SUCCEEDED, "succeeded")                                                                      \
+    X(PARTIAL, "partial") X(BLOCKED, "blocked") X(FAILED, "failed") X(CANCELLED, "cancelled")      \
+        X(TIMED_OUT, "timed_out")
 enum process_outcome {
 #define X(name, text) PROCESS_OUTCOME_##name,
     PROCESS_OUTCOME_TABLE(X)

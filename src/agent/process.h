@@ -1,5 +1,6 @@
-/* process: the one table of everything that runs. The table in memory is the authority; the store follows. A process is
- * named by a handle across any asynchronous gap: a late callback finds NULL, not freed memory. */
+/* process: the one table of everything that runs. The table in memory is the authority; the store
+ * follows. A process is named by a handle across any asynchronous gap: a late callback finds NULL,
+ * not freed memory. */
 #ifndef AGENT_PROCESS_H
 #define AGENT_PROCESS_H
 
@@ -39,11 +40,11 @@ struct process {
     struct llm_usage usage;
     uint32_t model_calls, tool_calls;
     struct journal journal;
-    uint64_t version;    /* grows with every change of this record or its journal */
-    bool seen;           /* a person has looked since it ended (panes), or since the last reply (channels) */
-    uint32_t unread;     /* replies since a person looked (channels) */
-    span_id span;        /* the turn's span while one is open */
-    void *body;          /* channel.c's or worker.c's own part */
+    uint64_t version; /* grows with every change of this record or its journal */
+    bool seen; /* a person has looked since it ended (panes), or since the last reply (channels) */
+    uint32_t unread; /* replies since a person looked (channels) */
+    span_id span;    /* the turn's span while one is open */
+    void *body;      /* channel.c's or worker.c's own part */
 };
 
 struct process_table;
@@ -55,21 +56,26 @@ enum status process_add(struct process_table *t, enum process_kind kind, const c
                         struct process_handle parent, struct process **out) MUST_CHECK;
 /* Ends the record's life: every handle to it is dead from now on. */
 void process_remove(struct process_table *t, struct process_handle h);
-struct process *process_get(const struct process_table *t, struct process_handle h); /* NULL: gone */
-struct process *process_find(const struct process_table *t, const char *id);         /* full id */
-/* A full id, a uuid, a channel id, or a unique prefix of >= 4 characters of a uuid: OK, NOT_FOUND, INVALID (ambiguous). */
+struct process *process_get(const struct process_table *t,
+                            struct process_handle h);                        /* NULL: gone */
+struct process *process_find(const struct process_table *t, const char *id); /* full id */
+/* A full id, a uuid, a channel id, or a unique prefix of >= 4 characters of a uuid: OK, NOT_FOUND,
+ * INVALID (ambiguous). */
 enum status process_resolve(const struct process_table *t, const char *arg, struct process **out,
                             struct cause *why) MUST_CHECK;
-/* In order of creation: start with *pos = 0. Records may be removed while iterating. */
+/* In order of creation: start with *pos = 0. Nothing may be removed while iterating. */
 struct process *process_next(const struct process_table *t, size_t *pos);
 size_t process_count(const struct process_table *t, enum process_kind kind, bool ended_too);
 /* Grows with every change of any record: cheap "is anything new" for the screen. */
 uint64_t process_table_version(const struct process_table *t);
 
+/* The first line of `text`, cut to 40 bytes. */
+void process_set_name(struct process *p, const char *text);
 /* Changes go through these, so that versions, times and listeners follow. */
 void process_changed(struct process_table *t, struct process *p);
 void process_set_state(struct process_table *t, struct process *p, enum process_state s);
-void process_set_tool(struct process_table *t, struct process *p, const char *label); /* NULL: none */
+void process_set_tool(struct process_table *t, struct process *p,
+                      const char *label); /* NULL: none */
 void process_end(struct process_table *t, struct process *p, enum process_outcome o);
 int64_t process_elapsed_ms(const struct process *p); /* to its end, or now */
 int64_t process_silent_ms(const struct process *p);  /* 0 unless thinking or running */

@@ -1,5 +1,5 @@
-/* tool: the table of what models may call. A tool knows its arguments and how to do its work; who may call it, and what
- * acting on processes means, is the agent's business (struct tool_host). */
+/* tool: the table of what models may call. A tool knows its arguments and how to do its work; who
+ * may call it, and what acting on processes means, is the agent's business (struct tool_host). */
 #ifndef TOOLS_TOOL_H
 #define TOOLS_TOOL_H
 
@@ -12,11 +12,12 @@
 #include "loop/loop.h"
 #include "sandbox/sandbox.h"
 
-/* X(ENUM, variable): each in tools/<variable>.c or a file it shares with its kin; const struct tool tool_<variable>. */
+/* X(ENUM, variable): each in tools/<variable>.c or a file it shares with its kin; const struct tool
+ * tool_<variable>. */
 #define TOOL_TABLE(X)                                                                              \
-    X(REPLY, reply) X(SPAWN_WORKER, spawn_worker) X(CANCEL, cancel) X(SKIP, skip)                  \
-    X(SET_STATUS, set_status) X(SHELL, shell) X(FILE_READ, file_read) X(FILE_WRITE, file_write)    \
-    X(FILE_LIST, file_list)
+    X(REPLY, reply)                                                                                \
+    X(SPAWN_WORKER, spawn_worker) X(CANCEL, cancel) X(SKIP, skip) X(SET_STATUS, set_status)        \
+        X(SHELL, shell) X(FILE_READ, file_read) X(FILE_WRITE, file_write) X(FILE_LIST, file_list)
 enum tool_id {
 #define X(name, variable) TOOL_##name,
     TOOL_TABLE(X)
@@ -28,11 +29,11 @@ struct tool {
     const char *name;        /* as the model calls it */
     const char *description; /* for the model */
     const char *schema;      /* JSON schema of its arguments (an object) */
-    bool effects;            /* may change something outside: an intent is stored before it starts */
+    bool effects; /* may change something outside: an intent is stored before it starts */
     /* Starts the work; ends in exactly one tool_call_done(), perhaps at once. */
     void (*start)(struct tool_call *c);
-    /* Ends the work early: whatever runs is stopped, c->state freed, and tool_call_done() is not called. NULL when start
-     * always finishes at once. */
+    /* Ends the work early: whatever runs is stopped, c->state freed, and tool_call_done() is not
+     * called. NULL when start always finishes at once. */
     void (*cancel)(struct tool_call *c);
     /* A short label for people: "shell make check". The caller frees. NULL: the name alone. */
     char *(*label)(const cJSON *args);
@@ -53,6 +54,9 @@ struct tool_host {
     void (*cancel)(struct tool_call *c, const char *process_type, const char *process_id,
                    const char *reason);
     void (*set_status)(struct tool_call *c, const char *status, bool outcome);
+    /* For the cancel function of these tools: the call will be freed and must not be finished any
+     * more. */
+    void (*abandon)(struct tool_call *c);
 };
 
 struct tool_call {
@@ -67,21 +71,24 @@ struct tool_call {
     void *arg; /* the caller's */
     /* A line of output; stream 1 or 2. */
     void (*on_output)(void *arg, struct tool_call *c, int stream, const char *line, size_t n);
-    /* Once. The text is what the model reads: at most TOOL_RESULT_MAX bytes, valid UTF-8. */
+    /* Once, the last use of c by tools/: it may be freed inside. The text is what the model reads:
+     * at most TOOL_RESULT_MAX bytes, valid UTF-8. */
     void (*on_done)(void *arg, struct tool_call *c, bool is_error, const char *text, size_t n);
 };
 #define TOOL_RESULT_MAX 50000u
 
-/* Parses and checks `input` against the tool's schema. STATUS_INVALID: the cause is the text of the tool error that the model
- * reads; it names the member and what was expected. "" counts as {}. */
+/* Parses and checks `input` against the tool's schema. STATUS_INVALID: the cause is the text of the
+ * tool error that the model reads; it names the member and what was expected. "" counts as {}. */
 enum status tool_call_new(const struct tool *tool, const struct tool_host *host,
                           const char *workspace, const char *id, const char *input,
                           struct tool_call **out, struct cause *why) MUST_CHECK;
+/* c may be finished and freed when it returns. */
 void tool_call_start(struct tool_call *c);
 /* Cancels when it has not finished. NULL is fine; sets NULL. */
 void tool_call_free(struct tool_call **c);
 
-/* For tools: output and the end. Text over TOOL_RESULT_MAX is cut with a notice of shown, total and omitted bytes. */
+/* For tools: output and the end. Text over TOOL_RESULT_MAX is cut with a notice of shown, total and
+ * omitted bytes. */
 void tool_call_output(struct tool_call *c, int stream, const char *line, size_t n);
 void tool_call_done(struct tool_call *c, bool is_error, const char *text, size_t n);
 void tool_call_donef(struct tool_call *c, bool is_error, const char *fmt, ...) PRINTF_LIKE(3, 4);

@@ -1,0 +1,249 @@
+/* agent: holds the parts together, supplies the tools with what acts on processes, and says how
+ * things stand. */
+#include "agent/agent.h"
+
+#include <string.h>
+
+#include "agent/channel.h"
+#include "agent/record.h"
+#include "agent/turn.h"
+#include "agent/worker.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "store/queries.gen.h"
+
+struct agent {
+    struct agent_parts parts;
+    struct process_table *processes;
+    struct bus *bus;
+    struct tool_host host;
+    size_t interrupted;
+    char run_id[ID_UUID_SIZE];
+};
+
+struct process_table *agent_processes(const struct agent *a) {
+    return a->processes;
+}
+struct bus *agent_bus(const struct agent *a) {
+    return a->bus;
+}
+const struct agent_parts *agent_parts(const struct agent *a) { return &a->parts; }
+const struct tool_host *agent_tool_host(const struct agent *a) { return &a->host; }
+size_t agent_interrupted_count(const struct agent *a) { return a->interrupted; }
+void agent_set_interrupted(struct agent *a, size_t n) { a->interrupted = n; }
+const char *agent_run_id(const struct agent *a) { return a->run_id; }
+
+/* --- what tools may ask -------------------------------------------------------------------------
+ */
+
+static void tool_cancel_process(struct tool_call *c, const char *type, const char *id,
+                                const char *reason) {
+    const struct turn *t = turn_of(c);
+    struct agent *a = turn_agent(t);
+    const struct process *asker = turn_process(t);
+    struct process *p = NULL;
+    struct cause why;
+    enum process_kind kind;
+    if (process_kind_from_string(type, &kind) != STATUS_OK) {
+        tool_call_donef(c, true, "process_type \"%.40s\" is not known", type);
+        return;
+    }
+    if (process_resolve(a->processes, id, &p, &why) != STATUS_OK) {
+        tool_call_donef(c, true, "%s", why.text);
+        return;
+    }
+    if (p->kind != kind || !str_eq(p->channel, asker->channel)) {
+        tool_call_donef(c, true, "this conversation has no %s \"%.60s\"", type, id);
+        return;
+    }
+    bool done = false;
+    switch (kind) {
+    case PROCESS_WORKER:
+        done =
+            worker_cancel(a, p, "cancel", str_empty(reason) ? "cancelled by the channel" : reason);
+        break;
+    case PROCESS_CHANNEL:
+    case PROCESS_BRANCH:
+    case PROCESS_COMPACTOR:
+    case PROCESS_CORTEX:
+    case PROCESS_VOICE:
+        tool_call_donef(c, true, "only workers can be cancelled from here, not a %s", type);
+        return;
+    }
+    cJSON *o = json_new_obj();
+    json_add_bool(o, "cancelled", done);
+    json_add_str(o, "process_type", type);
+    json_add_str(o, "process_id", p->bare);
+    json_add_str(o, "message", done ? "it is being ended" : "it had ended already");
+    char *text = json_print(o);
+    cJSON_Delete(o);
+    tool_call_done(c, false, text, strlen(text));
+    x_free(&text);
+}
+
+static void fill_host(struct agent *a) {
+    a->host = (struct tool_host){.loop = a->parts.loop,
+                                 .jobs = a->parts.jobs,
+                                 .sandbox = a->parts.sandbox,
+                                 .shell_secs = a->parts.config->limits.shell_secs,
+                                 .reply = channel_tool_reply,
+                                 .skip = channel_tool_skip,
+                                 .spawn_worker = worker_tool_spawn,
+                                 .cancel = tool_cancel_process,
+                                 .set_status = worker_tool_set_status,
+                                 .abandon = channel_tool_abandon};
+}
+
+/* --- life ---------------------------------------------------------------------------------------
+ */
+
+enum status agent_new(const struct agent_parts *parts, struct agent **out, struct cause *why) {
+    struct agent *a = xcalloc(1, sizeof *a);
+    a->parts = *parts;
+    a->processes = process_table_new();
+    a->bus = bus_new();
+    id_uuid(a->run_id);
+    fill_host(a);
+    enum status st = record_reconcile(a, why);
+    if (st != STATUS_OK) {
+        agent_free(&a);
+        return st;
+    }
+    *out = a;
+    return STATUS_OK;
+}
+
+/* What ending with the engine means, by kind. */
+static void shut_down(struct agent *a, struct process *p) {
+    switch (p->kind) {
+    case PROCESS_WORKER:
+        worker_cancel(a, p, "shutdown", "the engine ended");
+        worker_free(a, p);
+        break;
+    case PROCESS_CHANNEL:
+        channel_interrupt(a, p, "the engine ended");
+        channel_free(a, p);
+        break;
+    case PROCESS_BRANCH:
+    case PROCESS_COMPACTOR:
+    case PROCESS_CORTEX:
+    case PROCESS_VOICE:
+        break;
+    }
+}
+
+static void shut_down_all(struct agent *a, enum process_kind kind) {
+    size_t pos = 0;
+    for (struct process *p; (p = process_next(a->processes, &pos));)
+        if (p->kind == kind && p->body)
+            shut_down(a, p);
+}
+
+void agent_free(struct agent **ap) {
+    struct agent *a = *ap;
+    if (!a)
+        return;
+    shut_down_all(a, PROCESS_WORKER);
+    shut_down_all(a, PROCESS_CHANNEL);
+    bus_free(&a->bus);
+    process_table_free(&a->processes);
+    x_free(ap);
+}
+
+bool agent_idle(const struct agent *a) {
+    size_t pos = 0;
+    for (const struct process *p; (p = process_next(a->processes, &pos));) {
+        switch (p->kind) {
+        case PROCESS_CHANNEL:
+            if (!channel_idle(p))
+                return false;
+            break;
+        case PROCESS_WORKER:
+        case PROCESS_BRANCH:
+        case PROCESS_COMPACTOR:
+        case PROCESS_CORTEX:
+        case PROCESS_VOICE:
+            if (p->body)
+                return false;
+            break;
+        }
+    }
+    return true;
+}
+
+/* --- how things stand ---------------------------------------------------------------------------
+ */
+
+void agent_status(const struct agent *a, cJSON *out) {
+    json_add_str(out, "model", a->parts.config->routing.channel);
+    json_add_bool(out, "connected",
+                  llm_has_provider(a->parts.llm, a->parts.config->routing.channel));
+    json_add_str(out, "sandbox", sandbox_mode_name(sandbox_mode(a->parts.sandbox)));
+    cJSON *n = json_add_obj(out, "processes");
+#define X(name, text, symbol, ascii)                                                               \
+    json_add_i64(n, text, (int64_t)process_count(a->processes, PROCESS_##name, false));
+    PROCESS_KIND_TABLE(X)
+#undef X
+    json_add_i64(out, "interrupted", (int64_t)a->interrupted);
+    cJSON *loop = json_add_obj(out, "loop");
+    json_add_i64(loop, "p99_us", trace_turn_us(a->parts.trace, 0.99));
+    json_add_i64(loop, "max_us", trace_turn_max_us(a->parts.trace));
+    cJSON *store = json_add_obj(out, "store");
+    json_add_i64(store, "bytes", store_bytes(a->parts.store));
+    json_add_i64(store, "seq", (int64_t)store_committed(a->parts.store));
+    json_add_str(store, "state", store_state_name(store_state(a->parts.store)));
+}
+
+cJSON *agent_ps_json(const struct agent *a, const struct process *p) {
+    const struct process *parent = process_get(a->processes, p->parent);
+    bool ended = p->state == PROCESS_STATE_ENDED;
+    char started[CLOCK_RFC3339_SIZE];
+    clock_rfc3339(p->started_ms, started);
+    cJSON *o = json_new_obj();
+    json_add_str(o, "id", p->id);
+    json_add_str(o, "kind", process_kind_name(p->kind));
+    json_add_str(o, "name", p->name);
+    json_add_str(o, "state", process_state_name(p->state));
+    json_add_str(o, "outcome", ended ? process_outcome_name(p->outcome) : NULL);
+    json_add_str(o, "parent", parent ? parent->id : NULL);
+    json_add_str(o, "channel", p->channel);
+    json_add_str(o, "tool", p->tool);
+    json_add_str(o, "status", p->status);
+    json_add_str(o, "task", p->task);
+    json_add_str(o, "model", p->model);
+    json_add_str(o, "started_at", started);
+    json_add_i64(o, "elapsed_ms", process_elapsed_ms(p));
+    json_add_i64(o, "silent_ms", process_silent_ms(p));
+    json_add_i64(o, "input_tokens",
+                 p->usage.input_tokens + p->usage.cache_read_tokens + p->usage.cache_write_tokens);
+    json_add_i64(o, "output_tokens", p->usage.output_tokens);
+    json_add_num(o, "cost_usd", p->usage.cost_usd);
+    json_add_bool(o, "cost_is_estimate", p->usage.cost_is_estimate);
+    return o;
+}
+
+enum status agent_no_provider(const struct agent *a, const char *model, struct cause *why) {
+    const char *slash = strchr(model, '/');
+    int n = slash ? (int)(slash - model) : (int)strlen("anthropic");
+    const char *provider = slash ? model : "anthropic";
+    if (strncmp(provider, "anthropic", (size_t)n) == 0 && n == (int)strlen("anthropic"))
+        return cause_set(
+            why, STATUS_CONFIG,
+            "no model is connected: set ANTHROPIC_API_KEY and start again, or name a provider "
+            "in %s (spacebot config init writes a commented one)",
+            a->parts.config->path);
+    return cause_set(why, STATUS_CONFIG,
+                     "model %.80s: no provider \"%.*s\" is configured; add it to providers in %s",
+                     model, n, provider, a->parts.config->path);
+}
+
+enum status agent_dismiss(struct agent *a, const char *call_id, struct cause *why) {
+    if (a->interrupted == 0)
+        return cause_set(why, STATUS_NOT_FOUND, "no interrupted run \"%.60s\" waits", call_id);
+    store_tool_dismiss(a->parts.store, clock_wall_ms(), call_id);
+    a->interrupted--;
+    return STATUS_OK;
+}

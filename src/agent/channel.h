@@ -1,0 +1,80 @@
+/* channel: a conversation. It takes messages at any moment, thinks about one at a time, delegates,
+ * and answers. */
+#ifndef AGENT_CHANNEL_H
+#define AGENT_CHANNEL_H
+
+#include "agent/agent.h"
+#include "base/id.h"
+#include "tools/tool.h"
+
+#define CHANNEL_QUEUE_MAX 64u       /* messages waiting (SPEC A.3) */
+#define CHANNEL_RETRIGGERS_MAX 3u   /* since the last message of a person (SPEC A.3) */
+#define CHANNEL_RETRIGGER_MS 500    /* debounce (SPEC A.3) */
+#define CHANNEL_RETRIGGER_TURNS 3   /* model calls in a retriggered turn (SPEC A.3) */
+#define CHANNEL_HYDRATE 200         /* messages loaded of an earlier conversation (SPEC A.3) */
+#define CHANNEL_MESSAGE_MAX 262144u /* bytes a message may have */
+
+/* The channel `bare` (created and loaded if need be). model and workspace may be NULL: the
+ * defaults, or what it had. STATUS_INVALID for an id that is empty, over 120 bytes, or holds white
+ * space or control characters. */
+enum status channel_open(struct agent *a, const char *bare, const char *model,
+                         const char *workspace, struct process **out, struct cause *why) MUST_CHECK;
+void channel_free(struct agent *a, struct process *p);
+/* The model for its workers: what it was opened with, else routing.worker. */
+const char *channel_worker_model(const struct agent *a, const struct process *p);
+/* The model it was told to use for everything, or NULL. */
+const char *channel_model_override(const struct process *p);
+void channel_set_model(struct agent *a, struct process *p, const char *model);
+/* Results that the channel has not been told of or has not told on, for the status block: at most
+ * 5, newest first. */
+void channel_recent(const struct process *p,
+                    void (*fn)(void *arg, const char *id, const char *task, enum process_outcome o,
+                               const char *result),
+                    void *arg);
+
+/* A person says something. fn (may be NULL) is called when it is stored. STATUS_LIMIT when too many
+ * wait. */
+enum status channel_say(struct agent *a, struct process *p, const char *sender, const char *text,
+                        store_after_fn *fn, void *arg, struct store_after **wait,
+                        char message_id[ID_UUID_SIZE], struct cause *why) MUST_CHECK;
+
+/* Ends the present turn, keeping what was said so far. False when none was under way. */
+bool channel_interrupt(struct agent *a, struct process *p, const char *reason);
+
+/* A worker of this channel has its outcome in the store. */
+void channel_worker_ended(struct agent *a, struct process *p, const struct process *worker,
+                          const char *result);
+
+/* SPEC A.1: something was handled, and nothing is under way or pending. */
+bool channel_settled(const struct agent *a, const struct process *p);
+
+/* Nothing of its own is under way or waits (its workers may be at work). */
+bool channel_idle(const struct process *p);
+
+/* What a channel and all its workers have used and come to since the engine began. */
+struct channel_totals {
+    struct llm_usage usage;
+    int64_t started, succeeded, failed,
+        cancelled; /* workers; partial, blocked and timed out count as failed */
+};
+struct channel_totals channel_totals(const struct agent *a, const struct process *p);
+void channel_worker_started(struct process *p);
+
+/* For `exec`: told of each reply, each turn that ended in an error, and when all has settled. */
+struct channel_watch;
+struct channel_watch_ops {
+    void (*reply)(void *arg, const char *text);
+    void (*failed)(void *arg, enum status st, const char *text);
+    void (*settled)(void *arg); /* the last call; the watch is gone when it returns */
+};
+struct channel_watch *channel_watch(struct process *p, const struct channel_watch_ops *ops,
+                                    void *arg);
+void channel_unwatch(struct channel_watch **w);
+
+/* The channel's part of struct tool_host. */
+void channel_tool_reply(struct tool_call *c, const char *content);
+void channel_tool_skip(struct tool_call *c, const char *reason);
+void channel_tool_abandon(struct tool_call *c);
+void channel_check(struct agent *a, struct process *p); /* something may have settled */
+
+#endif

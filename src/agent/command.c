@@ -1,0 +1,259 @@
+/* command: reads arguments, acts, replies. Each command is one function in the table's order. */
+#include "agent/command.h"
+
+#include <string.h>
+
+#include "agent/channel.h"
+#include "agent/exec.h"
+#include "agent/record.h"
+#include "agent/worker.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+struct command_call {
+    command_reply_fn *fn;
+    void *arg;
+    struct store_after *wait;
+    struct exec *exec;
+    char *channel, message_id[ID_UUID_SIZE];
+};
+
+enum status command_from_string(const char *s, enum command *out) {
+#define X(name, text)                                                                              \
+    if (s && strcmp(s, text) == 0) {                                                               \
+        *out = COMMAND_##name;                                                                     \
+        return STATUS_OK;                                                                          \
+    }
+    COMMAND_TABLE(X)
+#undef X
+    return STATUS_NOT_FOUND;
+}
+
+static void call_free(struct command_call *c) {
+    store_after_cancel(&c->wait);
+    x_free(&c->channel);
+    x_free(&c);
+}
+
+/* --- open, say, exec ----------------------------------------------------------------------------
+ */
+
+static enum status open_channel(struct agent *a, const cJSON *args, struct process **p,
+                                struct cause *why) {
+    return channel_open(a, json_str(args, "channel", NULL), NULL, NULL, p, why);
+}
+
+static enum status do_open(struct agent *a, const cJSON *args, cJSON *out, struct cause *why) {
+    struct process *p;
+    enum status st = open_channel(a, args, &p, why);
+    if (st != STATUS_OK)
+        return st;
+    json_add_str(out, "channel", p->channel);
+    json_add_str(out, "id", p->id);
+    return STATUS_OK;
+}
+
+static void said(void *arg, enum status st, const char *why) {
+    struct command_call *c = arg;
+    c->wait = NULL;
+    cJSON *body = json_new_obj();
+    json_add_str(body, "channel", c->channel);
+    json_add_str(body, "message_id", c->message_id);
+    command_reply_fn *fn = c->fn;
+    void *fn_arg = c->arg;
+    call_free(c);
+    fn(fn_arg, st, body, why);
+}
+
+static struct command_call *do_say(struct agent *a, const cJSON *args, command_reply_fn *fn,
+                                   void *arg) {
+    struct cause why = {""};
+    struct process *p;
+    struct command_call *c = xcalloc(1, sizeof *c);
+    c->fn = fn;
+    c->arg = arg;
+    enum status st = open_channel(a, args, &p, &why);
+    if (st == STATUS_OK) {
+        c->channel = xstrdup(p->channel);
+        st = channel_say(a, p, json_str(args, "sender", "you"), json_str(args, "text", ""), said, c,
+                         &c->wait, c->message_id, &why);
+    }
+    if (st == STATUS_OK)
+        return c;
+    call_free(c);
+    fn(arg, st, NULL, why.text);
+    return NULL;
+}
+
+static void executed(void *arg, enum status st, cJSON *body, const char *why) {
+    struct command_call *c = arg;
+    command_reply_fn *fn = c->fn;
+    void *fn_arg = c->arg;
+    c->exec = NULL;
+    call_free(c);
+    fn(fn_arg, st, body, why);
+}
+
+static struct command_call *do_exec(struct agent *a, const cJSON *args, command_reply_fn *fn,
+                                    void *arg) {
+    struct command_call *c = xcalloc(1, sizeof *c);
+    c->fn = fn;
+    c->arg = arg;
+    /* executed() may free c before exec_start() returns: only a live exec is stored in it. */
+    struct exec *e = exec_start(a, args, executed, c);
+    if (!e)
+        return NULL;
+    c->exec = e;
+    return c;
+}
+
+/* --- processes ----------------------------------------------------------------------------------
+ */
+
+static enum status named(struct agent *a, const cJSON *args, struct process **p,
+                         struct cause *why) {
+    return process_resolve(agent_processes(a), json_str(args, "process", NULL), p, why);
+}
+
+static enum status unavailable_kind(const struct process *p, struct cause *why) {
+    return cause_set(why, STATUS_UNAVAILABLE, "a %s cannot be told to stop yet",
+                     process_kind_name(p->kind));
+}
+
+/* What ending a process means, by kind. */
+static enum status stop(struct agent *a, struct process *p, const char *reason, bool *stopped,
+                        struct cause *why) {
+    switch (p->kind) {
+    case PROCESS_CHANNEL:
+        *stopped = channel_interrupt(a, p, reason);
+        return STATUS_OK;
+    case PROCESS_WORKER:
+        *stopped = worker_cancel(a, p, "cancel", reason);
+        return STATUS_OK;
+    case PROCESS_BRANCH:
+    case PROCESS_COMPACTOR:
+    case PROCESS_CORTEX:
+    case PROCESS_VOICE:
+        return unavailable_kind(p, why);
+    }
+    return STATUS_INVALID;
+}
+
+static enum status do_stop(struct agent *a, const cJSON *args, cJSON *out, const char *reason,
+                           struct cause *why) {
+    struct process *p;
+    bool stopped = false;
+    enum status st = named(a, args, &p, why);
+    if (st == STATUS_OK)
+        st = stop(a, p, reason, &stopped, why);
+    if (st != STATUS_OK)
+        return st;
+    json_add_str(out, "process", p->id);
+    json_add_bool(out, "cancelled", stopped);
+    json_add_str(out, "message",
+                 stopped                           ? "cancelled; what it had is kept"
+                 : p->state == PROCESS_STATE_ENDED ? "it had ended already"
+                                                   : "nothing of it was under way");
+    return STATUS_OK;
+}
+
+static enum status do_ps(struct agent *a, const cJSON *args, cJSON *out) {
+    bool all = json_bool(args, "all", false);
+    cJSON *list = json_add_arr(out, "processes");
+    size_t pos = 0;
+    for (const struct process *p; (p = process_next(agent_processes(a), &pos));)
+        if (all || p->state != PROCESS_STATE_ENDED)
+            cJSON_AddItemToArray(list, agent_ps_json(a, p));
+    return STATUS_OK;
+}
+
+static enum status do_log(struct agent *a, const cJSON *args, cJSON *out, struct cause *why) {
+    struct process *p;
+    enum status st = named(a, args, &p, why);
+    if (st != STATUS_OK)
+        return st;
+    uint64_t from = (uint64_t)json_i64(args, "from", 0);
+    json_add_str(out, "id", p->id);
+    cJSON *list = json_add_arr(out, "entries");
+    for (size_t i = 0; i < p->journal.n; i++) {
+        const struct journal_entry *e = p->journal.v[i];
+        if (e->seq < from)
+            continue;
+        struct buf b = BUF_INIT;
+        journal_entry_json(e, &b);
+        cJSON_AddItemToArray(list, cJSON_CreateRaw(buf_str(&b)));
+        buf_free(&b);
+    }
+    json_add_i64(out, "next", (int64_t)p->journal.next_seq);
+    json_add_bool(out, "live", p->state != PROCESS_STATE_ENDED);
+    return STATUS_OK;
+}
+
+static enum status do_seen(struct agent *a, const cJSON *args, struct cause *why) {
+    struct process *p;
+    enum status st = named(a, args, &p, why);
+    if (st != STATUS_OK || (p->seen && !p->unread))
+        return st;
+    p->seen = true;
+    p->unread = 0;
+    process_changed(agent_processes(a), p);
+    return STATUS_OK;
+}
+
+/* --- the table ----------------------------------------------------------------------------------
+ */
+
+struct command_call *command_run(struct agent *a, enum command c, const cJSON *args,
+                                 command_reply_fn *fn, void *arg) {
+    struct cause why = {""};
+    cJSON *out = json_new_obj();
+    enum status st = STATUS_OK;
+    switch (c) {
+    case COMMAND_SAY:
+        cJSON_Delete(out);
+        return do_say(a, args, fn, arg);
+    case COMMAND_EXEC:
+        cJSON_Delete(out);
+        return do_exec(a, args, fn, arg);
+    case COMMAND_OPEN:
+        st = do_open(a, args, out, &why);
+        break;
+    case COMMAND_CANCEL:
+        st = do_stop(a, args, out, json_str(args, "reason", "cancelled by the person"), &why);
+        break;
+    case COMMAND_INTERRUPT:
+        st = do_stop(a, args, out, "interrupted by the person", &why);
+        break;
+    case COMMAND_PS:
+        st = do_ps(a, args, out);
+        break;
+    case COMMAND_LOG:
+        st = do_log(a, args, out, &why);
+        break;
+    case COMMAND_SEEN:
+        st = do_seen(a, args, &why);
+        break;
+    case COMMAND_INTERRUPTED:
+        st = record_interrupted(a, out, &why);
+        break;
+    case COMMAND_DISMISS:
+        st = agent_dismiss(a, json_str(args, "call_id", ""), &why);
+        break;
+    }
+    if (st != STATUS_OK) {
+        cJSON_Delete(out);
+        out = NULL;
+    }
+    fn(arg, st, out, why.text);
+    return NULL;
+}
+
+void command_abandon(struct command_call **cp) {
+    struct command_call *c = *cp;
+    if (!c)
+        return;
+    *cp = NULL;
+    exec_abandon(&c->exec);
+    call_free(c);
+}

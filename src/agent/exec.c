@@ -1,0 +1,149 @@
+/* exec: watches a channel from a message to the moment when nothing of it is under way, and sums up
+ * what came of it. */
+#include "agent/exec.h"
+
+#include <string.h>
+
+#include "agent/channel.h"
+#include "agent/worker.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+struct exec {
+    struct agent *agent;
+    struct process_handle channel;
+    struct channel_watch *watch;
+    command_reply_fn *fn;
+    void *arg;
+    struct strv replies;
+    struct channel_totals before;
+    enum status failed; /* of the last turn that ended in an error; OK: none did */
+    char *error;
+};
+
+static void exec_free(struct exec *e) {
+    channel_unwatch(&e->watch);
+    strv_free(&e->replies);
+    x_free(&e->error);
+    x_free(&e);
+}
+
+static void on_reply(void *arg, const char *text) {
+    struct exec *e = arg;
+    strv_push(&e->replies, text);
+}
+
+static void on_failed(void *arg, enum status st, const char *text) {
+    struct exec *e = arg;
+    e->failed = st;
+    x_free(&e->error);
+    e->error = xstrdup(text);
+}
+
+static cJSON *result(const struct exec *e, const struct process *p, bool ok) {
+    struct channel_totals t = channel_totals(e->agent, p);
+    const struct channel_totals *b = &e->before;
+    cJSON *o = json_new_obj();
+    json_add_str(o, "type", "result");
+    json_add_bool(o, "ok", ok);
+    json_add_str(o, "reply", e->replies.n ? e->replies.v[e->replies.n - 1] : NULL);
+    cJSON *all = json_add_arr(o, "replies");
+    for (size_t i = 0; i < e->replies.n; i++)
+        cJSON_AddItemToArray(all, cJSON_CreateString(e->replies.v[i]));
+    if (!ok)
+        json_add_str(o, "error", e->error);
+    json_add_str(o, "channel", p->channel);
+    cJSON *u = json_add_obj(o, "usage");
+    json_add_i64(u, "input_tokens", t.usage.input_tokens - b->usage.input_tokens);
+    json_add_i64(u, "output_tokens", t.usage.output_tokens - b->usage.output_tokens);
+    json_add_i64(u, "cached_tokens", t.usage.cache_read_tokens - b->usage.cache_read_tokens);
+    json_add_num(u, "cost_usd", t.usage.cost_usd - b->usage.cost_usd);
+    json_add_bool(u, "cost_is_estimate", t.usage.cost_is_estimate);
+    cJSON *n = json_add_obj(o, "processes");
+    json_add_i64(n, "started", t.started - b->started);
+    json_add_i64(n, "succeeded", t.succeeded - b->succeeded);
+    json_add_i64(n, "failed", t.failed - b->failed);
+    json_add_i64(n, "cancelled", t.cancelled - b->cancelled);
+    return o;
+}
+
+static void on_settled(void *arg) {
+    struct exec *e = arg;
+    e->watch = NULL;
+    struct process *p = process_get(agent_processes(e->agent), e->channel);
+    if (e->failed == STATUS_OK && e->replies.n == 0) {
+        e->failed = STATUS_NOT_FOUND;
+        e->error = xstrdup("all work has settled, but there was no reply");
+    }
+    cJSON *body = result(e, p, e->failed == STATUS_OK);
+    command_reply_fn *fn = e->fn;
+    void *fn_arg = e->arg;
+    enum status st = e->failed;
+    char *why = xstrdup(e->error ? e->error : "");
+    exec_free(e);
+    fn(fn_arg, st, body, why);
+    x_free(&why);
+}
+
+static const struct channel_watch_ops watch_ops = {
+    .reply = on_reply, .failed = on_failed, .settled = on_settled};
+
+struct exec *exec_start(struct agent *a, const cJSON *args, command_reply_fn *fn, void *arg) {
+    const struct agent_parts *parts = agent_parts(a);
+    struct cause why = {""};
+    struct process *p = NULL;
+    char uuid[ID_UUID_SIZE], *fresh = NULL, *workspace = NULL, message[ID_UUID_SIZE];
+    const char *channel = json_str(args, "channel", NULL), *model = json_str(args, "model", NULL);
+    const char *asked = json_str(args, "workspace", NULL);
+    enum status st = STATUS_OK;
+    if (!llm_has_provider(parts->llm, model ? model : parts->config->routing.channel))
+        st = agent_no_provider(a, model ? model : parts->config->routing.channel, &why);
+    if (st == STATUS_OK && asked)
+        st = sandbox_workspace(parts->sandbox, asked, &workspace, &why);
+    if (st == STATUS_OK && !channel) {
+        id_uuid(uuid);
+        channel = fresh = xasprintf("cli:%s", uuid);
+    }
+    if (st == STATUS_OK)
+        st = channel_open(a, channel, model, workspace, &p, &why);
+    struct exec *e = NULL;
+    if (st == STATUS_OK) {
+        e = xcalloc(1, sizeof *e);
+        e->agent = a;
+        e->channel = p->handle;
+        e->fn = fn;
+        e->arg = arg;
+        e->before = channel_totals(a, p);
+        e->watch = channel_watch(p, &watch_ops, e);
+        st = channel_say(a, p, json_str(args, "sender", "you"), json_str(args, "text", ""), NULL,
+                         NULL, NULL, message, &why);
+    }
+    x_free(&fresh);
+    x_free(&workspace);
+    if (st == STATUS_OK)
+        return e;
+    if (e)
+        exec_free(e);
+    fn(arg, st, NULL, why.text);
+    return NULL;
+}
+
+void exec_abandon(struct exec **ep) {
+    struct exec *e = *ep;
+    if (!e)
+        return;
+    *ep = NULL;
+    struct agent *a = e->agent;
+    struct process_table *t = agent_processes(a);
+    struct process *p = process_get(t, e->channel);
+    exec_free(e);
+    if (!p)
+        return;
+    size_t pos = 0;
+    for (struct process *w; (w = process_next(t, &pos));)
+        if (w->kind == PROCESS_WORKER && str_eq(w->channel, p->channel))
+            worker_cancel(a, w, "cancel", "the command that asked for it was interrupted");
+    channel_interrupt(a, p, "the command that asked was interrupted");
+}

@@ -1,0 +1,119 @@
+/* prompt: fills the texts. What changes from moment to moment (the clock, the workers) is kept out
+ * of the system prompt. */
+#include "agent/prompt.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "agent/channel.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/utf8.h"
+#include "prompts/prompts.gen.h"
+
+#define STATUS_RESULT_MAX 500u /* SPEC A.3 */
+#define STATUS_TASK_MAX 200u
+#define STATUS_LIST_MAX 10u /* SPEC A.3 */
+
+static const char *sandbox_note(const struct agent *a) {
+    switch (sandbox_mode(agent_parts(a)->sandbox)) {
+    case SANDBOX_BUBBLEWRAP_LANDLOCK:
+    case SANDBOX_BUBBLEWRAP:
+    case SANDBOX_LANDLOCK:
+        return "Commands run contained: they see the system read-only and may write only in the "
+               "workspace.";
+    case SANDBOX_NONE:
+        break;
+    }
+    return agent_parts(a)->config->sandbox.required
+               ? "Nothing on this machine can contain commands: the shell tool refuses to run."
+               : "Commands run without containment, as the person themselves: be careful.";
+}
+
+char *prompt_channel_system(const struct agent *a, const struct process *p) {
+    struct buf out = BUF_INIT;
+    char *workers = xasprintf("%lld", (long long)agent_parts(a)->config->limits.workers);
+    const struct prompt_channel_vars vars = {.channel = p->bare,
+                                             .workspace = p->workspace,
+                                             .max_workers = workers,
+                                             .sandbox = sandbox_note(a)};
+    prompt_channel_render(&out, &vars);
+    x_free(&workers);
+    return buf_steal(&out);
+}
+
+char *prompt_worker_system(const struct agent *a, const struct process *p) {
+    struct buf out = BUF_INIT;
+    const struct prompt_worker_vars vars = {.workspace = p->workspace, .sandbox = sandbox_note(a)};
+    prompt_worker_render(&out, &vars);
+    return buf_steal(&out);
+}
+
+static void clipped(struct buf *b, const char *text, size_t max) {
+    size_t n = strlen(text), cut = utf8_cut(text, n, max);
+    buf_append(b, text, cut);
+    if (cut < n)
+        buf_puts(b, "…");
+}
+
+static void time_line(struct buf *b) {
+    time_t now = (time_t)(clock_wall_ms() / 1000);
+    struct tm local, utc;
+    char here[64], there[32];
+    localtime_r(&now, &local);
+    gmtime_r(&now, &utc);
+    strftime(here, sizeof here, "%Y-%m-%d %H:%M:%S %Z (UTC%z)", &local);
+    strftime(there, sizeof there, "%Y-%m-%d %H:%M:%S", &utc);
+    buf_printf(b, "time: %s; %s UTC\n", here, there);
+}
+
+static void recent(void *arg, const char *id, const char *task, enum process_outcome o,
+                   const char *result) {
+    struct buf *b = arg;
+    buf_printf(b, "- %s %s: ", id, process_outcome_name(o));
+    clipped(b, task, STATUS_TASK_MAX);
+    buf_puts(b, " -> ");
+    clipped(b, result, STATUS_RESULT_MAX);
+    buf_putc(b, '\n');
+}
+
+static void active_workers(struct buf *b, const struct agent *a, const struct process *channel) {
+    size_t pos = 0, shown = 0, more = 0;
+    for (const struct process *p; (p = process_next(agent_processes(a), &pos));) {
+        if (p->kind != PROCESS_WORKER || p->state == PROCESS_STATE_ENDED ||
+            !str_eq(p->channel, channel->channel))
+            continue;
+        if (shown == STATUS_LIST_MAX) {
+            more++;
+            continue;
+        }
+        if (shown++ == 0)
+            buf_puts(b, "active workers:\n");
+        char started[CLOCK_RFC3339_SIZE];
+        clock_rfc3339(p->started_ms, started);
+        buf_printf(b, "- %s since %.5s UTC, %u tool calls, %s: ", p->id, started + 11,
+                   p->tool_calls, process_state_name(p->state));
+        clipped(b, p->task, STATUS_TASK_MAX);
+        if (p->status) {
+            buf_puts(b, " -- ");
+            clipped(b, p->status, STATUS_TASK_MAX);
+        }
+        buf_putc(b, '\n');
+    }
+    if (more)
+        buf_printf(b, "- and %zu more\n", more);
+}
+
+char *prompt_channel_message(const struct agent *a, const struct process *p, const char *text) {
+    struct buf b = BUF_INIT, done = BUF_INIT;
+    buf_puts(&b, "<status>\n");
+    time_line(&b);
+    active_workers(&b, a, p);
+    channel_recent(p, recent, &done);
+    if (done.len)
+        buf_printf(&b, "come back just now:\n%s", buf_str(&done));
+    buf_printf(&b, "</status>\n\n%s", text);
+    buf_free(&done);
+    return buf_steal(&b);
+}

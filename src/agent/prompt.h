@@ -1,0 +1,15 @@
+/* prompt: what models are told, from the texts in src/prompts and what is the case now. */
+#ifndef AGENT_PROMPT_H
+#define AGENT_PROMPT_H
+
+#include "agent/agent.h"
+
+/* All return text that the caller frees. */
+char *prompt_channel_system(const struct agent *a, const struct process *p);
+/* A message as the model sees it now: the time and the status block before the text. The history
+ * keeps the text alone, so that the prompt stays the same byte for byte from turn to turn (and can
+ * be cached). */
+char *prompt_channel_message(const struct agent *a, const struct process *p, const char *text);
+char *prompt_worker_system(const struct agent *a, const struct process *p);
+
+#endif

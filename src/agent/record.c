@@ -1,0 +1,424 @@
+/* record: rows out of processes, and processes out of rows. Times in rows are wall-clock
+ * milliseconds. */
+#include "agent/record.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "agent/channel.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "store/queries.gen.h"
+
+static struct store *store_of(const struct agent *a) { return agent_parts(a)->store; }
+
+const char *worker_lifecycle_name(enum worker_lifecycle l) {
+    switch (l) {
+#define X(name, text)                                                                              \
+    case WORKER_##name:                                                                            \
+        return text;
+        WORKER_LIFECYCLE_TABLE(X)
+#undef X
+    }
+    return "?";
+}
+
+/* --- journal ------------------------------------------------------------------------------------
+ */
+
+static void append(struct agent *a, const char *process_id, const struct journal_entry *e) {
+    store_journal_append(store_of(a), &(struct store_journal_append){
+                                          .process_id = process_id,
+                                          .seq = (int64_t)e->seq,
+                                          .kind = journal_kind_name(e->kind),
+                                          .at = e->at_ms,
+                                          .ended_at = e->ended_ms,
+                                          .title = e->title,
+                                          .ref = e->ref,
+                                          .text = buf_str(&e->text),
+                                          .result = e->result.len ? buf_str(&e->result) : NULL,
+                                          .is_error = e->is_error,
+                                          .interrupted = e->interrupted});
+}
+
+void record_journal(struct agent *a, const struct process *p, const struct journal_entry *e) {
+    if (e->kind != JOURNAL_OUTPUT)
+        append(a, p->id, e);
+}
+
+static bool load_entry(void *arg, const struct q_journal_newest_row *row) {
+    struct process *p = arg;
+    enum journal_kind kind;
+    if (journal_kind_from_string(row->kind, &kind) != STATUS_OK)
+        return true; /* of a later version: not known here, not lost there */
+    struct journal *j = &p->journal;
+    j->next_seq = (uint64_t)row->seq;
+    struct journal_entry *e = journal_open(j, kind, row->title, row->ref);
+    journal_append(j, e, row->text, strlen(row->text));
+    if (row->result)
+        journal_set_result(j, e, row->result, strlen(row->result));
+    e->is_error = row->is_error;
+    e->interrupted = row->interrupted;
+    journal_close(j, e);
+    e->at_ms = row->at;
+    e->ended_ms = row->ended_at;
+    return true;
+}
+
+void record_load_journal(struct agent *a, struct process *p, int64_t limit) {
+    struct cause why = {""};
+    if (q_journal_newest(store_read(store_of(a)), p->id, limit, load_entry, p, &why) != STATUS_OK)
+        log_error("%s: its earlier journal could not be read: %s", p->id, why.text);
+}
+
+/* --- tool runs ----------------------------------------------------------------------------------
+ */
+
+struct store_after *record_tool_intended(struct agent *a, const struct process *p,
+                                         const struct tool_call *c, store_after_fn *fn, void *arg) {
+    uint64_t seq = store_tool_intend(store_of(a), p->id, p->channel, c->id, c->tool->name, c->input,
+                                     clock_wall_ms());
+    return store_after(store_of(a), seq, fn, arg);
+}
+
+void record_tool_done(struct agent *a, const struct process *p, const struct tool_call *c,
+                      const char *result, bool is_error) {
+    if (c->tool->effects)
+        store_tool_done(store_of(a), is_error, clock_wall_ms(), result, p->id, c->id);
+}
+
+/* --- usage --------------------------------------------------------------------------------------
+ */
+
+void record_usage(struct agent *a, const struct process *p, const char *model,
+                  const struct llm_usage *u) {
+    const char *slash = strchr(p->model, '/');
+    char *provider = slash ? xstrndup(p->model, (size_t)(slash - p->model)) : xstrdup("anthropic");
+    char now[CLOCK_RFC3339_SIZE], day[11];
+    clock_rfc3339(clock_wall_ms(), now);
+    memcpy(day, now, 10);
+    day[10] = '\0';
+    store_usage_add(store_of(a), &(struct store_usage_add){
+                                     .process_id = p->id,
+                                     .day = day,
+                                     .provider = provider,
+                                     .model = str_empty(model) ? p->model : model,
+                                     .cost_status = u->cost_is_estimate ? "estimated" : "known",
+                                     .agent_id = "main",
+                                     .process_type = process_kind_name(p->kind),
+                                     .conversation_id = p->channel,
+                                     .input_tokens = u->input_tokens,
+                                     .output_tokens = u->output_tokens,
+                                     .cache_read_tokens = u->cache_read_tokens,
+                                     .cache_write_tokens = u->cache_write_tokens,
+                                     .request_count = 1,
+                                     .estimated_cost_usd = u->cost_usd,
+                                     .recorded_at = clock_wall_ms()});
+    x_free(&provider);
+}
+
+/* --- partial text -------------------------------------------------------------------------------
+ */
+
+void record_partial_add(struct agent *a, const struct process *p, struct record_partial *r,
+                        const char *text, size_t n) {
+    int64_t now = clock_mono_ns();
+    if (r->text.len == 0)
+        r->saved_ns = now;
+    buf_append(&r->text, text, n);
+    if (r->text.len - r->saved < RECORD_PARTIAL_BYTES && now - r->saved_ns < RECORD_PARTIAL_NS)
+        return;
+    store_partial_save(store_of(a), p->id, p->channel, buf_str(&r->text), clock_wall_ms());
+    r->saved = r->text.len;
+    r->saved_ns = now;
+    r->stored = true;
+}
+
+void record_partial_end(struct agent *a, const struct process *p, struct record_partial *r) {
+    if (r->stored)
+        store_partial_delete(store_of(a), p->id);
+    buf_free(&r->text);
+    *r = (struct record_partial){0};
+}
+
+/* --- channels -----------------------------------------------------------------------------------
+ */
+
+void record_load_channel(struct agent *a, struct process *p) {
+    struct q_channel_row row;
+    struct cause why = {""};
+    enum status st = q_channel(store_read(store_of(a)), p->bare, &row, &why);
+    if (st == STATUS_OK) {
+        if (row.model)
+            channel_set_model(a, p, row.model);
+        if (row.workspace) {
+            x_free(&p->workspace);
+            p->workspace = xstrdup(row.workspace);
+        }
+        p->started_ms = row.created_at;
+        q_channel_free(&row);
+    } else if (st != STATUS_NOT_FOUND) {
+        log_error("%s: could not be read: %s", p->id, why.text);
+    }
+}
+
+static char *platform(const char *channel) {
+    const char *colon = strchr(channel, ':');
+    return colon ? xstrndup(channel, (size_t)(colon - channel)) : xstrdup("terminal");
+}
+
+void record_channel(struct agent *a, const struct process *p) {
+    char *kind = platform(p->bare);
+    const char *workspace =
+        str_eq(p->workspace, agent_parts(a)->home->workspace) ? NULL : p->workspace;
+    store_channel_touch(store_of(a), p->bare, kind, p->name, workspace, channel_model_override(p),
+                        clock_wall_ms());
+    x_free(&kind);
+}
+
+uint64_t record_message(struct agent *a, const struct process *channel, enum llm_role role,
+                        const char *sender, const char *text, const char *metadata,
+                        char id[ID_UUID_SIZE]) {
+    id_uuid(id);
+    record_channel(a, channel);
+    return store_message_insert(
+        store_of(a),
+        &(struct store_message_insert){.id = id,
+                                       .channel_id = channel->bare,
+                                       .role = role == LLM_ROLE_USER ? "user" : "assistant",
+                                       .sender_name = sender,
+                                       .sender_id = NULL,
+                                       .content = text,
+                                       .metadata = metadata,
+                                       .created_at = clock_wall_ms()});
+}
+
+static bool load_message(void *arg, const struct q_messages_newest_row *row) {
+    enum llm_role role = str_eq(row->role, "assistant") ? LLM_ROLE_ASSISTANT : LLM_ROLE_USER;
+    llm_history_push_text(arg, role, row->content);
+    return true;
+}
+
+void record_load_messages(struct agent *a, const char *channel, int64_t limit,
+                          struct llm_history *h) {
+    struct cause why = {""};
+    if (q_messages_newest(store_read(store_of(a)), channel, limit, load_message, h, &why) !=
+        STATUS_OK)
+        log_error("channel:%s: its earlier messages could not be read: %s", channel, why.text);
+}
+
+/* --- workers ------------------------------------------------------------------------------------
+ */
+
+uint64_t record_worker_created(struct agent *a, const struct process *w) {
+    const struct process *parent = process_get(agent_processes(a), w->parent);
+    return store_worker_insert(store_of(a),
+                               &(struct store_worker_insert){.id = w->bare,
+                                                             .channel_id = w->channel,
+                                                             .parent = parent ? parent->id : NULL,
+                                                             .name = w->name,
+                                                             .task = w->task,
+                                                             .model = w->model,
+                                                             .directory = w->workspace,
+                                                             .run_id = agent_run_id(a),
+                                                             .started_at = w->started_ms});
+}
+
+void record_worker_lifecycle(struct agent *a, const struct process *w, enum worker_lifecycle from,
+                             enum worker_lifecycle to) {
+    store_worker_transition(store_of(a), worker_lifecycle_name(from), worker_lifecycle_name(to),
+                            w->bare);
+}
+
+uint64_t record_worker_ended(struct agent *a, const struct process *w, enum process_outcome o,
+                             const char *result, const char *owner,
+                             const struct llm_history *transcript) {
+    char *json = llm_history_json(transcript);
+    uint64_t seq =
+        store_worker_end(store_of(a), &(struct store_worker_end){.outcome = process_outcome_name(o),
+                                                                 .outcome_summary = result,
+                                                                 .result = result,
+                                                                 .terminal_owner = owner,
+                                                                 .transcript = json,
+                                                                 .transcript_len = strlen(json),
+                                                                 .tool_calls = w->tool_calls,
+                                                                 .completed_at = clock_wall_ms(),
+                                                                 .id = w->bare});
+    x_free(&json);
+    return seq;
+}
+
+/* --- what an earlier engine left ----------------------------------------------------------------
+ */
+
+/* A line in the journal of a process that is not in the table. */
+static void note_for(struct agent *a, const char *process_id, enum journal_kind kind,
+                     const char *text) {
+    struct q_journal_last_row last = {0};
+    struct cause why = {""};
+    enum status st = q_journal_last(store_read(store_of(a)), process_id, &last, &why);
+    if (st != STATUS_OK && st != STATUS_NOT_FOUND)
+        log_error("%s: its journal could not be read: %s", process_id, why.text);
+    struct journal_entry e = {.seq = (uint64_t)last.seq + 1,
+                              .kind = kind,
+                              .at_ms = clock_wall_ms(),
+                              .ended_ms = clock_wall_ms(),
+                              .is_error = kind == JOURNAL_ERROR,
+                              .interrupted = true};
+    buf_puts(&e.text, text);
+    append(a, process_id, &e);
+    buf_free(&e.text);
+}
+
+struct reconcile {
+    struct agent *a;
+    size_t n;
+    struct strv notes; /* process id, text, ... : written when the query is over */
+};
+
+static void remember(struct reconcile *r, const char *process_id, const char *text) {
+    strv_push(&r->notes, process_id);
+    strv_push(&r->notes, text);
+}
+
+static bool tool_interrupted(void *arg, const struct q_tools_intended_row *row) {
+    struct reconcile *r = arg;
+    char started[CLOCK_RFC3339_SIZE];
+    clock_rfc3339(row->started_at, started);
+    char *text =
+        xasprintf("interrupted: %s %s was under way when the engine ended (since %s). It may "
+                  "have had effects and is not run again.",
+                  row->tool, row->args, started);
+    remember(r, row->process_id, text);
+    if (row->channel_id) {
+        char *channel = xasprintf("channel:%s", row->channel_id);
+        if (!str_eq(channel, row->process_id))
+            remember(r, channel, text);
+        x_free(&channel);
+    }
+    x_free(&text);
+    r->n++;
+    return true;
+}
+
+/* So that the channel's model knows of it too. */
+static void tell_channel(struct agent *a, const char *channel, const char *text) {
+    char id[ID_UUID_SIZE];
+    id_uuid(id);
+    store_message_insert(store_of(a),
+                         &(struct store_message_insert){.id = id,
+                                                        .channel_id = channel,
+                                                        .role = "user",
+                                                        .sender_name = "system",
+                                                        .content = text,
+                                                        .created_at = clock_wall_ms()});
+}
+
+static bool worker_interrupted(void *arg, const struct q_workers_unfinished_row *row) {
+    struct reconcile *r = arg;
+    char *id = xasprintf("worker:%s", row->id);
+    remember(r, id, "the engine ended while this worker was at work: its outcome is failed");
+    x_free(&id);
+    if (row->channel_id) {
+        char *channel = xasprintf("channel:%s", row->channel_id);
+        char *text = xasprintf("the engine ended while a worker was at: %s",
+                               row->name ? row->name : row->task);
+        remember(r, channel, text);
+        char *told =
+            xasprintf("[system] %s. It may have had effects; it is not started again.", text);
+        tell_channel(r->a, row->channel_id, told);
+        x_free(&told);
+        x_free(&text);
+        x_free(&channel);
+    }
+    r->n++;
+    return true;
+}
+
+static bool partial_interrupted(void *arg, const struct q_partials_row *row) {
+    struct reconcile *r = arg;
+    char id[ID_UUID_SIZE];
+    char *text = xasprintf("%s\n[interrupted: the engine ended]", row->text);
+    if (str_prefix(row->process_id, "channel:") && row->channel_id) {
+        id_uuid(id);
+        store_message_insert(store_of(r->a),
+                             &(struct store_message_insert){.id = id,
+                                                            .channel_id = row->channel_id,
+                                                            .role = "assistant",
+                                                            .sender_name = "spacebot",
+                                                            .content = text,
+                                                            .metadata = "{\"interrupted\":true}",
+                                                            .created_at = row->updated_at});
+    }
+    remember(r, row->process_id, text);
+    store_partial_delete(store_of(r->a), row->process_id);
+    x_free(&text);
+    return true;
+}
+
+static bool count_interrupted(void *arg, const struct q_tools_interrupted_row *row) {
+    (void)row;
+    ++*(size_t *)arg;
+    return true;
+}
+
+enum status record_reconcile(struct agent *a, struct cause *why) {
+    struct store_read *r = store_read(store_of(a));
+    struct reconcile rec = {.a = a};
+    size_t waiting = 0;
+    enum status st = q_tools_interrupted(r, count_interrupted, &waiting, why);
+    if (st == STATUS_OK)
+        st = q_tools_intended(r, tool_interrupted, &rec, why);
+    waiting += rec.n;
+    if (st == STATUS_OK)
+        st = q_workers_unfinished(r, worker_interrupted, &rec, why);
+    if (st == STATUS_OK)
+        st = q_partials(r, partial_interrupted, &rec, why);
+    if (st == STATUS_OK && rec.n) {
+        store_tools_interrupt(store_of(a), clock_wall_ms());
+        store_workers_reconcile(store_of(a), "interrupted: the engine ended", clock_wall_ms());
+    }
+    if (st == STATUS_OK) {
+        /* One after the other through the store, since each needs the number after the last. */
+        struct cause slow = {""};
+        for (size_t i = 0; i + 1 < rec.notes.n; i += 2) {
+            note_for(a, rec.notes.v[i], JOURNAL_ERROR, rec.notes.v[i + 1]);
+            st = store_drain(store_of(a), 10 * NS_PER_SEC, &slow);
+            if (st != STATUS_OK)
+                break;
+        }
+        if (st == STATUS_OK)
+            st = store_drain(store_of(a), 10 * NS_PER_SEC, &slow);
+        if (st != STATUS_OK)
+            cause_set(why, st, "what an earlier engine left could not be put in order: %s",
+                      slow.text);
+        if (rec.n)
+            log_warn("the engine had ended in the middle of things: %zu runs were interrupted",
+                     rec.n);
+    }
+    strv_free(&rec.notes);
+    agent_set_interrupted(a, waiting);
+    return st;
+}
+
+static bool list_interrupted(void *arg, const struct q_tools_interrupted_row *row) {
+    cJSON *o = json_new_obj();
+    char started[CLOCK_RFC3339_SIZE];
+    clock_rfc3339(row->started_at, started);
+    json_add_str(o, "process", row->process_id);
+    json_add_str(o, "channel", row->channel_id);
+    json_add_str(o, "call_id", row->call_id);
+    json_add_str(o, "tool", row->tool);
+    json_add_str(o, "args", row->args);
+    json_add_str(o, "started_at", started);
+    cJSON_AddItemToArray(arg, o);
+    return true;
+}
+
+enum status record_interrupted(struct agent *a, cJSON *out, struct cause *why) {
+    return q_tools_interrupted(store_read(store_of(a)), list_interrupted, json_add_arr(out, "runs"),
+                               why);
+}

@@ -1,0 +1,78 @@
+/* record: how what processes do gets into the store. Nothing here decides; it only knows which
+ * rows. */
+#ifndef AGENT_RECORD_H
+#define AGENT_RECORD_H
+
+#include "agent/agent.h"
+#include "base/id.h"
+#include "tools/tool.h"
+
+/* A closed journal entry (OUTPUT entries are part of their call's result and are not stored). */
+void record_journal(struct agent *a, const struct process *p, const struct journal_entry *e);
+/* Loads the newest `limit` entries of a process of an earlier engine into its journal. */
+void record_load_journal(struct agent *a, struct process *p, int64_t limit);
+
+/* The intent before a tool with effects starts: fn is called when it is safe. */
+struct store_after *record_tool_intended(struct agent *a, const struct process *p,
+                                         const struct tool_call *c, store_after_fn *fn, void *arg);
+/* Nothing when the call had no intent. */
+void record_tool_done(struct agent *a, const struct process *p, const struct tool_call *c,
+                      const char *result, bool is_error);
+
+/* One model call's tokens and cost. */
+void record_usage(struct agent *a, const struct process *p, const char *model,
+                  const struct llm_usage *u);
+
+/* Text that is still being written: saved every 4 KB or 250 ms, dropped when it is whole. */
+struct record_partial {
+    struct buf text;
+    size_t saved;     /* bytes that are in the store */
+    int64_t saved_ns; /* when */
+    bool stored;      /* there is a row */
+};
+#define RECORD_PARTIAL_BYTES 4096u
+#define RECORD_PARTIAL_NS (INT64_C(250) * 1000000)
+void record_partial_add(struct agent *a, const struct process *p, struct record_partial *r,
+                        const char *text, size_t n);
+void record_partial_end(struct agent *a, const struct process *p, struct record_partial *r);
+
+/* What is stored of a channel: its model and workspace, where set. */
+void record_load_channel(struct agent *a, struct process *p);
+/* A channel exists, or was active. */
+void record_channel(struct agent *a, const struct process *p);
+/* One message of a conversation; returns its sequence number in the store. `id` receives its own
+ * id. */
+uint64_t record_message(struct agent *a, const struct process *channel, enum llm_role role,
+                        const char *sender, const char *text, const char *metadata,
+                        char id[ID_UUID_SIZE]);
+/* The newest `limit` messages of a channel, oldest first, appended to `h`. */
+void record_load_messages(struct agent *a, const char *channel, int64_t limit,
+                          struct llm_history *h);
+
+/* Worker runs. Lifecycles are SPEC A.5's, by name. */
+#define WORKER_LIFECYCLE_TABLE(X)                                                                  \
+    X(CREATED, "created")                                                                          \
+    X(RUNNING, "running") X(COMPLETING, "completing") X(CANCELLING, "cancelling")                  \
+        X(TIMING_OUT, "timing_out")
+enum worker_lifecycle {
+#define X(name, text) WORKER_##name,
+    WORKER_LIFECYCLE_TABLE(X)
+#undef X
+};
+const char *worker_lifecycle_name(enum worker_lifecycle l);
+uint64_t record_worker_created(struct agent *a, const struct process *w);
+void record_worker_lifecycle(struct agent *a, const struct process *w, enum worker_lifecycle from,
+                             enum worker_lifecycle to);
+/* The one terminal commit. `owner`: worker, cancel, timeout, shutdown, reconcile. */
+uint64_t record_worker_ended(struct agent *a, const struct process *w, enum process_outcome o,
+                             const char *result, const char *owner,
+                             const struct llm_history *transcript);
+
+/* What an earlier engine left: its workers become failed, its intents interrupted, its half-written
+ * replies messages that say so. */
+enum status record_reconcile(struct agent *a, struct cause *why) MUST_CHECK;
+/* {"runs":[{"process":…,"channel":…,"call_id":…,"tool":…,"args":…,"started_at":…}]}: cut off, and
+ * not looked at yet. */
+enum status record_interrupted(struct agent *a, cJSON *out, struct cause *why) MUST_CHECK;
+
+#endif

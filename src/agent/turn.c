@@ -1,0 +1,549 @@
+/* turn: one state at a time — calling the model, waiting to call again, recording an intent,
+ * running a tool — and each has exactly one thing that can be cancelled. */
+#include "agent/turn.h"
+
+#include <string.h>
+
+#include "agent/record.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/utf8.h"
+#include "llm/arg_stream.h"
+
+#define EVENT_ARGS_MAX 2000u    /* SPEC A.2 */
+#define EVENT_RESULT_MAX 50000u /* SPEC A.2 */
+#define RETRY_AFTER_MAX_MS 60000
+#define STALL_NS (30 * NS_PER_SEC) /* silent for so long, a call is shown as stalled */
+
+struct turn {
+    struct turn_options o;
+    struct process_table *processes;
+    struct bus *bus;
+    struct llm_call *call;       /* a model call is in flight */
+    struct loop_timer *timer;    /* a pause before the next attempt, or the first step */
+    struct loop_timer *stall;    /* looks whether the call under way has gone silent */
+    struct store_after *intent;  /* an intent is being written */
+    struct tool_call *tool;      /* a tool runs, or will when its intent is safe */
+    int64_t calls;               /* model calls made */
+    size_t attempt;              /* failed attempts of the present call */
+    struct llm_message response; /* whose tool calls are being run; blocks [0..next) are done */
+    size_t next;
+    struct llm_message results;
+    struct journal_entry *text, *thinking, *entry, *output; /* open journal entries */
+    struct arg_stream reply;
+    size_t reply_index;
+    bool reply_open;
+    span_id span, call_span, tool_span;
+    struct record_partial partial;
+};
+
+static struct process *self(const struct turn *t) {
+    return process_get(t->processes, t->o.process);
+}
+
+const struct process *turn_process(const struct turn *t) { return self(t); }
+struct turn *turn_of(const struct tool_call *c) {
+    return c->arg;
+}
+void *turn_arg(const struct turn *t) { return t->o.arg; }
+struct agent *turn_agent(const struct turn *t) {
+    return t->o.agent;
+}
+
+static void step(struct turn *t);
+static void next_tool(struct turn *t);
+
+/* --- journal ------------------------------------------------------------------------------------
+ */
+
+static void close_entry(struct turn *t, struct journal_entry **e) {
+    struct process *p = self(t);
+    if (*e) {
+        journal_close(&p->journal, *e);
+        record_journal(t->o.agent, p, *e);
+        *e = NULL;
+        process_changed(t->processes, p);
+    }
+}
+
+static void stream(struct turn *t, struct journal_entry **e, enum journal_kind kind,
+                   const char *text, size_t n) {
+    struct process *p = self(t);
+    if (!*e)
+        *e = journal_open(&p->journal, kind, NULL, NULL);
+    journal_append(&p->journal, *e, text, n);
+    process_changed(t->processes, p);
+}
+
+static void interrupt_entries(struct turn *t) {
+    if (t->text)
+        t->text->interrupted = true;
+    if (t->thinking)
+        t->thinking->interrupted = true;
+    close_entry(t, &t->text);
+    close_entry(t, &t->thinking);
+    if (t->o.ops->interrupted)
+        t->o.ops->interrupted(t->o.arg);
+    t->reply_open = false;
+}
+
+/* --- the end ------------------------------------------------------------------------------------
+ */
+
+static void turn_free(struct turn *t) {
+    llm_call_cancel(&t->call);
+    loop_timer_del(&t->timer);
+    loop_timer_del(&t->stall);
+    store_after_cancel(&t->intent);
+    tool_call_free(&t->tool);
+    llm_message_free(&t->response);
+    llm_message_free(&t->results);
+    arg_stream_free(&t->reply);
+    struct process *p = self(t);
+    record_partial_end(t->o.agent, p, &t->partial);
+    p->span = 0;
+    x_free(&t);
+}
+
+static void finish(struct turn *t, enum turn_end how, const struct llm_error *error) {
+    struct trace *trace = agent_parts(t->o.agent)->trace;
+    span_end(trace, t->span, how == TURN_END_FAILED ? STATUS_PROVIDER : STATUS_OK,
+             error ? error->text : "");
+    const struct turn_ops *ops = t->o.ops;
+    void *arg = t->o.arg;
+    process_set_state(t->processes, self(t), PROCESS_STATE_WAITING);
+    struct llm_error copy;
+    if (error)
+        copy = *error;
+    turn_free(t);
+    ops->end(arg, how, error ? &copy : NULL);
+}
+
+static void push_results(struct turn *t) {
+    if (t->results.n) {
+        t->results.role = LLM_ROLE_USER;
+        llm_history_push(t->o.history, &t->results);
+    }
+}
+
+/* Every call of the response gets a result, so that no history ever holds a call without one. */
+static void answer_rest(struct turn *t, const char *reason) {
+    for (size_t i = t->next; i < t->response.n; i++)
+        if (t->response.blocks[i].kind == LLM_BLOCK_TOOL_USE)
+            llm_message_add_result(&t->results, t->response.blocks[i].id, reason, true);
+    t->next = t->response.n;
+    push_results(t);
+}
+
+void turn_cancel(struct turn **tp, const char *reason) {
+    struct turn *t = *tp;
+    if (!t)
+        return;
+    *tp = NULL;
+    struct trace *trace = agent_parts(t->o.agent)->trace;
+    interrupt_entries(t);
+    if (t->tool) {
+        if (t->entry) {
+            t->entry->interrupted = true;
+            t->entry->is_error = true;
+            journal_set_result(&self(t)->journal, t->entry, reason, strlen(reason));
+        }
+        record_tool_done(t->o.agent, self(t), t->tool, reason, true);
+        process_set_tool(t->processes, self(t), NULL);
+        BUS_EMIT(t->bus, t->processes, self(t), EVENT_TOOL_COMPLETED,
+                 BUS_STR("process_id", self(t)->id), BUS_STR("call_id", t->tool->id),
+                 BUS_STR("tool_name", t->tool->tool->name), BUS_STR("result", reason),
+                 BUS_BOOL("is_error", true));
+    }
+    close_entry(t, &t->output);
+    close_entry(t, &t->entry);
+    answer_rest(t, reason);
+    span_end(trace, t->call_span, STATUS_CANCELLED, reason);
+    span_end(trace, t->tool_span, STATUS_CANCELLED, reason);
+    span_end(trace, t->span, STATUS_CANCELLED, reason);
+    turn_free(t);
+}
+
+/* --- model calls --------------------------------------------------------------------------------
+ */
+
+static void on_bytes(void *arg) {
+    struct turn *t = arg;
+    struct process *p = self(t);
+    p->last_byte_ns = clock_mono_ns();
+    if (p->state == PROCESS_STATE_STALLED)
+        process_set_state(t->processes, p, PROCESS_STATE_THINKING);
+}
+
+static void look_for_stall(void *arg) {
+    struct turn *t = arg;
+    struct process *p = self(t);
+    int64_t silent = clock_mono_ns() - p->last_byte_ns;
+    if (p->state == PROCESS_STATE_THINKING && silent >= STALL_NS)
+        process_set_state(t->processes, p, PROCESS_STATE_STALLED);
+    loop_timer_again(t->stall, silent >= STALL_NS ? STALL_NS : STALL_NS - silent);
+}
+
+static void delta_event(struct turn *t, enum event_type type, const char *text, size_t n) {
+    char *piece = xstrndup(text, n);
+    BUS_EMIT(t->bus, t->processes, self(t), type, BUS_STR("process_id", self(t)->id),
+             BUS_STR("delta", piece));
+    x_free(&piece);
+}
+
+static void on_text(void *arg, const char *text, size_t n) {
+    struct turn *t = arg;
+    close_entry(t, &t->thinking);
+    if (t->o.ops->text_delta)
+        t->o.ops->text_delta(t->o.arg, text, n);
+    else
+        stream(t, &t->text, JOURNAL_TEXT, text, n);
+    record_partial_add(t->o.agent, self(t), &t->partial, text, n);
+    delta_event(t, EVENT_TEXT_DELTA, text, n);
+}
+
+static void on_thinking(void *arg, const char *text, size_t n) {
+    struct turn *t = arg;
+    stream(t, &t->thinking, JOURNAL_THINKING, text, n);
+    delta_event(t, EVENT_REASONING_DELTA, text, n);
+}
+
+static void on_tool_start(void *arg, size_t index, const char *id, const char *name) {
+    struct turn *t = arg;
+    (void)id;
+    close_entry(t, &t->thinking);
+    close_entry(t, &t->text);
+    if (t->o.ops->reply_delta && !t->reply_open && str_eq(name, tool_get(TOOL_REPLY)->name)) {
+        arg_stream_free(&t->reply);
+        arg_stream_init(&t->reply, "content");
+        t->reply_index = index;
+        t->reply_open = true;
+        t->o.ops->reply_delta(t->o.arg, true, "", 0);
+    }
+}
+
+static void on_tool_input(void *arg, size_t index, const char *fragment, size_t n) {
+    struct turn *t = arg;
+    if (!t->reply_open || index != t->reply_index)
+        return;
+    struct buf out = BUF_INIT;
+    arg_stream_feed(&t->reply, fragment, n, &out);
+    if (out.len) {
+        t->o.ops->reply_delta(t->o.arg, false, buf_str(&out), out.len);
+        record_partial_add(t->o.agent, self(t), &t->partial, buf_str(&out), out.len);
+        delta_event(t, EVENT_TEXT_DELTA, buf_str(&out), out.len);
+    }
+    buf_free(&out);
+}
+
+static void notice(struct turn *t, enum journal_kind kind, const char *text) {
+    struct process *p = self(t);
+    struct journal_entry *e = journal_open(&p->journal, kind, NULL, NULL);
+    journal_append(&p->journal, e, text, strlen(text));
+    close_entry(t, &e);
+    BUS_EMIT(t->bus, t->processes, p, EVENT_NOTICE, BUS_STR("process_id", p->id),
+             BUS_STR("level", kind == JOURNAL_ERROR ? "error" : "notice"), BUS_STR("text", text));
+}
+
+static void on_retry(void *arg) {
+    struct turn *t = arg;
+    t->timer = NULL;
+    step(t);
+}
+
+static void on_error(void *arg, const struct llm_error *error) {
+    struct turn *t = arg;
+    struct process *p = self(t);
+    t->call = NULL;
+    llm_usage_add(&p->usage, &error->usage);
+    span_end(agent_parts(t->o.agent)->trace, t->call_span, STATUS_PROVIDER, error->text);
+    t->call_span = 0;
+    interrupt_entries(t);
+    record_partial_end(t->o.agent, self(t), &t->partial);
+    bool again =
+        llm_fault_retriable(error->fault) && !error->delivered && t->attempt < t->o.nbackoff;
+    if (!again) {
+        notice(t, JOURNAL_ERROR, error->text);
+        finish(t, TURN_END_FAILED, error);
+        return;
+    }
+    int64_t pause = t->o.backoff_ms[t->attempt++];
+    if (error->retry_after_ms > pause)
+        pause =
+            error->retry_after_ms < RETRY_AFTER_MAX_MS ? error->retry_after_ms : RETRY_AFTER_MAX_MS;
+    char *text =
+        pause % 1000
+            ? xasprintf("%s; trying again in %.1f s", error->text, (double)pause / 1000)
+            : xasprintf("%s; trying again in %lld s", error->text, (long long)(pause / 1000));
+    notice(t, JOURNAL_NOTICE, text);
+    x_free(&text);
+    t->calls--; /* the attempt does not count as a call that was made */
+    t->timer =
+        loop_timer(agent_parts(t->o.agent)->loop, pause * NS_PER_MS, on_retry, t, "turn retry");
+}
+
+static void on_done(void *arg, struct llm_response *r) {
+    struct turn *t = arg;
+    struct process *p = self(t);
+    t->call = NULL;
+    t->attempt = 0;
+    p->model_calls++;
+    llm_usage_add(&p->usage, &r->usage);
+    p->context_tokens = r->usage.input_tokens + r->usage.cache_read_tokens +
+                        r->usage.cache_write_tokens + r->usage.output_tokens;
+    record_usage(t->o.agent, p, r->model, &r->usage);
+    span_end(agent_parts(t->o.agent)->trace, t->call_span, STATUS_OK, "");
+    t->call_span = 0;
+    close_entry(t, &t->thinking);
+    close_entry(t, &t->text);
+    record_partial_end(t->o.agent, self(t), &t->partial);
+
+    size_t before = t->o.history->n;
+    char *text = llm_message_text(&r->message);
+    if (*text)
+        BUS_EMIT(t->bus, t->processes, p, EVENT_PROCESS_TEXT, BUS_STR("process_id", p->id),
+                 BUS_STR("text", text));
+    bool calls = false;
+    for (size_t i = 0; i < r->message.n; i++)
+        calls |= r->message.blocks[i].kind == LLM_BLOCK_TOOL_USE;
+    llm_message_free(&t->response);
+    if (calls)
+        llm_message_copy(&t->response, &r->message);
+    if (r->message.n)
+        llm_history_push(t->o.history, &r->message);
+    if (r->stop == LLM_STOP_MAX_TOKENS)
+        notice(t, JOURNAL_NOTICE, "the model's answer was cut at its length limit");
+    if (r->stop == LLM_STOP_REFUSAL)
+        notice(t, JOURNAL_NOTICE, "the model declined to answer");
+    if (calls) {
+        x_free(&text);
+        if (t->o.ops->text_done)
+            t->o.ops->text_done(t->o.arg);
+        t->next = 0;
+        next_tool(t);
+        return;
+    }
+    char *nudge = t->o.ops->nudge ? t->o.ops->nudge(t->o.arg, text) : NULL;
+    x_free(&text);
+    if (!nudge) {
+        finish(t, TURN_END_ANSWERED, NULL);
+        return;
+    }
+    llm_history_truncate(t->o.history, before);
+    llm_history_push_text(t->o.history, LLM_ROLE_USER, nudge);
+    x_free(&nudge);
+    step(t);
+}
+
+static const struct llm_events llm_events = {.on_text = on_text,
+                                             .on_thinking = on_thinking,
+                                             .on_tool_start = on_tool_start,
+                                             .on_tool_input = on_tool_input,
+                                             .on_bytes = on_bytes,
+                                             .on_done = on_done,
+                                             .on_error = on_error};
+
+static void step(struct turn *t) {
+    struct process *p = self(t);
+    if (t->calls >= t->o.limit) {
+        finish(t, TURN_END_LIMIT, NULL);
+        return;
+    }
+    t->calls++;
+    t->reply_open = false;
+    struct llm_tool tools[sizeof(unsigned) * 8];
+    size_t n = 0;
+    for (; n < t->o.ntools && n < ARRAY_LEN(tools); n++) {
+        const struct tool *tool = tool_get(t->o.tools[n]);
+        tools[n] = (struct llm_tool){tool->name, tool->description, tool->schema};
+    }
+    char *system = t->o.ops->system(t->o.arg);
+    struct llm_request r = {
+        .model = p->model, .system = system, .history = t->o.history, .tools = tools, .ntools = n};
+    const struct agent_parts *parts = agent_parts(t->o.agent);
+    t->call_span = span_begin(parts->trace, SPAN_MODEL_CALL, t->span, p->model, p->id);
+    p->last_byte_ns = clock_mono_ns();
+    process_set_state(t->processes, p, PROCESS_STATE_THINKING);
+    if (t->stall)
+        loop_timer_again(t->stall, STALL_NS);
+    else
+        t->stall = loop_timer(parts->loop, STALL_NS, look_for_stall, t, "stall");
+    t->call = llm_call_start(parts->llm, &r, &llm_events, t);
+    x_free(&system);
+}
+
+/* --- tools --------------------------------------------------------------------------------------
+ */
+
+static char *clipped(const char *s, size_t n, size_t max) {
+    return xstrndup(s, utf8_cut(s, n, max));
+}
+
+static void tool_ended(struct turn *t, bool is_error, const char *text, size_t n) {
+    struct process *p = self(t);
+    const struct llm_block *b = &t->response.blocks[t->next];
+    p->tool_calls++;
+    p->last_byte_ns = clock_mono_ns();
+    llm_message_add_result(&t->results, b->id, text, is_error);
+    close_entry(t, &t->output);
+    if (t->entry) {
+        t->entry->is_error = is_error;
+        journal_set_result(&p->journal, t->entry, text, n);
+    }
+    close_entry(t, &t->entry);
+    process_set_tool(t->processes, p, NULL);
+    char *shown = clipped(text, n, EVENT_RESULT_MAX);
+    BUS_EMIT(t->bus, t->processes, p, EVENT_TOOL_COMPLETED, BUS_STR("process_id", p->id),
+             BUS_STR("call_id", b->id), BUS_STR("tool_name", b->name), BUS_STR("result", shown),
+             BUS_BOOL("is_error", is_error));
+    x_free(&shown);
+    span_end(agent_parts(t->o.agent)->trace, t->tool_span, is_error ? STATUS_INVALID : STATUS_OK,
+             "");
+    t->tool_span = 0;
+}
+
+static void on_output(void *arg, struct tool_call *c, int stream_number, const char *line,
+                      size_t n) {
+    struct turn *t = arg;
+    struct process *p = self(t);
+    p->last_byte_ns = clock_mono_ns();
+    if (!t->output)
+        t->output = journal_open(&p->journal, JOURNAL_OUTPUT, "stdout", c->id);
+    journal_append(&p->journal, t->output, line, n);
+    journal_append(&p->journal, t->output, "\n", 1);
+    process_changed(t->processes, p);
+    char *text = clipped(line, n, EVENT_RESULT_MAX);
+    BUS_EMIT(t->bus, t->processes, p, EVENT_TOOL_OUTPUT, BUS_STR("process_id", p->id),
+             BUS_STR("call_id", c->id), BUS_STR("tool_name", c->tool->name), BUS_STR("line", text),
+             BUS_STR("stream", stream_number == 2 ? "stderr" : "stdout"));
+    x_free(&text);
+}
+
+static void after_tool_deferred(void *arg) {
+    struct turn *t = arg;
+    t->timer = NULL;
+    next_tool(t);
+}
+
+/* The next call starts in a callback of its own: a chain of tools that finish at once neither
+ * recurses nor holds the turn of the loop. */
+static void next_tool_soon(struct turn *t) {
+    t->next++;
+    t->timer = loop_timer(agent_parts(t->o.agent)->loop, 0, after_tool_deferred, t, "turn");
+}
+
+static void on_tool_done(void *arg, struct tool_call *c, bool is_error, const char *text,
+                         size_t n) {
+    struct turn *t = arg;
+    record_tool_done(t->o.agent, self(t), c, text, is_error);
+    tool_ended(t, is_error, text, n);
+    bool terminal = t->o.ops->after_tool && t->o.ops->after_tool(t->o.arg, c, is_error);
+    t->tool = NULL;
+    tool_call_free(&c);
+    if (terminal) {
+        t->next++;
+        answer_rest(t, "not run: the turn had ended");
+        finish(t, TURN_END_TERMINAL, NULL);
+        return;
+    }
+    next_tool_soon(t);
+}
+
+static void run_tool(void *arg, enum status st, const char *why) {
+    struct turn *t = arg;
+    t->intent = NULL;
+    if (st != STATUS_OK) {
+        /* What cannot be recorded beforehand does not happen. */
+        char *text = xasprintf("not run: its intent could not be stored (%s)", why);
+        tool_ended(t, true, text, strlen(text));
+        x_free(&text);
+        tool_call_free(&t->tool);
+        next_tool_soon(t);
+        return;
+    }
+    tool_call_start(t->tool);
+}
+
+static bool allowed(const struct turn *t, enum tool_id id) {
+    for (size_t i = 0; i < t->o.ntools; i++)
+        if (t->o.tools[i] == id)
+            return true;
+    return false;
+}
+
+static void begin_tool(struct turn *t, const struct llm_block *b) {
+    struct process *p = self(t);
+    const struct agent_parts *parts = agent_parts(t->o.agent);
+    struct cause why = {""};
+    enum tool_id id;
+    const char *input = b->input ? b->input : "";
+    enum status st = tool_from_string(b->name, &id);
+    if (st == STATUS_OK && !allowed(t, id))
+        st = STATUS_NOT_FOUND;
+    if (st == STATUS_OK)
+        st = tool_call_new(tool_get(id), t->o.host, p->workspace, b->id, input, &t->tool, &why);
+    else
+        cause_set(&why, st, "there is no tool \"%.80s\" here", b->name);
+
+    char *label = NULL;
+    if (t->tool && t->tool->tool->label)
+        label = t->tool->tool->label(t->tool->args);
+    char *args = clipped(input, strlen(input), EVENT_ARGS_MAX);
+    t->entry = journal_open(&p->journal, JOURNAL_TOOL, b->name, b->id);
+    journal_append(&p->journal, t->entry, input, strlen(input));
+    process_set_tool(t->processes, p, label ? label : b->name);
+    process_set_state(t->processes, p, PROCESS_STATE_RUNNING);
+    t->tool_span = span_begin(parts->trace, SPAN_TOOL_CALL, t->span, b->name, p->id);
+    BUS_EMIT(t->bus, t->processes, p, EVENT_TOOL_STARTED, BUS_STR("process_id", p->id),
+             BUS_STR("call_id", b->id), BUS_STR("tool_name", b->name), BUS_STR("args", args),
+             BUS_STR("label", label));
+    x_free(&args);
+    x_free(&label);
+    if (st != STATUS_OK) {
+        tool_ended(t, true, why.text, strlen(why.text));
+        next_tool_soon(t);
+        return;
+    }
+    t->tool->arg = t;
+    t->tool->on_output = on_output;
+    t->tool->on_done = on_tool_done;
+    if (t->tool->tool->effects)
+        t->intent = record_tool_intended(t->o.agent, p, t->tool, run_tool, t);
+    else
+        tool_call_start(t->tool);
+}
+
+static void next_tool(struct turn *t) {
+    while (t->next < t->response.n && t->response.blocks[t->next].kind != LLM_BLOCK_TOOL_USE)
+        t->next++;
+    if (t->next < t->response.n) {
+        begin_tool(t, &t->response.blocks[t->next]);
+        return;
+    }
+    push_results(t);
+    step(t);
+}
+
+/* --- the beginning ------------------------------------------------------------------------------
+ */
+
+static void on_first(void *arg) {
+    struct turn *t = arg;
+    t->timer = NULL;
+    step(t);
+}
+
+struct turn *turn_start(const struct turn_options *o) {
+    struct turn *t = xcalloc(1, sizeof *t);
+    t->o = *o;
+    t->processes = agent_processes(o->agent);
+    t->bus = agent_bus(o->agent);
+    struct process *p = self(t);
+    t->span = span_begin(agent_parts(o->agent)->trace, SPAN_TURN, 0, p->name, p->id);
+    p->span = t->span;
+    process_set_state(t->processes, p, PROCESS_STATE_THINKING);
+    t->timer = loop_timer(agent_parts(o->agent)->loop, 0, on_first, t, "turn");
+    return t;
+}

@@ -1,0 +1,70 @@
+/* turn: the agentic loop that every thinking process runs. A prompt is in the history; then model
+ * call, tool calls in order, their results, again, until an answer has no tool call, a terminal
+ * tool has succeeded, or a limit is reached. It writes into the process's journal and tells the
+ * bus; what an end means is its owner's business. */
+#ifndef AGENT_TURN_H
+#define AGENT_TURN_H
+
+#include "agent/agent.h"
+#include "tools/tool.h"
+
+/* X(NAME, "name") */
+#define TURN_END_TABLE(X)                                                                          \
+    X(ANSWERED, "answered") /* the last response had no tool call */                               \
+    X(TERMINAL, "terminal") /* a terminal tool succeeded */                                        \
+    X(LIMIT, "limit")       /* model calls used up */                                              \
+    X(FAILED, "failed")     /* the model could not be reached or refused; see error */
+enum turn_end {
+#define X(name, text) TURN_END_##name,
+    TURN_END_TABLE(X)
+#undef X
+};
+
+struct turn;
+
+struct turn_ops {
+    /* The system prompt for the next call; the caller frees. */
+    char *(*system)(void *arg);
+    /* Response without tool calls: a prompt that makes the model go on (the response is taken out
+     * of the history then; the caller frees), or NULL: the turn has ended. May be NULL. */
+    char *(*nudge)(void *arg, const char *text);
+    /* A tool call ended. True: the turn ends here (terminal rule). */
+    bool (*after_tool)(void *arg, const struct tool_call *c, bool is_error);
+    /* Pieces of the argument `content` of a reply call, decoded, while it is still being written;
+     * NULL: not wanted. `start` opens a new one. */
+    void (*reply_delta)(void *arg, bool start, const char *text, size_t n);
+    /* Text as it streams and when it is whole; NULL: the turn writes it to the journal as TEXT. */
+    void (*text_delta)(void *arg, const char *text, size_t n);
+    /* The response is whole and goes on with tool calls: text so far stood beside them. */
+    void (*text_done)(void *arg);
+    /* The attempt under way was given up: what was streamed so far is partial. */
+    void (*interrupted)(void *arg);
+    /* Last callback. The turn is freed after it returns. */
+    void (*end)(void *arg, enum turn_end how, const struct llm_error *error);
+};
+
+struct turn_options {
+    struct agent *agent;
+    struct process_handle process;
+    struct llm_history *history; /* lent: the turn appends to it; ends with a user message */
+    const enum tool_id *tools;   /* lent, static */
+    size_t ntools;
+    const struct tool_host *host;
+    int64_t limit;             /* model calls */
+    const int64_t *backoff_ms; /* static: pauses before further attempts of a failed call */
+    size_t nbackoff;
+    const struct turn_ops *ops;
+    void *arg;
+};
+
+/* Never calls back before it returns. */
+struct turn *turn_start(const struct turn_options *o);
+/* Stops whatever is under way; no callback. Calls without a result get one that says so, so that
+ * the history stays valid. `reason` is for the journal and the model. NULL is fine; sets NULL. */
+void turn_cancel(struct turn **t, const char *reason);
+const struct process *turn_process(const struct turn *t);
+struct turn *turn_of(const struct tool_call *c); /* the turn that made a call */
+void *turn_arg(const struct turn *t);
+struct agent *turn_agent(const struct turn *t);
+
+#endif
