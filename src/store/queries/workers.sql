@@ -7,6 +7,7 @@ VALUES (:id, :channel_id, :parent, :name, :task, :model, :directory, :run_id, :s
 
 -- Moves a run from one state, in which it must be, to another that is not an end.
 -- name: worker_transition :guarded
+-- param: id
 -- param: from text
 -- param: to text
 UPDATE worker_runs SET lifecycle = :to
@@ -14,12 +15,15 @@ WHERE id = :id AND lifecycle = :from AND completed_at IS NULL;
 
 -- What it says of itself.
 -- name: worker_status :exec
+-- param: id
 UPDATE worker_runs SET status = :status WHERE id = :id AND completed_at IS NULL;
 
 -- The one commit of its end.
 -- name: worker_end :guarded
+-- param: id
 -- param: outcome text
--- param: tool_calls int
+-- param: terminal_owner text
+-- param: completed_at int
 UPDATE worker_runs SET
     lifecycle = :outcome, outcome_kind = :outcome, outcome_summary = :outcome_summary,
     outcome_version = outcome_version + 1, result = :result, terminal_owner = :terminal_owner,
@@ -68,6 +72,7 @@ FROM worker_runs WHERE completed_at IS NULL ORDER BY n;
 -- At start-up, before anything runs: they have failed.
 -- name: workers_reconcile :exec
 -- param: summary text
+-- param: completed_at int
 UPDATE worker_runs SET
     lifecycle = 'failed', outcome_kind = 'failed', outcome_summary = :summary, result = :summary,
     outcome_version = outcome_version + 1, terminal_owner = 'reconcile',

@@ -58,7 +58,7 @@ CREATE TABLE worker_runs (
     started_at INTEGER NOT NULL,
     completed_at INTEGER,
     CHECK ((outcome_kind IS NULL) = (completed_at IS NULL)),
-    CHECK (lifecycle = outcome_kind OR (outcome_kind IS NULL AND lifecycle IN (
+    CHECK (lifecycle IS outcome_kind OR (outcome_kind IS NULL AND lifecycle IN (
         'created', 'running', 'waiting_for_input', 'cancelling', 'timing_out', 'completing')))
 ) STRICT;
 
