@@ -1,5 +1,6 @@
-/* client: one streamed model call after another over curl's multi_socket interface, on the loop. Knows
- * providers by their wire API only; routing, retries and what to do with an answer belong to the caller. */
+/* client: one streamed model call after another over curl's multi_socket interface, on the loop.
+ * Knows providers by their wire API only; routing, retries and what to do with an answer belong to
+ * the caller. */
 #ifndef LLM_CLIENT_H
 #define LLM_CLIENT_H
 
@@ -22,17 +23,17 @@ enum llm_api {
     X(NOT_CONFIGURED, "not_configured", false) /* unknown provider, or no key */                   \
     X(CONNECT, "connect", true)                /* refused, unreachable, name not found */          \
     X(TLS, "tls", false)                                                                           \
-    X(AUTH, "auth", false)                     /* 401, 403 */                                      \
-    X(BAD_REQUEST, "bad_request", false)       /* other 4xx */                                     \
-    X(NOT_FOUND, "not_found", false)           /* 404: model or URL */                             \
-    X(OVERFLOW, "overflow", false)             /* context too long */                              \
-    X(RATE_LIMITED, "rate_limited", true)      /* 429 */                                           \
-    X(OVERLOADED, "overloaded", true)          /* 529, 503 */                                      \
-    X(SERVER, "server", true)                  /* other 5xx, error events */                       \
-    X(REDIRECT, "redirect", false)             /* never followed; the text names the target */     \
-    X(CUT, "cut", true)                        /* stream ended before its end */                   \
-    X(SILENCE, "silence", true)                /* no byte for silence_secs */                      \
-    X(GARBAGE, "garbage", true)                /* not the protocol: HTML, bad JSON, too large */   \
+    X(AUTH, "auth", false)                /* 401, 403 */                                           \
+    X(BAD_REQUEST, "bad_request", false)  /* other 4xx */                                          \
+    X(NOT_FOUND, "not_found", false)      /* 404: model or URL */                                  \
+    X(OVERFLOW, "overflow", false)        /* context too long */                                   \
+    X(RATE_LIMITED, "rate_limited", true) /* 429 */                                                \
+    X(OVERLOADED, "overloaded", true)     /* 529, 503 */                                           \
+    X(SERVER, "server", true)             /* other 5xx, error events */                            \
+    X(REDIRECT, "redirect", false)        /* never followed; the text names the target */          \
+    X(CUT, "cut", true)                   /* stream ended before its end */                        \
+    X(SILENCE, "silence", true)           /* no byte for silence_secs */                           \
+    X(GARBAGE, "garbage", true)           /* not the protocol: HTML, bad JSON, too large */        \
     X(CANCELLED, "cancelled", false)
 enum llm_fault {
 #define X(name, text, retriable) LLM_FAULT_##name,
@@ -43,9 +44,10 @@ const char *llm_fault_name(enum llm_fault f);
 bool llm_fault_retriable(enum llm_fault f);
 
 #define LLM_STOP_TABLE(X)                                                                          \
-    X(END_TURN, "end_turn") X(TOOL_USE, "tool_use") X(MAX_TOKENS, "max_tokens")                    \
-    X(STOP_SEQUENCE, "stop_sequence") X(PAUSE_TURN, "pause_turn") X(REFUSAL, "refusal")            \
-    X(OTHER, "other")
+    X(END_TURN, "end_turn")                                                                        \
+    X(TOOL_USE, "tool_use")                                                                        \
+    X(MAX_TOKENS, "max_tokens") X(STOP_SEQUENCE, "stop_sequence") X(PAUSE_TURN, "pause_turn")      \
+        X(REFUSAL, "refusal") X(OTHER, "other")
 enum llm_stop {
 #define X(name, text) LLM_STOP_##name,
     LLM_STOP_TABLE(X)
@@ -91,12 +93,13 @@ struct llm_error {
     char text[512];         /* for a person: "anthropic: overloaded (529)"; no newline, no secret */
 };
 
-/* All on the loop's thread, never from inside llm_call_start(); any but done and error may be NULL. Exactly one of
- * done and error is the last callback; none comes after llm_call_cancel(). Strings are lent, valid UTF-8 at
- * every piece (a character split across chunks is held back). */
+/* All on the loop's thread, never from inside llm_call_start(); any but done and error may be NULL.
+ * Exactly one of done and error is the last callback; none comes after llm_call_cancel(). Strings
+ * are lent, valid UTF-8 at every piece (a character split across chunks is held back). */
 struct llm_events {
     void (*on_text)(void *arg, const char *text, size_t n);
     void (*on_thinking)(void *arg, const char *text, size_t n);
+    /* index: the block's place in the response's message */
     void (*on_tool_start)(void *arg, size_t index, const char *id, const char *name);
     void (*on_tool_input)(void *arg, size_t index, const char *fragment, size_t n);
     void (*on_bytes)(void *arg); /* anything arrived: the sign of life */
@@ -123,7 +126,7 @@ struct llm;
 struct llm_call;
 /* curl is initialised at the first call, not here (start-up is mostly dynamic linking). */
 struct llm *llm_new(struct loop *l, const struct llm_config *config);
-/* Ends every call without callback. */
+/* Ends every call without callback. Not from a callback of a call. */
 void llm_free(struct llm **llm);
 bool llm_has_provider(const struct llm *llm, const char *model); /* configured, with key */
 

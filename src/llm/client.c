@@ -1,0 +1,481 @@
+/* client: one call from request to answer. It puts together http (bytes), sse (events), a
+ * provider's decoder (meaning) and fault (failures), and sees to it that a caller who cancels in
+ * the middle of a callback is never called again. */
+#include "llm/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/utf8.h"
+#include "llm/anthropic.h"
+#include "llm/fault.h"
+#include "llm/http.h"
+#include "llm/price.h"
+#include "llm/sse.h"
+
+#define ERROR_BODY_MAX ((size_t)65536)
+#define DEFAULT_PROVIDER "anthropic"
+#define DEFAULT_SILENCE_SECS 300
+#define DEFAULT_CONNECT_SECS 30
+#define DEFAULT_USER_AGENT "spacebot"
+
+struct provider {
+    char *id;
+    enum llm_api api;
+    char *base_url;
+    char *key; /* NULL: none */
+    char host[280];
+};
+
+struct llm {
+    struct loop *loop;
+    struct provider *providers;
+    size_t nproviders;
+    int silence_secs, connect_secs;
+    struct http *http;
+    struct list calls;
+    size_t open;
+};
+
+enum body { BODY_UNKNOWN, BODY_STREAM, BODY_ERROR };
+
+struct llm_call {
+    struct list link;
+    struct llm *llm;
+    const struct provider *provider; /* NULL: unknown */
+    struct llm_events ev;
+    void *arg;
+    char *model; /* as asked for */
+    size_t request_bytes;
+    struct http_call *http;
+    struct loop_timer *refused; /* tells early_error from a later turn */
+    struct sse sse;
+    struct anthropic_stream *stream;
+    struct buf error_body;
+    enum body body;
+    size_t bytes;
+    bool busy, dead; /* in a callback of http; cancelled during it */
+    struct llm_error early_error;
+};
+
+/* ---- configuration ---- */
+
+/* Of what the environment and files put around a key, nothing belongs to it. */
+static char *trimmed(const char *s) {
+    size_t n;
+    s += strspn(s, " \t\r\n");
+    for (n = strlen(s); n && strchr(" \t\r\n", s[n - 1]); n--)
+        ;
+    return n ? xstrndup(s, n) : NULL;
+}
+
+static char *base_of(const char *url) {
+    size_t n = strlen(url);
+    while (n && url[n - 1] == '/')
+        n--;
+    if (n >= 3 && memcmp(url + n - 3, "/v1", 3) == 0)
+        n -= 3;
+    while (n && url[n - 1] == '/')
+        n--;
+    return xstrndup(url, n);
+}
+
+struct llm *llm_new(struct loop *l, const struct llm_config *config) {
+    struct llm *llm = xcalloc(1, sizeof(*llm));
+    llm->loop = l;
+    llm->silence_secs = config->silence_secs > 0 ? config->silence_secs : DEFAULT_SILENCE_SECS;
+    llm->connect_secs = config->connect_secs > 0 ? config->connect_secs : DEFAULT_CONNECT_SECS;
+    llm->http = http_new(l, config->user_agent ? config->user_agent : DEFAULT_USER_AGENT);
+    llm->providers = xcalloc(config->nproviders, sizeof(*llm->providers));
+    llm->nproviders = config->nproviders;
+    list_init(&llm->calls);
+    for (size_t i = 0; i < config->nproviders; i++) {
+        const struct llm_provider *from = &config->providers[i];
+        struct provider *p = &llm->providers[i];
+        p->id = xstrdup(from->id);
+        p->api = from->api;
+        p->base_url = base_of(from->base_url ? from->base_url : "");
+        p->key = from->api_key ? trimmed(from->api_key) : NULL;
+    }
+    return llm;
+}
+
+static void call_free(struct llm_call *c) {
+    list_remove(&c->link);
+    if (!c->dead)
+        c->llm->open--;
+    http_cancel(&c->http);
+    loop_timer_del(&c->refused);
+    sse_free(&c->sse);
+    anthropic_stream_free(&c->stream);
+    buf_free(&c->error_body);
+    free(c->model);
+    free(c);
+}
+
+void llm_free(struct llm **pl) {
+    struct llm *llm = *pl;
+    if (!llm)
+        return;
+    while (!list_empty(&llm->calls))
+        call_free(list_entry(llm->calls.next, struct llm_call, link));
+    http_free(&llm->http);
+    for (size_t i = 0; i < llm->nproviders; i++) {
+        struct provider *p = &llm->providers[i];
+        if (p->key)
+            explicit_bzero(p->key, strlen(p->key));
+        free(p->key);
+        free(p->id);
+        free(p->base_url);
+    }
+    free(llm->providers);
+    x_free(pl);
+}
+
+/* "provider/model" at the first slash; *model is what follows. */
+static struct provider *provider_of(const struct llm *llm, const char *name, const char **model) {
+    const char *slash = strchr(name, '/');
+    const char *id = slash ? name : DEFAULT_PROVIDER;
+    size_t n = slash ? (size_t)(slash - name) : strlen(id);
+    *model = slash ? slash + 1 : name;
+    for (size_t i = 0; i < llm->nproviders; i++)
+        if (strlen(llm->providers[i].id) == n && memcmp(llm->providers[i].id, id, n) == 0)
+            return &llm->providers[i];
+    return NULL;
+}
+
+bool llm_has_provider(const struct llm *llm, const char *model) {
+    const struct provider *p = provider_of(llm, model, &model);
+    return p && p->key;
+}
+
+size_t llm_calls_open(const struct llm *llm) { return llm->open; }
+
+void llm_usage_add(struct llm_usage *to, const struct llm_usage *from) {
+    to->input_tokens += from->input_tokens;
+    to->output_tokens += from->output_tokens;
+    to->cache_read_tokens += from->cache_read_tokens;
+    to->cache_write_tokens += from->cache_write_tokens;
+    to->cost_usd += from->cost_usd;
+    to->cost_is_estimate |= from->cost_is_estimate;
+}
+
+/* ---- the end of a call: exactly one of these, and the call is gone ---- */
+
+static struct fault_place place_of(const struct llm_call *c) {
+    return (struct fault_place){
+        .provider = c->provider->id,
+        .host = c->provider->host,
+        .key = c->provider->key,
+        .silence_secs = c->llm->silence_secs,
+        .connect_secs = c->llm->connect_secs,
+    };
+}
+
+/* Ends the call, busy or not, and then speaks: the callback may do as it likes. */
+static void retire(struct llm_call *c) {
+    list_remove(&c->link);
+    c->llm->open--;
+    c->dead = true;
+    http_cancel(&c->http);
+    if (!c->busy)
+        call_free(c);
+}
+
+static void price(struct llm_call *c, const char *said, struct llm_usage *u) {
+    /* What the provider says it was, unless only the asked name has a price. */
+    struct price p;
+    char *full = *said ? xasprintf("%s/%s", c->provider->id, said) : NULL;
+    price_apply(full && price_find(full, &p) ? full : c->model, u);
+    free(full);
+}
+
+static void fail(struct llm_call *c, struct llm_error *e) {
+    if (c->stream) {
+        e->delivered = anthropic_stream_delivered(c->stream);
+        anthropic_stream_usage(c->stream, &e->usage);
+        price(c, "", &e->usage);
+    }
+    void (*on_error)(void *, const struct llm_error *) = c->ev.on_error;
+    void *arg = c->arg;
+    retire(c);
+    on_error(arg, e);
+}
+
+static void finish(struct llm_call *c) {
+    struct llm_response r;
+    anthropic_stream_take(c->stream, &r);
+    if (c->dead) { /* by a callback for the last held-back character */
+        llm_message_free(&r.message);
+        return;
+    }
+    if (!r.usage.input_tokens && !r.usage.cache_read_tokens && !r.usage.cache_write_tokens) {
+        r.usage.input_tokens = (int64_t)((c->request_bytes + 3) / 4);
+        r.usage.cost_is_estimate = true;
+    }
+    price(c, r.model, &r.usage);
+    void (*on_done)(void *, struct llm_response *) = c->ev.on_done;
+    void *arg = c->arg;
+    if (c->http)
+        http_settle(&c->http);
+    retire(c);
+    on_done(arg, &r);
+    llm_message_free(&r.message);
+}
+
+/* ---- pieces, on their way through ---- */
+
+static void on_text(void *arg, const char *text, size_t n) {
+    struct llm_call *c = arg;
+    if (!c->dead && c->ev.on_text)
+        c->ev.on_text(c->arg, text, n);
+}
+
+static void on_thinking(void *arg, const char *text, size_t n) {
+    struct llm_call *c = arg;
+    if (!c->dead && c->ev.on_thinking)
+        c->ev.on_thinking(c->arg, text, n);
+}
+
+static void on_tool_start(void *arg, size_t index, const char *id, const char *name) {
+    struct llm_call *c = arg;
+    if (!c->dead && c->ev.on_tool_start)
+        c->ev.on_tool_start(c->arg, index, id, name);
+}
+
+static void on_tool_input(void *arg, size_t index, const char *fragment, size_t n) {
+    struct llm_call *c = arg;
+    if (!c->dead && c->ev.on_tool_input)
+        c->ev.on_tool_input(c->arg, index, fragment, n);
+}
+
+static const struct llm_events pieces = {
+    .on_text = on_text,
+    .on_thinking = on_thinking,
+    .on_tool_start = on_tool_start,
+    .on_tool_input = on_tool_input,
+};
+
+static void fail_stream(struct llm_call *c, enum llm_fault fault, const char *text) {
+    struct llm_error e = {.http_status = 200, .retry_after_ms = -1};
+    struct fault_place p = place_of(c);
+    if (fault == LLM_FAULT_GARBAGE) {
+        fault_set(&e, &p, fault, "not the stream that was expected: %s", text);
+    } else {
+        const struct anthropic_error *said = anthropic_stream_error(c->stream);
+        fault_event(&e, &p, said->type, said->message);
+    }
+    fail(c, &e);
+}
+
+static bool on_event(void *arg, const struct sse_event *e) {
+    struct llm_call *c = arg;
+    struct cause why = {""};
+    enum anthropic_step step = anthropic_event(c->stream, e, &why);
+    if (c->dead)
+        return false;
+    switch (step) {
+    case ANTHROPIC_MORE:
+        return true;
+    case ANTHROPIC_DONE:
+        finish(c);
+        return false;
+    case ANTHROPIC_ERROR:
+        fail_stream(c, LLM_FAULT_SERVER, "");
+        return false;
+    case ANTHROPIC_BAD:
+        fail_stream(c, LLM_FAULT_GARBAGE, why.text);
+        return false;
+    }
+    return false;
+}
+
+/* ---- http's callbacks ---- */
+
+static void enter(struct llm_call *c) { c->busy = true; }
+
+static void leave(struct llm_call *c) {
+    c->busy = false;
+    if (c->dead)
+        call_free(c);
+}
+
+static bool is_stream(const struct http_head *h) {
+    /* Without a type it is taken at its word: the events will tell. */
+    return h->status == 200 &&
+           (!*h->content_type || strncasecmp(h->content_type, "text/event-stream", 17) == 0);
+}
+
+static void fail_response(struct llm_call *c, const struct http_head *h) {
+    struct llm_error e = {.retry_after_ms = -1};
+    struct fault_place p = place_of(c);
+    fault_response(&e, &p, h, buf_str(&c->error_body), c->error_body.len);
+    fail(c, &e);
+}
+
+static void on_alive(void *arg) {
+    struct llm_call *c = arg;
+    enter(c);
+    if (c->ev.on_bytes)
+        c->ev.on_bytes(c->arg);
+    leave(c);
+}
+
+static void on_data(void *arg, const struct http_head *h, const char *data, size_t n) {
+    struct llm_call *c = arg;
+    enter(c);
+    c->bytes += n;
+    if (c->body == BODY_UNKNOWN)
+        c->body = is_stream(h) ? BODY_STREAM : BODY_ERROR;
+    if (c->body == BODY_STREAM) {
+        struct cause why = {""};
+        if (sse_feed(&c->sse, data, n, on_event, c, &why) == STATUS_LIMIT)
+            fail_stream(c, LLM_FAULT_GARBAGE, why.text);
+    } else {
+        size_t room = ERROR_BODY_MAX - c->error_body.len;
+        buf_append(&c->error_body, data, n < room ? n : room);
+        if (n >= room)
+            fail_response(c, h);
+    }
+    leave(c);
+}
+
+static void on_end(void *arg, const struct http_head *h, const struct http_result *r) {
+    struct llm_call *c = arg;
+    enter(c);
+    c->http = NULL; /* gone already */
+    bool answered = r->end == HTTP_END_COMPLETE || c->error_body.len || h->status >= 300;
+    if (c->body == BODY_STREAM && anthropic_stream_stopped(c->stream)) {
+        /* Only the last words are missing, and they say nothing. */
+        finish(c);
+    } else if (c->body != BODY_STREAM && h->status && answered && !is_stream(h)) {
+        fail_response(c, h);
+    } else {
+        struct llm_error e = {.http_status = h->status, .retry_after_ms = h->retry_after_ms};
+        struct fault_place p = place_of(c);
+        fault_transfer(&e, &p, r, c->bytes);
+        fail(c, &e);
+    }
+    leave(c);
+}
+
+/* ---- starting ---- */
+
+static void on_refused(void *arg) {
+    struct llm_call *c = arg;
+    c->refused = NULL;
+    struct llm_error e = c->early_error;
+    fail(c, &e);
+}
+
+/* Told from the next turn on, as everything is. */
+static void refuse(struct llm_call *c, const char *who, enum llm_fault fault, const char *text) {
+    struct fault_place p = {.provider = who, .host = ""};
+    c->early_error.retry_after_ms = -1;
+    fault_set(&c->early_error, &p, fault, "%s", text);
+    c->refused = loop_timer(c->llm->loop, 0, on_refused, c, "provider refusal");
+}
+
+/* Into a header goes only what can stand in one. */
+static bool is_clean(const char *key) {
+    for (; *key; key++)
+        if (*key <= ' ' || *key > '~')
+            return false;
+    return true;
+}
+
+static bool check_provider(struct llm_call *c, const char *model) {
+    struct provider *p = provider_of(c->llm, c->model, &model);
+    if (!p) {
+        char *id = xstrndup(c->model, model == c->model ? 0 : (size_t)(model - c->model) - 1);
+        char *text = xasprintf("no such provider; add \"%s\" to providers in spacebot.conf",
+                               *id ? id : DEFAULT_PROVIDER);
+        refuse(c, *id ? id : DEFAULT_PROVIDER, LLM_FAULT_NOT_CONFIGURED, text);
+        free(text);
+        free(id);
+        return false;
+    }
+    const char *wrong = NULL;
+    if (!p->key)
+        wrong = str_eq(p->id, "anthropic")
+                    ? "there is no key; set ANTHROPIC_API_KEY or providers in spacebot.conf"
+                    : "there is no key; set it in providers in spacebot.conf";
+    else if (!is_clean(p->key))
+        wrong = "the key has characters that no key has";
+    else if (!*p->host && !http_host(p->base_url, p->host, sizeof(p->host)))
+        wrong = "its base_url is not a web address";
+    if (wrong) {
+        refuse(c, p->id, LLM_FAULT_NOT_CONFIGURED, wrong);
+        return false;
+    }
+    c->provider = p;
+    return true;
+}
+
+static void post(struct llm_call *c, struct buf *body) {
+    struct strv headers = {0};
+    char *url = xasprintf("%s/v1/messages", c->provider->base_url);
+    anthropic_headers(c->provider->key, &headers);
+    c->request_bytes = body->len;
+    size_t n = body->len;
+    struct http_request r = {
+        .url = url,
+        .headers = &headers,
+        .body = buf_steal(body),
+        .body_len = n,
+        .connect_secs = c->llm->connect_secs,
+        .silence_secs = c->llm->silence_secs,
+        .on_data = on_data,
+        .on_alive = on_alive,
+        .on_end = on_end,
+        .arg = c,
+    };
+    c->http = http_post(c->llm->http, &r);
+    for (size_t i = 0; i < headers.n; i++)
+        explicit_bzero(headers.v[i], strlen(headers.v[i]));
+    strv_free(&headers);
+    free(url);
+}
+
+struct llm_call *llm_call_start(struct llm *llm, const struct llm_request *r,
+                                const struct llm_events *ev, void *arg) {
+    struct llm_call *c = xcalloc(1, sizeof(*c));
+    c->llm = llm;
+    c->ev = *ev;
+    c->arg = arg;
+    c->model = xstrdup(r->model);
+    sse_init(&c->sse, 0);
+    list_push_back(&llm->calls, &c->link);
+    llm->open++;
+    const char *model = r->model;
+    (void)provider_of(llm, r->model, &model);
+    if (!check_provider(c, model))
+        return c;
+    struct buf body = BUF_INIT;
+    struct cause why = {""};
+    enum status s = STATUS_OK;
+    switch (c->provider->api) {
+    case LLM_API_ANTHROPIC:
+        c->stream = anthropic_stream_new(&pieces, c);
+        s = anthropic_request(r, model, &body, &why);
+        break;
+    }
+    if (s == STATUS_OK)
+        post(c, &body);
+    else
+        refuse(c, c->provider->id, LLM_FAULT_BAD_REQUEST, why.text);
+    buf_free(&body);
+    return c;
+}
+
+void llm_call_cancel(struct llm_call **pc) {
+    struct llm_call *c = *pc;
+    *pc = NULL;
+    if (c && !c->dead)
+        retire(c);
+}

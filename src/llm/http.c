@@ -1,0 +1,582 @@
+/* http: the one place that talks to curl. Two multi handles: one for https, where HTTP/2 puts about
+ * a hundred streams on a connection and the number of connections is therefore bounded, and one for
+ * plain http (servers on this machine), where every stream needs its own. */
+#include "llm/http.h"
+
+#include <curl/curl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+
+#define READ_BYTES 4096L             /* curl's buffer a stream; a thousand streams have one each */
+#define TURN_BYTES ((size_t)65536)   /* handled of one stream in one turn */
+#define BACKLOG_MAX ((size_t)262144) /* past this the stream is paused */
+#define SETTLE_NS (NS_PER_SEC / 2)
+#define TLS_CONNECTIONS 64L
+#define STREAMS_A_CONNECTION 1000L /* the server's own limit counts when it is lower */
+#define IDLE_CONNECTIONS 16L
+
+enum { PLAIN, SECURE, NMULTI };
+
+struct multi {
+    struct http *http;
+    CURLM *curl; /* NULL until needed */
+    struct loop_timer *timer;
+};
+
+struct http {
+    struct loop *loop;
+    char *user_agent;
+    char *ca_file,
+        *ca_dir; /* curl the library does not look at these variables, its command does */
+    struct multi multi[NMULTI];
+    struct list calls;
+    struct list ready;         /* calls with bytes, or ended */
+    struct loop_timer *again;  /* some have more than a turn's share */
+    struct http_call *current; /* whose callback runs; NULL once it is gone */
+    bool delivering;
+};
+
+struct http_call {
+    struct list link, ready;
+    struct http *http;
+    struct multi *multi;
+    CURL *easy;
+    struct curl_slist *headers;
+    char *body;
+    int silence_secs;
+    struct http_request r; /* its callbacks */
+    struct http_head head;
+    struct buf in;
+    bool alive, paused, ended, silent, settled;
+    CURLcode code;
+    int64_t last_ns;            /* when the last byte came */
+    struct loop_timer *silence; /* later: of the settling */
+    char error[CURL_ERROR_SIZE];
+};
+
+static void deliver_all(struct http *h);
+
+/* ---- curl's callbacks: copy, and no more ---- */
+
+static void mark(struct http_call *c) {
+    list_remove(&c->ready);
+    list_push_back(&c->http->ready, &c->ready);
+}
+
+static void sign_of_life(struct http_call *c) {
+    c->alive = true;
+    c->last_ns = loop_now_ns(c->http->loop);
+    mark(c);
+}
+
+static size_t on_body(char *data, size_t size, size_t n, void *arg) {
+    struct http_call *c = arg;
+    n *= size;
+    if (c->settled)
+        return n;
+    if (c->in.len && c->in.len + n > BACKLOG_MAX) {
+        c->paused = true;
+        return CURL_WRITEFUNC_PAUSE;
+    }
+    sign_of_life(c);
+    buf_append(&c->in, data, n);
+    return n;
+}
+
+/* "name: value\r\n" -> the value, trimmed, when the name fits. */
+static bool header_is(const char *line, size_t n, const char *name, char *out, size_t size) {
+    size_t len = strlen(name);
+    if (n <= len || line[len] != ':' || strncasecmp(line, name, len) != 0)
+        return false;
+    const char *from = line + len + 1, *end = line + n;
+    while (from < end && (*from == ' ' || *from == '\t'))
+        from++;
+    while (end > from && (end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    size_t keep = utf8_cut(from, (size_t)(end - from), size - 1);
+    memcpy(out, from, keep);
+    out[keep] = '\0';
+    return true;
+}
+
+/* Seconds, or a date. At most a day: longer is as good as never. */
+static int64_t retry_after(const char *value, int64_t unit_ms) {
+    const double day = 86400000.0;
+    char *end;
+    double v = strtod(value, &end);
+    if (end != value && *end == '\0') {
+        v *= (double)unit_ms;
+        return v > 0 ? (int64_t)(v < day ? v : day) : v <= 0 ? 0 : -1;
+    }
+    time_t at = curl_getdate(value, NULL);
+    if (at == -1)
+        return -1;
+    double ms = (double)at * 1000.0 - (double)clock_wall_ms();
+    return ms > 0 ? (int64_t)(ms < day ? ms : day) : 0;
+}
+
+static size_t on_header(char *line, size_t size, size_t n, void *arg) {
+    struct http_call *c = arg;
+    n *= size;
+    sign_of_life(c);
+    struct http_head *h = &c->head;
+    char value[64];
+    /* A new status line: what an interim response said does not count. */
+    if (n >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+        memset(h, 0, sizeof(*h));
+        h->retry_after_ms = -1;
+        long status = 0;
+        curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+        h->status = status >= 0 && status <= 999 ? (int)status : 0;
+        return n;
+    }
+    if (header_is(line, n, "retry-after-ms", value, sizeof(value)))
+        h->retry_after_ms = retry_after(value, 1);
+    else if (header_is(line, n, "retry-after", value, sizeof(value)) && h->retry_after_ms < 0)
+        h->retry_after_ms = retry_after(value, 1000);
+    else if (!header_is(line, n, "content-type", h->content_type, sizeof(h->content_type)) &&
+             !header_is(line, n, "request-id", h->request_id, sizeof(h->request_id)))
+        (void)header_is(line, n, "location", h->location, sizeof(h->location));
+    return n;
+}
+
+static void on_fd(void *arg, int fd, unsigned events);
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *watch) {
+    struct multi *m = arg;
+    struct loop_watch *w = watch;
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        curl_multi_assign(m->curl, fd, NULL);
+        loop_unwatch(&w);
+        return 0;
+    }
+    unsigned events =
+        (what & CURL_POLL_IN ? LOOP_READ : 0) | (what & CURL_POLL_OUT ? LOOP_WRITE : 0);
+    if (w) {
+        loop_watch_events(w, events);
+        return 0;
+    }
+    /* The transfer falls to its silence timer then; there is nothing else to do for it. */
+    if (loop_watch(m->http->loop, fd, events, on_fd, m, "provider", &w) != STATUS_OK) {
+        log_error("cannot watch the connection to a provider (descriptor %d)", fd);
+        return 0;
+    }
+    curl_multi_assign(m->curl, fd, w);
+    return 0;
+}
+
+static void on_timeout(void *arg);
+
+static int on_timer(CURLM *curl, long ms, void *arg) {
+    struct multi *m = arg;
+    (void)curl;
+    if (ms < 0)
+        loop_timer_del(&m->timer);
+    else if (m->timer)
+        loop_timer_again(m->timer, ms * NS_PER_MS);
+    else
+        m->timer = loop_timer(m->http->loop, ms * NS_PER_MS, on_timeout, m, "provider timeout");
+    return 0;
+}
+
+/* ---- the loop's callbacks ---- */
+
+/* Which transfers have ended; then, with curl out of the way, everybody is told. */
+static void collect(struct multi *m) {
+    int left;
+    for (CURLMsg *msg; (msg = curl_multi_info_read(m->curl, &left));) {
+        if (msg->msg != CURLMSG_DONE)
+            continue;
+        char *private = NULL;
+        curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &private);
+        struct http_call *c = (struct http_call *)(void *)private;
+        c->code = msg->data.result;
+        c->ended = true;
+        mark(c);
+    }
+}
+
+static void on_fd(void *arg, int fd, unsigned events) {
+    struct multi *m = arg;
+    int mask = 0, running;
+    /* Never ERR alone: curl would say "select/poll error"; reading and writing tell it the real
+     * one. */
+    if (events & (LOOP_READ | LOOP_HUP))
+        mask |= CURL_CSELECT_IN;
+    if (events & (LOOP_WRITE | LOOP_HUP))
+        mask |= CURL_CSELECT_OUT;
+    curl_multi_socket_action(m->curl, fd, mask, &running);
+    collect(m);
+    deliver_all(m->http);
+}
+
+static void on_timeout(void *arg) {
+    struct multi *m = arg;
+    int running;
+    m->timer = NULL; /* curl sets the next one while it acts */
+    curl_multi_socket_action(m->curl, CURL_SOCKET_TIMEOUT, 0, &running);
+    collect(m);
+    deliver_all(m->http);
+}
+
+static void on_silence(void *arg) {
+    struct http_call *c = arg;
+    struct http *h = c->http;
+    int64_t due = c->last_ns + c->silence_secs * NS_PER_SEC, now = loop_now_ns(h->loop);
+    /* Bytes that wait here, read or paused, are not the other side's silence. */
+    if (c->paused || c->in.len)
+        due = now + NS_PER_SEC;
+    if (now < due) {
+        loop_timer_again(c->silence, due - now);
+        return;
+    }
+    c->silence = NULL;
+    if (!c->ended) {
+        c->ended = c->silent = true;
+        mark(c);
+    }
+    deliver_all(h);
+}
+
+static void on_again(void *arg) {
+    struct http *h = arg;
+    h->again = NULL;
+    deliver_all(h);
+}
+
+/* ---- delivery ---- */
+
+static void call_free(struct http_call *c) {
+    list_remove(&c->link);
+    list_remove(&c->ready);
+    loop_timer_del(&c->silence);
+    if (c->http->current == c)
+        c->http->current = NULL;
+    /* Outside every callback of curl, as it must be. */
+    curl_multi_remove_handle(c->multi->curl, c->easy);
+    curl_easy_cleanup(c->easy);
+    for (struct curl_slist *s = c->headers; s; s = s->next)
+        explicit_bzero(s->data, strlen(s->data));
+    curl_slist_free_all(c->headers);
+    free(c->body);
+    buf_free(&c->in);
+    free(c);
+}
+
+static bool sent_request(const struct http_call *c) {
+    curl_off_t us = 0;
+    curl_easy_getinfo(c->easy, CURLINFO_PRETRANSFER_TIME_T, &us);
+    return us > 0;
+}
+
+static bool refused_by_proxy(const struct http_call *c) {
+    long status = 0;
+    curl_easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    return status >= 300;
+}
+
+static enum http_end end_of(const struct http_call *c) {
+    if (c->silent)
+        return HTTP_END_SILENT;
+    if (c->code != CURLE_OK && refused_by_proxy(c))
+        return HTTP_END_NO_PROXY;
+    switch ((int)c->code) {
+    case CURLE_OK:
+        return HTTP_END_COMPLETE;
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return HTTP_END_NO_NAME;
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_INTERFACE_FAILED:
+        return HTTP_END_NO_CONNECT;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_PROXY:
+        return HTTP_END_NO_PROXY;
+    case CURLE_OPERATION_TIMEDOUT: /* only connecting has a time limit in curl's hands */
+        return HTTP_END_NO_CONNECT;
+    case CURLE_URL_MALFORMAT:
+        return HTTP_END_BAD_URL;
+    case CURLE_UNSUPPORTED_PROTOCOL: /* also what curl says to an answer that is not HTTP */
+        return sent_request(c) ? HTTP_END_GARBAGE : HTTP_END_BAD_URL;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ENGINE_NOTFOUND:
+    case CURLE_SSL_ENGINE_SETFAILED:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_CLIENTCERT:
+    case CURLE_USE_SSL_FAILED:
+        return HTTP_END_NO_TLS;
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_BAD_CONTENT_ENCODING:
+        return HTTP_END_GARBAGE;
+    }
+    return HTTP_END_CUT;
+}
+
+static void tell_end(struct http_call *c) {
+    struct http_result r = {.end = end_of(c)};
+    long err = 0;
+    if (!c->silent) {
+        curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &err);
+        r.timed_out = c->code == CURLE_OPERATION_TIMEDOUT;
+        const char *detail = *c->error ? c->error : c->code ? curl_easy_strerror(c->code) : "";
+        size_t n = utf8_cut(detail, strlen(detail), sizeof(r.detail) - 1);
+        memcpy(r.detail, detail, n);
+    }
+    r.os_errno = err > 0 && err <= INT_MAX ? (int)err : 0;
+    struct http_head head = c->head;
+    void (*on_end)(void *, const struct http_head *, const struct http_result *) = c->r.on_end;
+    void *arg = c->r.arg;
+    /* First gone, then told: the callback may start the next call on the freed connection. */
+    call_free(c);
+    on_end(arg, &head, &r);
+}
+
+/* At most a turn's share of one call. Its callbacks may free it. */
+static void deliver(struct http *h, struct http_call *c) {
+    h->current = c;
+    if (c->alive) {
+        c->alive = false;
+        if (c->r.on_alive)
+            c->r.on_alive(c->r.arg);
+    }
+    if (h->current && c->in.len) {
+        struct buf in = c->in;
+        struct http_head head = c->head;
+        memset(&c->in, 0, sizeof(c->in));
+        size_t n = in.len < TURN_BYTES ? in.len : TURN_BYTES;
+        c->r.on_data(c->r.arg, &head, in.data, n);
+        if (!h->current) {
+            buf_free(&in);
+            return;
+        }
+        buf_consume(&in, n);
+        c->in = in;
+    }
+    if (!h->current)
+        return;
+    h->current = NULL;
+    if (c->in.len) {
+        mark(c);
+        return;
+    }
+    if (c->paused) {
+        /* Hands over what it held back, by on_body(): that is for the next turn. */
+        c->paused = false;
+        curl_easy_pause(c->easy, CURLPAUSE_CONT);
+        collect(c->multi);
+    }
+    if (c->ended && !c->in.len)
+        tell_end(c);
+}
+
+static void deliver_all(struct http *h) {
+    if (h->delivering)
+        return;
+    h->delivering = true;
+    struct list now;
+    list_init(&now);
+    while (!list_empty(&h->ready)) {
+        struct list *it = h->ready.next;
+        list_remove(it);
+        list_push_back(&now, it);
+    }
+    while (!list_empty(&now)) {
+        struct http_call *c = list_entry(now.next, struct http_call, ready);
+        list_remove(&c->ready);
+        if (!c->settled)
+            deliver(h, c);
+        else if (c->ended)
+            call_free(c);
+    }
+    h->delivering = false;
+    if (!list_empty(&h->ready) && !h->again)
+        h->again = loop_timer(h->loop, 0, on_again, h, "provider backlog");
+}
+
+/* ---- requests ---- */
+
+/* curl says NULL only when there is no memory, and that ends the program here as elsewhere. */
+static void *must(void *p) {
+    if (!p)
+        (void)xreallocarray(NULL, SIZE_MAX, 2);
+    return p;
+}
+
+static void start_curl(struct multi *m, bool secure) {
+    static bool started;
+    if (!started && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        must(NULL);
+    started = true;
+    m->curl = must(curl_multi_init());
+    curl_multi_setopt(m->curl, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(m->curl, CURLMOPT_SOCKETDATA, m);
+    curl_multi_setopt(m->curl, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(m->curl, CURLMOPT_TIMERDATA, m);
+    curl_multi_setopt(m->curl, CURLMOPT_MAXCONNECTS, IDLE_CONNECTIONS);
+    curl_multi_setopt(m->curl, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+    curl_multi_setopt(m->curl, CURLMOPT_MAX_CONCURRENT_STREAMS, STREAMS_A_CONNECTION);
+    if (secure)
+        curl_multi_setopt(m->curl, CURLMOPT_MAX_HOST_CONNECTIONS, TLS_CONNECTIONS);
+}
+
+static void set_options(struct http_call *c, const struct http_request *r, bool secure) {
+    CURL *e = c->easy;
+    struct http *h = c->http;
+    for (size_t i = 0; i < r->headers->n; i++)
+        c->headers = must(curl_slist_append(c->headers, r->headers->v[i]));
+    /* No asking before a large body: it would wait a second for servers that do not know the
+     * question. */
+    c->headers = must(curl_slist_append(c->headers, "expect:"));
+    curl_easy_setopt(e, CURLOPT_URL, r->url);
+    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
+    curl_easy_setopt(e, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* none of it for a proxy */
+    curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl_easy_setopt(e, CURLOPT_USERAGENT, h->user_agent);
+    curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
+    curl_easy_setopt(e, CURLOPT_POSTFIELDS, c->body); /* not copied: c->body lives longer */
+    curl_easy_setopt(e, CURLOPT_POST, 1L);
+    curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
+                     (long)(secure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+    curl_easy_setopt(e, CURLOPT_HTTP09_ALLOWED, 0L);
+    curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
+    curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
+    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
+    if (h->ca_file)
+        curl_easy_setopt(e, CURLOPT_CAINFO, h->ca_file);
+    if (h->ca_dir)
+        curl_easy_setopt(e, CURLOPT_CAPATH, h->ca_dir);
+    curl_easy_setopt(e, CURLOPT_BUFFERSIZE, READ_BYTES);
+    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT, (long)r->connect_secs);
+    curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(e, CURLOPT_WRITEDATA, c);
+    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(e, CURLOPT_HEADERDATA, c);
+    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c->error);
+    curl_easy_setopt(e, CURLOPT_PRIVATE, c);
+}
+
+struct http_call *http_post(struct http *h, const struct http_request *r) {
+    bool secure = strncasecmp(r->url, "https:", 6) == 0;
+    struct multi *m = &h->multi[secure ? SECURE : PLAIN];
+    if (!m->curl)
+        start_curl(m, secure);
+    struct http_call *c = xcalloc(1, sizeof(*c));
+    c->http = h;
+    c->multi = m;
+    c->r = *r;
+    c->body = r->body;
+    c->head.retry_after_ms = -1;
+    c->silence_secs = r->silence_secs;
+    list_init(&c->ready);
+    list_push_back(&h->calls, &c->link);
+    c->easy = must(curl_easy_init());
+    set_options(c, r, secure);
+    c->last_ns = loop_now_ns(h->loop);
+    c->silence =
+        loop_timer(h->loop, r->silence_secs * NS_PER_SEC, on_silence, c, "provider silence");
+    CURLMcode code = curl_multi_add_handle(m->curl, c->easy);
+    if (code != CURLM_OK) {
+        log_error("cannot start a request: %s", curl_multi_strerror(code));
+        c->code = CURLE_FAILED_INIT;
+        c->ended = true;
+        mark(c);
+        if (!h->again)
+            h->again = loop_timer(h->loop, 0, on_again, h, "provider backlog");
+    }
+    return c;
+}
+
+void http_cancel(struct http_call **c) {
+    if (*c)
+        call_free(*c);
+    *c = NULL;
+}
+
+static void on_settled(void *arg) {
+    struct http_call *c = arg;
+    c->silence = NULL;
+    call_free(c);
+}
+
+void http_settle(struct http_call **pc) {
+    struct http_call *c = *pc;
+    *pc = NULL;
+    if (c->ended || c->paused) {
+        call_free(c);
+        return;
+    }
+    c->settled = true;
+    if (c->http->current == c)
+        c->http->current = NULL;
+    buf_free(&c->in);
+    loop_timer_del(&c->silence);
+    c->silence = loop_timer(c->http->loop, SETTLE_NS, on_settled, c, "provider settling");
+}
+
+/* ---- the whole ---- */
+
+struct http *http_new(struct loop *l, const char *user_agent) {
+    struct http *h = xcalloc(1, sizeof(*h));
+    h->loop = l;
+    h->user_agent = xstrdup(user_agent);
+    h->ca_file = xstrdup_null(getenv("SSL_CERT_FILE"));
+    h->ca_dir = xstrdup_null(getenv("SSL_CERT_DIR"));
+    for (size_t i = 0; i < NMULTI; i++)
+        h->multi[i].http = h;
+    list_init(&h->calls);
+    list_init(&h->ready);
+    return h;
+}
+
+void http_free(struct http **ph) {
+    struct http *h = *ph;
+    if (!h)
+        return;
+    while (!list_empty(&h->calls))
+        call_free(list_entry(h->calls.next, struct http_call, link));
+    for (size_t i = 0; i < NMULTI; i++) {
+        if (h->multi[i].curl)
+            curl_multi_cleanup(h->multi[i].curl);
+        loop_timer_del(&h->multi[i].timer);
+    }
+    loop_timer_del(&h->again);
+    free(h->user_agent);
+    free(h->ca_file);
+    free(h->ca_dir);
+    x_free(ph);
+}
+
+bool http_host(const char *url, char *out, size_t size) {
+    CURLU *u = curl_url();
+    char *host = NULL, *port = NULL;
+    bool good = u && curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+                curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+                curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK;
+    if (good)
+        snprintf(out, size, "%s:%s", host, port);
+    curl_free(host);
+    curl_free(port);
+    curl_url_cleanup(u);
+    return good;
+}

@@ -1,0 +1,83 @@
+/* http: streamed POST requests over curl's multi_socket interface, on the loop. Bytes in, bytes
+ * out, and why it ended; what they mean is the caller's. curl's own callbacks only copy: everything
+ * that decides runs after curl has returned, so that a callback of ours may start and cancel
+ * whatever it likes. */
+#ifndef LLM_HTTP_H
+#define LLM_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "loop/loop.h"
+
+struct http;
+struct http_call;
+
+/* How a request ended. */
+#define HTTP_END_TABLE(X)                                                                          \
+    X(COMPLETE)   /* the body came to its end; any status */                                       \
+    X(NO_NAME)    /* the host's name was not found */                                              \
+    X(NO_CONNECT) /* refused, unreachable, no answer in connect_secs */                            \
+    X(NO_PROXY)   /* the same of the proxy */                                                      \
+    X(NO_TLS)     /* no secure connection, or a certificate that is not trusted */                 \
+    X(BAD_URL)                                                                                     \
+    X(CUT)     /* the connection ended first */                                                    \
+    X(SILENT)  /* no byte for silence_secs */                                                      \
+    X(GARBAGE) /* not HTTP */
+enum http_end {
+#define X(name) HTTP_END_##name,
+    HTTP_END_TABLE(X)
+#undef X
+};
+
+/* From the last response header block; as received but for being cut: clean before showing. */
+struct http_head {
+    int status;             /* 0: none yet */
+    int64_t retry_after_ms; /* -1: not told */
+    char content_type[128];
+    char request_id[80];
+    char location[512];
+};
+
+struct http_result {
+    enum http_end end;
+    bool timed_out;   /* of NO_CONNECT and NO_NAME: no answer at all */
+    int os_errno;     /* 0 when none */
+    char detail[256]; /* curl's words, "" when none */
+};
+
+struct http_request {
+    const char *url;
+    const struct strv *headers; /* "name: value"; copied, and wiped at the end */
+    char *body;                 /* taken: freed at the end */
+    size_t body_len;
+    int connect_secs, silence_secs;
+    /* Bytes of the body, in order; h is what is known by now. Lent. */
+    void (*on_data)(void *arg, const struct http_head *h, const char *data, size_t n);
+    /* Anything at all arrived, headers included; before on_data. May be NULL. */
+    void (*on_alive)(void *arg);
+    /* Last call; the call is gone when it returns. */
+    void (*on_end)(void *arg, const struct http_head *h, const struct http_result *r);
+    void *arg;
+};
+
+/* Nothing of curl is touched before the first request. */
+struct http *http_new(struct loop *l, const char *user_agent);
+/* Ends all without a callback. Not from a callback of a call. */
+void http_free(struct http **h);
+
+/* Never NULL; callbacks come from later turns only. */
+struct http_call *http_post(struct http *h, const struct http_request *r);
+/* No callback comes after it. At once: does not wait for a name to be resolved. NULL is fine; sets
+ * NULL. */
+void http_cancel(struct http_call **c);
+/* The answer is complete for its reader: no callback comes after it, but the connection gets a
+ * moment to come to the body's end, so that it can be used again. Sets NULL. */
+void http_settle(struct http_call **c);
+
+/* "host:port" of a URL, for people; never user or password. False when it is no URL. */
+bool http_host(const char *url, char *out, size_t size);
+
+#endif

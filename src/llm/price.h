@@ -1,0 +1,27 @@
+/* price: what a model's tokens cost, from one dated table. Whoever is not in it costs nothing here
+ * and is marked as unknown: a guess is never passed off as a bill. */
+#ifndef LLM_PRICE_H
+#define LLM_PRICE_H
+
+#include <stdbool.h>
+
+#include "llm/client.h"
+
+/* Dollars a million tokens. */
+struct price {
+    double input, output, cache_read, cache_write;
+    bool is_estimate; /* taken from the family, not from a published price of this very model */
+};
+
+/* `model`: "provider/model", or a bare model of anthropic. A dated name (claude-haiku-4-5-20251001)
+ * is found by its undated one; one that is newer than the table by its family, as an estimate; and
+ * so is a known model that somebody else than its maker sells. False, and all zero, when nothing
+ * fits. */
+bool price_find(const char *model, struct price *out);
+
+/* Sets u->cost_usd from the tokens in u; sets cost_is_estimate where the price is unknown or
+ * estimated, and leaves it set where it is set already. Nothing used costs nothing, and that is no
+ * guess. */
+void price_apply(const char *model, struct llm_usage *u);
+
+#endif
