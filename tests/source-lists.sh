@@ -4,7 +4,7 @@ set -eu
 cd "$SRCDIR"
 
 # Words of Makefile.am, one a line.
-words=$(tr -s ' \t\\' '\n' <Makefile.am)
+words=$(tr -s '\\ \t' '\n' <Makefile.am)
 missing=$(
     find src ui tests \( -name '*.[ch]' -o -name '*.sql' -o -name '*.md' -o -name '*.sh' \) \
         ! -name '*.gen.[ch]' | sort | while read -r file; do

@@ -18,7 +18,7 @@ refuses() {
         fail "accepted: $1"
     fi
     grep -qF -- "$2" err || fail "for: $1" "expected: $2" "got: $(cat err)"
-    [ ! -e out.c ] && [ ! -e out.h ] || fail "wrote output for: $1"
+    ! { [ -e out.c ] || [ -e out.h ]; } || fail "wrote output for: $1"
 }
 
 refuses '<!-- variables: a -->\none\n{{a}} {{b}}\n' 'bad.md:3: variable `b` is not declared'
