@@ -86,7 +86,7 @@ static void emit_prototype(const struct sqlgen_query *q, FILE *out) {
     case SQLGEN_ONE:
         fprintf(out, "enum status q_%s(struct store_read *r", q->name);
         emit_args(q, out);
-        fprintf(out, ", struct q_%s *out, struct cause *why)", q->name);
+        fprintf(out, ", struct q_%s_row *out, struct cause *why)", q->name);
         break;
     case SQLGEN_EXEC:
     case SQLGEN_GUARDED:
@@ -122,7 +122,7 @@ static void emit_doc(const struct sqlgen_query *q, FILE *out) {
 
 static void emit_row(const struct sqlgen_query *q, FILE *out) {
     const char *lent = q->kind == SQLGEN_MANY ? "const " : "";
-    fprintf(out, "struct q_%s {\n", q->name);
+    fprintf(out, "struct q_%s_row {\n", q->name);
     for (size_t i = 0; i < q->columns.n; i++) {
         const struct sqlgen_field *f = &q->columns.v[i];
         switch (f->type) {
@@ -175,7 +175,7 @@ void sqlgen_emit_header(const struct sqlgen *g, FILE *out) {
         if (is_read(q))
             emit_row(q, out);
         if (q->kind == SQLGEN_MANY)
-            fprintf(out, "typedef bool q_%s_fn(void *arg, const struct q_%s *row);\n", q->name,
+            fprintf(out, "typedef bool q_%s_fn(void *arg, const struct q_%s_row *row);\n", q->name,
                     q->name);
         if (is_write(q) && takes_struct(q))
             emit_struct(q, out);
@@ -185,7 +185,7 @@ void sqlgen_emit_header(const struct sqlgen *g, FILE *out) {
         emit_nonnull(q, out);
         fputs(";\n", out);
         if (q->kind == SQLGEN_ONE)
-            fprintf(out, "void q_%s_free(struct q_%s *row);\n", q->name, q->name);
+            fprintf(out, "void q_%s_free(struct q_%s_row *row);\n", q->name, q->name);
     }
     fputs("\n#endif\n", out);
 }
@@ -301,11 +301,11 @@ static void emit_read(const struct sqlgen_query *q, FILE *out) {
     else
         fputs(" {\n", out);
     if (q->kind == SQLGEN_ONE)
-        fprintf(out, "q_%s){0};\n", q->name);
+        fprintf(out, "q_%s_row){0};\n", q->name);
     fprintf(out, "    struct store_cursor *c = store_cursor_open(r, STORE_Q_%s);\n", q->name);
     emit_each_argument(q, "store_cursor_bind", "c", "", out);
     if (q->kind == SQLGEN_MANY) {
-        fprintf(out, "    while (store_cursor_step(c)) {\n        struct q_%s row = {0};\n",
+        fprintf(out, "    while (store_cursor_step(c)) {\n        struct q_%s_row row = {0};\n",
                 q->name);
         emit_fill(q, out);
         fputs("        if (!store_cursor_row_ok(c) || !fn(arg, &row))\n            break;\n"
@@ -321,11 +321,11 @@ static void emit_read(const struct sqlgen_query *q, FILE *out) {
             "    else if (!found)\n        st = STATUS_NOT_FOUND;\n"
             "    return st;\n}\n",
             q->name);
-    fprintf(out, "\nvoid q_%s_free(struct q_%s *row) {\n", q->name, q->name);
+    fprintf(out, "\nvoid q_%s_free(struct q_%s_row *row) {\n", q->name, q->name);
     for (size_t i = 0; i < q->columns.n; i++)
         if (q->columns.v[i].type == SQLGEN_TEXT || q->columns.v[i].type == SQLGEN_BLOB)
             fprintf(out, "    x_free(&row->%s);\n", q->columns.v[i].name);
-    fprintf(out, "    *row = (struct q_%s){0};\n}\n", q->name);
+    fprintf(out, "    *row = (struct q_%s_row){0};\n}\n", q->name);
 }
 
 static bool owns_blob(const struct sqlgen *g) {

@@ -107,8 +107,8 @@ const char *store_path(const struct store *s);
  * enum status q_<name>(struct store_read *r, arguments…, row function, arg, why) for many rows: the
  * row is lent for the call, and false from the function ends the query with STATUS_OK. For one row:
  * q_<name>(r, arguments…, &row, why), STATUS_NOT_FOUND when there is none (row zeroed, why
- * untouched); its text is owned: q_<name>_free(&row). Queries may be nested. STATUS_TIMEOUT when
- * one runs over the limit. */
+ * untouched); its text is owned: q_<name>_free(&row). Rows are struct q_<name>_row. Queries may be
+ * nested. STATUS_TIMEOUT when one runs over the limit. */
 
 /* The loop's own read connection; lent. It does not see a write before that is committed. */
 struct store_read *store_read(struct store *s);

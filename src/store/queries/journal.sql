@@ -11,6 +11,7 @@ ON CONFLICT (process_id, seq) DO UPDATE SET
 
 -- A process's entries from :from on, in order.
 -- name: journal :many
+-- param: process_id
 -- param: from int
 -- param: limit int
 SELECT seq, kind, at, ended_at, title, ref, text, result, is_error, interrupted
@@ -18,6 +19,7 @@ FROM process_journal WHERE process_id = :process_id AND seq >= :from ORDER BY se
 
 -- Its newest entries, in order.
 -- name: journal_newest :many
+-- param: process_id
 -- param: limit int
 SELECT seq, kind, at, ended_at, title, ref, text, result, is_error, interrupted FROM (
     SELECT seq, kind, at, ended_at, title, ref, text, result, is_error, interrupted

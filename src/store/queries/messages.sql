@@ -8,6 +8,7 @@ VALUES (:id, :channel_id,
 
 -- The newest messages of a channel, oldest first.
 -- name: messages_newest :many
+-- param: channel_id
 -- param: limit int
 SELECT id, seq, role, sender_name, sender_id, content, metadata, created_at FROM (
     SELECT id, seq, role, sender_name, sender_id, content, metadata, created_at

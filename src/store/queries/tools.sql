@@ -4,9 +4,6 @@ VALUES (:process_id, :channel_id, :call_id, :tool, :args, :started_at);
 
 -- Meets the open run of that call.
 -- name: tool_done :guarded
--- param: process_id
--- param: call_id
--- param: result text
 -- param: is_error int
 -- param: ended_at int
 UPDATE tool_runs SET state = 'done', result = :result, is_error = :is_error, ended_at = :ended_at
@@ -28,7 +25,6 @@ SELECT process_id, channel_id, call_id, tool, args, started_at
 FROM tool_runs WHERE state = 'interrupted' AND dismissed_at IS NULL ORDER BY n;
 
 -- name: tool_dismiss :guarded
--- param: call_id
 -- param: dismissed_at int
 UPDATE tool_runs SET dismissed_at = :dismissed_at
 WHERE call_id = :call_id AND state = 'interrupted' AND dismissed_at IS NULL;

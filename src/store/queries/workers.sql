@@ -7,7 +7,6 @@ VALUES (:id, :channel_id, :parent, :name, :task, :model, :directory, :run_id, :s
 
 -- Moves a run from one state, in which it must be, to another that is not an end.
 -- name: worker_transition :guarded
--- param: id
 -- param: from text
 -- param: to text
 UPDATE worker_runs SET lifecycle = :to
