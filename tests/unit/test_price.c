@@ -1,0 +1,83 @@
+/* price: names find their rows, and a guess is called one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "base/mem.h"
+#include "llm/price.h"
+
+struct sample {
+    const char *model;
+    bool found, estimate;
+    double input, output;
+};
+
+static const struct sample samples[] = {
+    {"anthropic/claude-sonnet-5-5", true, true, 3, 15},
+    {"anthropic/claude-haiku-5-5", true, true, 1, 5},
+    {"claude-haiku-4-5", true, false, 1, 5},
+    {"anthropic/claude-haiku-4-5-20251001", true, false, 1, 5},
+    {"anthropic/claude-sonnet-4-20250514", true, false, 3, 15},
+    {"anthropic/claude-opus-4-20250514", true, false, 15, 75},
+    {"anthropic/claude-opus-4-5-20251101", true, false, 5, 25},
+    {"anthropic/claude-3-5-haiku-latest", true, false, 0.8, 4},
+    /* Newer than the table: not the price of claude-opus-4, but the family's, as a guess. */
+    {"anthropic/claude-opus-4-9", true, true, 5, 25},
+    {"anthropic/claude-sonnet-7", true, true, 3, 15},
+    /* Somebody else's price may differ. */
+    {"openrouter/anthropic/claude-haiku-4-5", true, true, 1, 5},
+    {"anthropic/claude-haikuish", false, false, 0, 0},
+    {"minimax/MiniMax-M2", false, false, 0, 0},
+    {"anthropic/", false, false, 0, 0},
+    {"", false, false, 0, 0},
+};
+
+static bool near(double a, double b) { return fabs(a - b) < 1e-9; }
+
+static void test_find(void **state) {
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(samples); i++) {
+        const struct sample *s = &samples[i];
+        struct price p;
+        assert_int_equal(price_find(s->model, &p), s->found);
+        assert_int_equal(p.is_estimate, s->estimate);
+        assert_true(near(p.input, s->input));
+        assert_true(near(p.output, s->output));
+    }
+}
+
+static void test_apply(void **state) {
+    (void)state;
+    struct llm_usage u = {.input_tokens = 1000000,
+                          .output_tokens = 100000,
+                          .cache_read_tokens = 2000000,
+                          .cache_write_tokens = 400000};
+    price_apply("anthropic/claude-haiku-4-5-20251001", &u);
+    assert_true(near(u.cost_usd, 1.0 + 0.5 + 0.2 + 0.5));
+    assert_false(u.cost_is_estimate);
+    price_apply("anthropic/claude-haiku-5-5", &u);
+    assert_true(near(u.cost_usd, 2.2));
+    assert_true(u.cost_is_estimate);
+    price_apply("anthropic/claude-haiku-4-5", &u); /* the tokens were a guess: it stays one */
+    assert_true(u.cost_is_estimate);
+    u.cost_is_estimate = false;
+    price_apply("local/llama", &u);
+    assert_true(near(u.cost_usd, 0));
+    assert_true(u.cost_is_estimate);
+    struct llm_usage none = {0};
+    price_apply("local/llama", &none);
+    assert_false(none.cost_is_estimate);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_apply),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
