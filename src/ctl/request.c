@@ -198,10 +198,6 @@ static cJSON *status_body(struct ctl_server *s) {
     list_for(&s->clients, it) followers +=
         list_entry(it, const struct ctl_client, link)->nfollows > 0;
     json_add_i64(body, "followers", (int64_t)followers);
-    const struct trace *trace = agent_parts(s->o.agent)->trace;
-    cJSON *loop = json_add_obj(body, "loop");
-    json_add_i64(loop, "p99_us", trace_turn_us(trace, 0.99));
-    json_add_i64(loop, "max_us", trace_turn_max_us(trace));
     return body;
 }
 

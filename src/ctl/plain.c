@@ -1,0 +1,175 @@
+/* plain: one event, its lines. Nothing moves the cursor, so that it can be read by ear, by grep,
+ * and over the worst line. Streaming text is left out: it comes again when it is whole. */
+#include "ctl/plain.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "agent/bus.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/utf8.h"
+
+#define NAME_MAX_BYTES 40u
+#define RESULT_LINES 1 /* of a tool's result: it is in the log */
+
+struct plain {
+    struct plain_options o;
+    struct map *names; /* full id: owned text */
+};
+
+struct plain *plain_new(const struct plain_options *o) {
+    struct plain *p = xcalloc(1, sizeof(*p));
+    p->o = *o;
+    p->names = map_new();
+    return p;
+}
+
+void plain_free(struct plain **p) {
+    if (!*p)
+        return;
+    size_t pos = 0;
+    const char *key;
+    for (void *v = map_next((*p)->names, &pos, &key); v; v = map_next((*p)->names, &pos, &key))
+        free(v);
+    map_free(&(*p)->names);
+    x_free(p);
+}
+
+void plain_name(struct plain *p, const char *id, const char *name) {
+    if (!id || !name)
+        return;
+    size_t n = strcspn(name, "\n");
+    char *text = xstrndup(name, utf8_cut(name, n, NAME_MAX_BYTES));
+    free(map_put(p->names, id, text));
+}
+
+void plain_learn(struct plain *p, const cJSON *process) {
+    if (!str_eq(json_str(process, "kind", NULL), "channel"))
+        plain_name(p, json_str(process, "id", NULL), json_str(process, "name", NULL));
+}
+
+/* "#inbox" for a channel, its name for another, the id when none is known. */
+static void put_name(const struct plain *p, const cJSON *e, struct buf *out) {
+    const char *id = json_str(e, "id", "?");
+    const char *name = map_get(p->names, id);
+    const char *channel = str_prefix(id, "channel:") ? id + strlen("channel:") : NULL;
+    if (channel)
+        buf_putc(out, '#');
+    const char *shown = channel ? channel : name ? name : id;
+    utf8_append_visible(out, shown, strlen(shown));
+}
+
+static void put_time(const struct plain *p, const cJSON *e, struct buf *out) {
+    if (!p->o.times)
+        return;
+    /* In the person's own time: an event's is UTC with milliseconds. */
+    struct tm utc = {0}, local;
+    const char *ts = json_str(e, "ts", "");
+    time_t at = strptime(ts, "%Y-%m-%dT%H:%M:%S", &utc) ? timegm(&utc) : time(NULL);
+    localtime_r(&at, &local);
+    buf_printf(out, "%02d:%02d:%02d ", local.tm_hour, local.tm_min, local.tm_sec);
+}
+
+/* Each line of `text` behind time, name and `word`; at most `most` lines (0: all). */
+static void put_lines(const struct plain *p, const cJSON *e, const char *word, const char *text,
+                      size_t most, struct buf *out) {
+    size_t lines = 0;
+    for (const char *at = text ? text : "";;) {
+        size_t n = strcspn(at, "\n");
+        put_time(p, e, out);
+        put_name(p, e, out);
+        buf_printf(out, "  %s%s", word, *word && n ? " " : "");
+        utf8_append_visible(out, at, n);
+        buf_putc(out, '\n');
+        at += n;
+        if (*at == '\0' || at[1] == '\0' || (most && ++lines >= most))
+            return;
+        at++;
+    }
+}
+
+static void worker_complete(const struct plain *p, const cJSON *e, struct buf *out) {
+    const char *outcome = json_str(e, "outcome_kind", "ended");
+    char *word = xasprintf("%s:", outcome);
+    put_lines(p, e, word, json_str(e, "result", ""), p->o.output ? 0 : 1, out);
+    free(word);
+}
+
+static void tool_completed(const struct plain *p, const cJSON *e, struct buf *out) {
+    bool failed = json_bool(e, "is_error", false);
+    if (!failed && !p->o.output)
+        return;
+    char *word = xasprintf("%s %s:", json_str(e, "tool_name", "tool"), failed ? "failed" : "done");
+    put_lines(p, e, word, json_str(e, "result", ""), RESULT_LINES, out);
+    free(word);
+}
+
+static bool type_from_string(const char *s, enum event_type *out) {
+#define X(name, text, delta)                                                                       \
+    if (str_eq(s, text)) {                                                                         \
+        *out = EVENT_##name;                                                                       \
+        return true;                                                                               \
+    }
+    EVENT_TABLE(X)
+#undef X
+    return false;
+}
+
+void plain_event(struct plain *p, const cJSON *e, struct buf *out) {
+    enum event_type type;
+    if (!type_from_string(json_str(e, "type", ""), &type))
+        return;
+    switch (type) {
+    case EVENT_CHANNEL_USER_MESSAGE:
+        if (p->o.messages) {
+            char *who = xasprintf("%s:", json_str(e, "sender", "you"));
+            put_lines(p, e, who, json_str(e, "text", ""), 0, out);
+            free(who);
+        }
+        break;
+    case EVENT_CHANNEL_SYSTEM_MESSAGE:
+        if (p->o.messages)
+            put_lines(p, e, "system:", json_str(e, "text", ""), 1, out);
+        break;
+    case EVENT_CHANNEL_ASSISTANT_MESSAGE:
+        if (p->o.messages)
+            put_lines(p, e, "spacebot:", json_str(e, "text", ""), 0, out);
+        break;
+    case EVENT_WORKER_STARTED:
+        plain_name(p, json_str(e, "id", NULL), json_str(e, "task", NULL));
+        put_lines(p, e, "started:", json_str(e, "task", ""), 1, out);
+        break;
+    case EVENT_WORKER_STATUS:
+        put_lines(p, e, "says:", json_str(e, "status", ""), 1, out);
+        break;
+    case EVENT_WORKER_COMPLETE:
+        worker_complete(p, e, out);
+        break;
+    case EVENT_TOOL_STARTED:
+        put_lines(p, e, "▸", json_str(e, "label", json_str(e, "tool_name", "")), 1, out);
+        break;
+    case EVENT_TOOL_OUTPUT:
+        if (p->o.output)
+            put_lines(p, e, "│", json_str(e, "line", ""), 0, out);
+        break;
+    case EVENT_TOOL_COMPLETED:
+        tool_completed(p, e, out);
+        break;
+    case EVENT_PROCESS_TEXT:
+        if (p->o.output)
+            put_lines(p, e, "thinks:", json_str(e, "text", ""), 0, out);
+        break;
+    case EVENT_NOTICE:
+        put_lines(p, e, str_eq(json_str(e, "level", ""), "error") ? "error:" : "note:",
+                  json_str(e, "text", ""), 0, out);
+        break;
+    case EVENT_STATUS_UPDATE:
+    case EVENT_TEXT_DELTA:
+    case EVENT_REASONING_DELTA:
+        break; /* told by what follows them */
+    }
+}
