@@ -52,8 +52,8 @@ void record_load_messages(struct agent *a, const char *channel, int64_t limit,
 /* Worker runs. Lifecycles are SPEC A.5's, by name. */
 #define WORKER_LIFECYCLE_TABLE(X)                                                                  \
     X(CREATED, "created")                                                                          \
-    X(RUNNING, "running") X(COMPLETING, "completing") X(CANCELLING, "cancelling")                  \
-        X(TIMING_OUT, "timing_out")
+    X(RUNNING, "running")                                                                          \
+    X(COMPLETING, "completing") X(CANCELLING, "cancelling") X(TIMING_OUT, "timing_out")
 enum worker_lifecycle {
 #define X(name, text) WORKER_##name,
     WORKER_LIFECYCLE_TABLE(X)

@@ -193,6 +193,10 @@ static enum status walk_and_open(struct walk *w, char *below, int flags, mode_t 
             return s;
         name = slash + 1;
     }
+    if (flags & O_DIRECTORY) { /* made like its parents where make_dirs asks for it */
+        enum status s = step_into(w, name, why);
+        return s == STATUS_OK ? open_last(w, ".", flags & ~O_CREAT, mode, fd, why) : s;
+    }
     return open_last(w, name, flags, mode, fd, why);
 }
 

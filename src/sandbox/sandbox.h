@@ -98,7 +98,8 @@ enum {
  * `path` is absolute or relative to the workspace; any symbolic link in it is refused, and so are
  * devices, pipes and sockets. The walk cannot be raced out of the directory. `flags` as in open(2):
  * O_RDONLY, O_WRONLY or O_RDWR with O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_DIRECTORY; `mode` for
- * what is created. make_dirs creates missing parents. The caller closes *fd (close-on-exec).
+ * what is created. make_dirs creates missing parents (with
+ * O_DIRECTORY the directory itself too). The caller closes *fd (close-on-exec).
  * NOT_FOUND, EXISTS, DENIED (outside, a link, not ours), INVALID, IO; the cause names the path and
  * the remedy. */
 enum status sandbox_open(const struct sandbox *sb, const char *workspace, const char *path,

@@ -16,8 +16,9 @@
  * tool_<variable>. */
 #define TOOL_TABLE(X)                                                                              \
     X(REPLY, reply)                                                                                \
-    X(SPAWN_WORKER, spawn_worker) X(CANCEL, cancel) X(SKIP, skip) X(SET_STATUS, set_status)        \
-        X(SHELL, shell) X(FILE_READ, file_read) X(FILE_WRITE, file_write) X(FILE_LIST, file_list)
+    X(SPAWN_WORKER, spawn_worker)                                                                  \
+    X(CANCEL, cancel) X(SKIP, skip) X(SET_STATUS, set_status) X(SHELL, shell)                      \
+        X(FILE_READ, file_read) X(FILE_WRITE, file_write) X(FILE_LIST, file_list)
 enum tool_id {
 #define X(name, variable) TOOL_##name,
     TOOL_TABLE(X)

@@ -1,0 +1,404 @@
+/* file: reading, writing and listing files of the workspace, each as a job, since a disk or a
+ * network file system may take its time. sandbox_open() holds every path to the workspace; a file
+ * is replaced as a whole or not at all. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/utf8.h"
+#include "tools/tool.h"
+
+#define LIST_MAX 500u         /* entries shown (SPEC A.2) */
+#define LIST_SCAN_MAX 100000u /* entries looked at */
+#define READ_CHUNK 65536u
+#define LINE_NUMBER_WIDTH 6
+
+/* What a job owns. */
+struct file_job {
+    struct tool_call *call; /* NULL when the call was cancelled meanwhile; the loop's only */
+    const struct sandbox *sandbox;
+    struct job *job;
+    char *workspace, *path, *content;
+    int64_t offset, limit; /* lines; 0: not given */
+    bool make_dirs, is_error;
+    struct buf out;
+};
+
+static void job_free(struct file_job *j) {
+    x_free(&j->workspace);
+    x_free(&j->path);
+    x_free(&j->content);
+    buf_free(&j->out);
+    x_free(&j);
+}
+
+static void fail(struct file_job *j, const char *text) {
+    j->is_error = true;
+    buf_reset(&j->out);
+    buf_puts(&j->out, text);
+}
+
+static void fail_errno(struct file_job *j, const char *what, int err) {
+    j->is_error = true;
+    buf_reset(&j->out);
+    buf_printf(&j->out, "%s: %s: %s", j->path, what, strerror(err));
+}
+
+static void job_done(void *arg, void *input, bool cancelled) {
+    struct file_job *j = input;
+    (void)arg;
+    struct tool_call *c = j->call;
+    if (c) {
+        c->state = NULL;
+        if (cancelled)
+            fail(j, "not done: it was cancelled");
+        tool_call_done(c, j->is_error, buf_str(&j->out), j->out.len);
+    }
+    job_free(j);
+}
+
+static void start(struct tool_call *c, const char *name, job_work_fn *work) {
+    struct file_job *j = xcalloc(1, sizeof *j);
+    struct cause why = {""};
+    j->call = c;
+    j->sandbox = c->host->sandbox;
+    j->workspace = xstrdup(c->workspace);
+    j->path = xstrdup(json_str(c->args, "path", "."));
+    j->content = xstrdup_null(json_str(c->args, "content", NULL));
+    j->offset = json_i64(c->args, "offset", 0);
+    j->limit = json_i64(c->args, "limit", 0);
+    j->make_dirs = json_bool(c->args, "create_dirs", true);
+    if (job_submit(c->host->jobs, name, work, job_done, NULL, j, &j->job, &why) != STATUS_OK) {
+        job_free(j);
+        tool_call_donef(c, true, "not done: %s", why.text);
+        return;
+    }
+    c->state = j;
+}
+
+static void cancel(struct tool_call *c) {
+    struct file_job *j = c->state;
+    if (j) {
+        j->call = NULL;
+        job_cancel(j->job);
+    }
+    c->state = NULL;
+}
+
+/* --- file_read ----------------------------------------------------------------------------------
+ */
+
+struct reader {
+    struct file_job *j;
+    int64_t line, from, to; /* 1-based; to: first line not wanted */
+    bool numbered, at_start, binary;
+    uint64_t bytes;
+};
+
+static void read_number(struct reader *r) {
+    if (r->numbered && r->at_start)
+        buf_printf(&r->j->out, "%*lld\t", LINE_NUMBER_WIDTH, (long long)r->line);
+    r->at_start = false;
+}
+
+/* Takes what is wanted of a chunk; false when nothing further is. */
+static bool read_chunk(struct reader *r, const char *s, size_t n) {
+    r->bytes += n;
+    if (memchr(s, '\0', n))
+        r->binary = true;
+    while (n && !r->binary && r->line < r->to) {
+        const char *nl = memchr(s, '\n', n);
+        size_t len = nl ? (size_t)(nl - s) + 1 : n;
+        if (r->line >= r->from) {
+            read_number(r);
+            buf_append(&r->j->out, s, len);
+        }
+        if (nl) {
+            r->line++;
+            r->at_start = true;
+        }
+        s += len;
+        n -= len;
+        if (r->j->out.len > TOOL_RESULT_MAX)
+            return false;
+    }
+    return !r->binary && r->line < r->to;
+}
+
+static void read_file(struct file_job *j, int fd, const struct stat *st,
+                      const atomic_bool *cancelled) {
+    struct reader r = {.j = j,
+                       .line = 1,
+                       .from = j->offset > 0 ? j->offset : 1,
+                       .to = INT64_MAX,
+                       .numbered = j->offset > 0 || j->limit > 0,
+                       .at_start = true};
+    if (j->limit > 0)
+        r.to = r.from + j->limit;
+    char *chunk = xmalloc(READ_CHUNK);
+    ssize_t n;
+    while ((n = read(fd, chunk, READ_CHUNK)) > 0 && read_chunk(&r, chunk, (size_t)n) && !*cancelled)
+        ;
+    int err = n < 0 ? errno : 0;
+    x_free(&chunk);
+    if (err) {
+        fail_errno(j, "cannot be read", err);
+    } else if (r.binary) {
+        j->is_error = true;
+        buf_reset(&j->out);
+        buf_printf(&j->out, "%s holds %lld bytes that are not text; use shell to look at it",
+                   j->path, (long long)st->st_size);
+    } else if (j->out.len > TOOL_RESULT_MAX) {
+        size_t cut = utf8_cut(j->out.data, j->out.len, TOOL_RESULT_MAX - 200);
+        buf_truncate(&j->out, cut);
+        buf_printf(
+            &j->out,
+            "\n[cut in line %lld of %s, which has %lld bytes: read on with offset and limit]",
+            (long long)r.line, j->path, (long long)st->st_size);
+    } else if (j->out.len == 0) {
+        buf_puts(&j->out, r.from > 1 ? "[the file has no such line]" : "[the file is empty]");
+    }
+}
+
+static void read_work(void *input, const atomic_bool *cancelled) {
+    struct file_job *j = input;
+    struct cause why;
+    struct stat st;
+    int fd;
+    if (sandbox_open(j->sandbox, j->workspace, j->path, O_RDONLY, 0, false, &fd, &why) !=
+        STATUS_OK) {
+        fail(j, why.text);
+        return;
+    }
+    if (fstat(fd, &st) < 0)
+        fail_errno(j, "cannot be read", errno);
+    else if (S_ISDIR(st.st_mode))
+        fail(j, "it is a directory: use file_list");
+    else
+        read_file(j, fd, &st, cancelled);
+    close(fd);
+}
+
+static void read_start(struct tool_call *c) { start(c, "file_read", read_work); }
+
+static char *path_label(const char *name, const cJSON *args) {
+    return xasprintf("%s %s", name, json_str(args, "path", "."));
+}
+static char *read_label(const cJSON *args) { return path_label("file_read", args); }
+
+const struct tool tool_file_read = {
+    .name = "file_read",
+    .description =
+        "Read a text file of the workspace. With offset or limit the lines come numbered.",
+    .schema = "{\"type\":\"object\",\"properties\":{"
+              "\"path\":{\"type\":\"string\",\"minLength\":1},"
+              "\"offset\":{\"type\":\"integer\",\"minimum\":1,\"description\":\"first line, "
+              "counted from 1\"},"
+              "\"limit\":{\"type\":\"integer\",\"minimum\":1,\"description\":\"how many lines\"}},"
+              "\"required\":[\"path\"],\"additionalProperties\":false}",
+    .start = read_start,
+    .cancel = cancel,
+    .label = read_label,
+};
+
+/* --- file_write ---------------------------------------------------------------------------------
+ */
+
+static int write_all(int fd, const char *s, size_t n) {
+    while (n) {
+        ssize_t w = write(fd, s, n);
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w < 0)
+            return errno;
+        s += w;
+        n -= (size_t)w;
+    }
+    return 0;
+}
+
+/* Beside the target and then in its place: a full disk or a crash leaves the old file whole. */
+static int replace(int dir, const char *name, const char *text, size_t n, bool *created) {
+    struct stat st;
+    mode_t mode = 0644;
+    *created = true;
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+        if (S_ISLNK(st.st_mode))
+            return ELOOP;
+        if (!S_ISREG(st.st_mode))
+            return S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+        mode = st.st_mode & 0777;
+        *created = false;
+    } else if (errno != ENOENT) {
+        return errno;
+    }
+    uint64_t random;
+    char temporary[48];
+    id_random(&random, sizeof random);
+    snprintf(temporary, sizeof temporary, ".spacebot-%016llx", (unsigned long long)random);
+    int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno;
+    int err = write_all(fd, text, n);
+    if (!err && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
+        err = errno;
+    if (close(fd) < 0 && !err)
+        err = errno;
+    if (!err && renameat(dir, temporary, dir, name) < 0)
+        err = errno;
+    if (err)
+        unlinkat(dir, temporary, 0);
+    return err;
+}
+
+static void write_work(void *input, const atomic_bool *cancelled) {
+    struct file_job *j = input;
+    struct cause why;
+    (void)cancelled;
+    const char *slash = strrchr(j->path, '/');
+    const char *name = slash ? slash + 1 : j->path;
+    if (!*name || str_eq(name, ".") || str_eq(name, "..")) {
+        fail(j, "path must end in the name of a file");
+        return;
+    }
+    char *parent = !slash             ? xstrdup(".")
+                   : slash == j->path ? xstrdup("/")
+                                      : xstrndup(j->path, (size_t)(slash - j->path));
+    int dir = -1;
+    if (sandbox_open(j->sandbox, j->workspace, parent, O_RDONLY | O_DIRECTORY, 0755, j->make_dirs,
+                     &dir, &why) != STATUS_OK) {
+        fail(j, why.text);
+        x_free(&parent);
+        return;
+    }
+    x_free(&parent);
+    size_t n = strlen(j->content);
+    bool created;
+    int err = replace(dir, name, j->content, n, &created);
+    close(dir);
+    if (err == ELOOP)
+        fail(j, "path is a symbolic link, which is not followed: name the file itself");
+    else if (err)
+        fail_errno(j, "cannot be written", err);
+    else
+        buf_printf(&j->out, "%s %s, %zu bytes", created ? "created" : "replaced", j->path, n);
+}
+
+static void write_start(struct tool_call *c) { start(c, "file_write", write_work); }
+static char *write_label(const cJSON *args) { return path_label("file_write", args); }
+
+const struct tool tool_file_write = {
+    .name = "file_write",
+    .description = "Write a file of the workspace, replacing it as a whole if it is there.",
+    .schema =
+        "{\"type\":\"object\",\"properties\":{"
+        "\"path\":{\"type\":\"string\",\"minLength\":1},"
+        "\"content\":{\"type\":\"string\"},"
+        "\"create_dirs\":{\"type\":\"boolean\",\"default\":true,\"description\":\"make missing "
+        "directories\"}},"
+        "\"required\":[\"path\",\"content\"],\"additionalProperties\":false}",
+    .effects = true,
+    .start = write_start,
+    .cancel = cancel,
+    .label = write_label,
+};
+
+/* --- file_list ----------------------------------------------------------------------------------
+ */
+
+struct entry {
+    char *name;
+    mode_t mode;
+    off_t size;
+};
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
+}
+
+static void list_dir(struct file_job *j, DIR *d, const atomic_bool *cancelled) {
+    struct entry *v = NULL;
+    size_t n = 0, cap = 0;
+    bool more = false;
+    for (struct dirent *de; !*cancelled && (de = readdir(d));) {
+        if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
+            continue;
+        if (n == LIST_SCAN_MAX) {
+            more = true;
+            break;
+        }
+        struct stat st = {0};
+        fstatat(dirfd(d), de->d_name, &st, AT_SYMLINK_NOFOLLOW);
+        if (n == cap) {
+            cap = cap ? cap * 2 : 64;
+            v = xreallocarray(v, cap, sizeof *v);
+        }
+        v[n++] = (struct entry){xstrdup(de->d_name), st.st_mode, st.st_size};
+    }
+    if (n)
+        qsort(v, n, sizeof *v, by_name);
+    for (size_t i = 0; i < n && i < LIST_MAX; i++) {
+        struct buf name = BUF_INIT;
+        utf8_append_visible(&name, v[i].name, strlen(v[i].name));
+        if (S_ISDIR(v[i].mode))
+            buf_printf(&j->out, "%s/\n", buf_str(&name));
+        else if (S_ISLNK(v[i].mode))
+            buf_printf(&j->out, "%s (symbolic link)\n", buf_str(&name));
+        else if (S_ISREG(v[i].mode))
+            buf_printf(&j->out, "%s  %lld bytes\n", buf_str(&name), (long long)v[i].size);
+        else
+            buf_printf(&j->out, "%s (special file)\n", buf_str(&name));
+        buf_free(&name);
+    }
+    if (n > LIST_MAX || more)
+        buf_printf(&j->out, "[%u of %s%zu entries shown]\n", LIST_MAX, more ? "over " : "", n);
+    if (n == 0)
+        buf_puts(&j->out, "[the directory is empty]");
+    for (size_t i = 0; i < n; i++)
+        x_free(&v[i].name);
+    x_free(&v);
+}
+
+static void list_work(void *input, const atomic_bool *cancelled) {
+    struct file_job *j = input;
+    struct cause why;
+    int fd;
+    if (sandbox_open(j->sandbox, j->workspace, j->path, O_RDONLY | O_DIRECTORY, 0, false, &fd,
+                     &why) != STATUS_OK) {
+        fail(j, why.text);
+        return;
+    }
+    DIR *d = fdopendir(fd);
+    if (!d) {
+        fail_errno(j, "cannot be listed", errno);
+        close(fd);
+        return;
+    }
+    list_dir(j, d, cancelled);
+    closedir(d);
+}
+
+static void list_start(struct tool_call *c) { start(c, "file_list", list_work); }
+static char *list_label(const cJSON *args) { return path_label("file_list", args); }
+
+const struct tool tool_file_list = {
+    .name = "file_list",
+    .description = "List a directory of the workspace: names and sizes, directories with a slash.",
+    .schema = "{\"type\":\"object\",\"properties\":{"
+              "\"path\":{\"type\":\"string\",\"minLength\":1,\"default\":\".\"}},"
+              "\"additionalProperties\":false}",
+    .start = list_start,
+    .cancel = cancel,
+    .label = list_label,
+};

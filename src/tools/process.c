@@ -1,0 +1,125 @@
+/* process: the tools that act on processes. What they mean is the host's business; here are their
+ * names and arguments. */
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "tools/tool.h"
+
+static void abandon(struct tool_call *c) { c->host->abandon(c); }
+
+static char *label_with(const char *name, const char *text) {
+    return text ? xasprintf("%s %.80s", name, text) : NULL;
+}
+
+/* --- reply --------------------------------------------------------------------------------------
+ */
+
+static void reply_start(struct tool_call *c) {
+    c->host->reply(c, json_str(c->args, "content", ""));
+}
+
+const struct tool tool_reply = {
+    .name = "reply",
+    .description =
+        "Say something to the person. The text is shown as it stands (Markdown). Ends your turn.",
+    .schema = "{\"type\":\"object\",\"properties\":{"
+              "\"content\":{\"type\":\"string\",\"minLength\":1,\"description\":\"what to say\"}},"
+              "\"required\":[\"content\"],\"additionalProperties\":false}",
+    .start = reply_start,
+    .cancel = abandon,
+};
+
+/* --- skip ---------------------------------------------------------------------------------------
+ */
+
+static void skip_start(struct tool_call *c) { c->host->skip(c, json_str(c->args, "reason", "")); }
+
+const struct tool tool_skip = {
+    .name = "skip",
+    .description = "End your turn without saying anything, when there is nothing worth saying.",
+    .schema = "{\"type\":\"object\",\"properties\":{"
+              "\"reason\":{\"type\":\"string\",\"description\":\"why, in a few words\"}},"
+              "\"additionalProperties\":false}",
+    .start = skip_start,
+};
+
+/* --- spawn_worker -------------------------------------------------------------------------------
+ */
+
+static void spawn_start(struct tool_call *c) {
+    c->host->spawn_worker(c, json_str(c->args, "task", ""));
+}
+
+static char *spawn_label(const cJSON *args) {
+    return label_with("spawn_worker", json_str(args, "task", NULL));
+}
+
+const struct tool tool_spawn_worker = {
+    .name = "spawn_worker",
+    .description = "Start a worker on a task. Returns at once; the worker's result comes to you "
+                   "later by itself. A worker can "
+                   "run commands and read and write files in the workspace. It knows nothing of "
+                   "the conversation: put "
+                   "everything it needs into the task.",
+    .schema = "{\"type\":\"object\",\"properties\":{"
+              "\"task\":{\"type\":\"string\",\"minLength\":1,\"description\":\"what to do, where, "
+              "and what to "
+              "bring back; self-contained\"}},"
+              "\"required\":[\"task\"],\"additionalProperties\":false}",
+    .start = spawn_start,
+    .label = spawn_label,
+};
+
+/* --- cancel -------------------------------------------------------------------------------------
+ */
+
+static void cancel_start(struct tool_call *c) {
+    c->host->cancel(c, json_str(c->args, "process_type", ""), json_str(c->args, "process_id", ""),
+                    json_str(c->args, "reason", ""));
+}
+
+static char *cancel_label(const cJSON *args) {
+    return label_with("cancel", json_str(args, "process_id", NULL));
+}
+
+const struct tool tool_cancel = {
+    .name = "cancel",
+    .description = "End a worker that is no longer wanted. What it has so far is kept.",
+    .schema = "{\"type\":\"object\",\"properties\":{"
+              "\"process_type\":{\"type\":\"string\",\"enum\":[\"worker\"]},"
+              "\"process_id\":{\"type\":\"string\",\"minLength\":4,\"description\":\"its id, as "
+              "the status "
+              "block shows it\"},"
+              "\"reason\":{\"type\":\"string\",\"description\":\"why, in one line\"}},"
+              "\"required\":[\"process_type\",\"process_id\"],\"additionalProperties\":false}",
+    .start = cancel_start,
+    .label = cancel_label,
+};
+
+/* --- set_status ---------------------------------------------------------------------------------
+ */
+
+static void set_status_start(struct tool_call *c) {
+    c->host->set_status(c, json_str(c->args, "status", ""),
+                        str_eq(json_str(c->args, "kind", "progress"), "outcome"));
+}
+
+static char *set_status_label(const cJSON *args) {
+    return label_with("set_status", json_str(args, "kind", "progress"));
+}
+
+const struct tool tool_set_status = {
+    .name = "set_status",
+    .description = "Say where you are. kind \"progress\": a few words while you work. kind "
+                   "\"outcome\": the task is done, or "
+                   "cannot be done, and this is everything that came of it.",
+    .schema = "{\"type\":\"object\",\"properties\":{"
+              "\"status\":{\"type\":\"string\",\"minLength\":1},"
+              "\"kind\":{\"type\":\"string\",\"enum\":[\"progress\",\"outcome\"],\"default\":"
+              "\"progress\"}},"
+              "\"required\":[\"status\"],\"additionalProperties\":false}",
+    .start = set_status_start,
+    .label = set_status_label,
+};

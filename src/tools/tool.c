@@ -1,0 +1,132 @@
+/* tool: the table, and the one way in which every call begins and ends. */
+#include "tools/tool.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/utf8.h"
+#include "tools/schema.h"
+
+#define TOOL_INPUT_MAX (1024u * 1024u)
+
+#define X(name, variable) extern const struct tool tool_##variable;
+TOOL_TABLE(X)
+#undef X
+
+const struct tool *tool_get(enum tool_id id) {
+    switch (id) {
+#define X(name, variable)                                                                          \
+    case TOOL_##name:                                                                              \
+        return &tool_##variable;
+        TOOL_TABLE(X)
+#undef X
+    }
+    return NULL;
+}
+
+enum status tool_from_string(const char *s, enum tool_id *out) {
+#define X(id, variable)                                                                            \
+    if (str_eq(s, tool_##variable.name)) {                                                         \
+        *out = TOOL_##id;                                                                          \
+        return STATUS_OK;                                                                          \
+    }
+    TOOL_TABLE(X)
+#undef X
+    return STATUS_NOT_FOUND;
+}
+
+static enum status check_args(const struct tool *tool, cJSON *args, struct cause *why) {
+    struct cause first = {""};
+    cJSON *schema = NULL;
+    enum status st = json_parse(tool->schema, strlen(tool->schema), &schema, &first);
+    if (st == STATUS_OK)
+        st = schema_check(schema, args, &first);
+    cJSON_Delete(schema);
+    return st == STATUS_OK ? st : cause_set(why, st, "%s: %s", tool->name, first.text);
+}
+
+enum status tool_call_new(const struct tool *tool, const struct tool_host *host,
+                          const char *workspace, const char *id, const char *input,
+                          struct tool_call **out, struct cause *why) {
+    struct cause first = {""};
+    cJSON *args = NULL;
+    size_t n = strlen(input);
+    if (n > TOOL_INPUT_MAX)
+        return cause_set(why, STATUS_LIMIT, "%s: the arguments have %zu bytes; %u are the most",
+                         tool->name, n, TOOL_INPUT_MAX);
+    enum status st = n ? json_parse(input, n, &args, &first) : STATUS_OK;
+    if (st != STATUS_OK)
+        return cause_set(why, st, "%s: the arguments are not valid JSON: %s", tool->name,
+                         first.text);
+    if (!args)
+        args = json_new_obj();
+    st = check_args(tool, args, why);
+    if (st != STATUS_OK) {
+        cJSON_Delete(args);
+        return st;
+    }
+    struct tool_call *c = xcalloc(1, sizeof *c);
+    c->tool = tool;
+    c->host = host;
+    c->workspace = workspace;
+    c->id = xstrdup(id);
+    c->input = xstrdup(n ? input : "{}");
+    c->args = args;
+    *out = c;
+    return STATUS_OK;
+}
+
+void tool_call_start(struct tool_call *c) { c->tool->start(c); }
+
+void tool_call_free(struct tool_call **cp) {
+    struct tool_call *c = *cp;
+    if (!c)
+        return;
+    *cp = NULL;
+    if (!c->finished && c->tool->cancel)
+        c->tool->cancel(c);
+    cJSON_Delete(c->args);
+    x_free(&c->id);
+    x_free(&c->input);
+    x_free(&c);
+}
+
+void tool_call_output(struct tool_call *c, int stream, const char *line, size_t n) {
+    if (c->on_output)
+        c->on_output(c->arg, c, stream, line, n);
+}
+
+void tool_call_done(struct tool_call *c, bool is_error, const char *text, size_t n) {
+    struct buf out = BUF_INIT;
+    c->finished = true;
+    if (n <= TOOL_RESULT_MAX) {
+        utf8_append_valid(&out, text, n);
+    } else {
+        /* The beginning says what it is, the end how it went: the middle goes. */
+        size_t room = TOOL_RESULT_MAX - 100, head = utf8_cut(text, n, room / 2), tail = room / 2;
+        while (tail && ((unsigned char)text[n - tail] & 0xC0) == 0x80)
+            tail--;
+        utf8_append_valid(&out, text, head);
+        buf_printf(&out, "\n[%zu of %zu bytes shown, %zu left out here]\n", head + tail, n,
+                   n - head - tail);
+        utf8_append_valid(&out, text + n - tail, tail);
+    }
+    if (out.len > TOOL_RESULT_MAX) /* replaced bytes grew */
+        buf_truncate(&out, utf8_cut(out.data, out.len, TOOL_RESULT_MAX));
+    c->on_done(c->arg, c, is_error, buf_str(&out), out.len);
+    buf_free(&out);
+}
+
+void tool_call_donef(struct tool_call *c, bool is_error, const char *fmt, ...) {
+    struct buf b = BUF_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&b, fmt, ap);
+    va_end(ap);
+    tool_call_done(c, is_error, buf_str(&b), b.len);
+    buf_free(&b);
+}
