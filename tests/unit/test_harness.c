@@ -68,8 +68,8 @@ static void send_text(int fd, const char *text, size_t n) {
     }
 }
 
-#define KEY "x-api-key: k\r\n"
-#define VERSION "anthropic-version: 2023-06-01\r\n"
+#define API_KEY "x-api-key: k\r\n"
+#define API_VERSION "anthropic-version: 2023-06-01\r\n"
 
 static void send_request(int fd, const char *headers, const char *body) {
     char *text =
@@ -146,7 +146,7 @@ static struct reply receive(int fd) {
 /* One request on a connection of its own. */
 static struct reply ask(const struct fake *f, const char *body) {
     int fd = dial(f);
-    send_request(fd, KEY VERSION, body);
+    send_request(fd, API_KEY API_VERSION, body);
     struct reply r = receive(fd);
     close(fd);
     return r;
@@ -300,9 +300,9 @@ static void malformed_requests_are_refused(void **state) {
         const char *headers;
         int status;
         const char *message;
-    } heads[] = {{VERSION, 401, "authentication_error"},
-                 {KEY, 400, "anthropic-version: header is required"},
-                 {KEY "anthropic-version: 1\r\n", 400, "not a valid version"}};
+    } heads[] = {{API_VERSION, 401, "authentication_error"},
+                 {API_KEY, 400, "anthropic-version: header is required"},
+                 {API_KEY "anthropic-version: 1\r\n", 400, "not a valid version"}};
     for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
         int fd = dial(f);
         send_request(fd, heads[i].headers, ASK("hi"));
@@ -336,14 +336,14 @@ static void connections_are_kept_and_bodies_may_be_chunked(void **state) {
     (void)state;
     struct fake *f = with_faults("");
     int fd = dial(f);
-    send_request(fd, KEY VERSION, ASK("a"));
+    send_request(fd, API_KEY API_VERSION, ASK("a"));
     struct reply r = receive(fd);
     assert_int_equal(r.status, 200);
     reply_free(&r);
     static const char body[] = ASK("b");
     char *text = xasprintf(
-        "POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n" KEY VERSION
-        "transfer-encoding: chunked\r\n\r\n5\r\n%.5s\r\n%zx\r\n%s\r\n0\r\n\r\n",
+        "POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n" API_KEY
+            API_VERSION "transfer-encoding: chunked\r\n\r\n5\r\n%.5s\r\n%zx\r\n%s\r\n0\r\n\r\n",
         body, strlen(body) - 5, body + 5);
     for (size_t i = 0; i < strlen(text); i++)
         send_text(fd, text + i, 1);
@@ -459,7 +459,7 @@ static void fault_silence_ends_with_the_client(void **state) {
     (void)state;
     struct fake *f = with_faults("\"silence_after_events\":4");
     int fd = dial(f);
-    send_request(fd, KEY VERSION, ASK("hi"));
+    send_request(fd, API_KEY API_VERSION, ASK("hi"));
     fake_expect(f, "silent 1", 1);
     shutdown(fd, SHUT_WR);
     struct reply r = receive(fd);
@@ -475,7 +475,7 @@ static void fault_hold_waits_for_its_release(void **state) {
     (void)state;
     struct fake *f = with_faults("\"hold\":\"gate\",\"hold_after_events\":3");
     int fd = dial(f);
-    send_request(fd, KEY VERSION, ASK("hi"));
+    send_request(fd, API_KEY API_VERSION, ASK("hi"));
     fake_expect(f, "held gate", 1);
     assert_false(fake_wait(f, "end 1", 1, 0));
     fake_release(f, "gate");
@@ -574,7 +574,7 @@ static void many_streams_at_once(void **state) {
     int fd[STREAMS];
     for (int i = 0; i < STREAMS; i++) {
         fd[i] = dial(f);
-        send_request(fd[i], KEY VERSION, ASK("hi"));
+        send_request(fd[i], API_KEY API_VERSION, ASK("hi"));
     }
     for (int i = 0; i < STREAMS; i++) {
         struct reply r = receive(fd[i]);
