@@ -1,10 +1,6 @@
 /* attach-plain: follows everything and prints it as lines. */
-#include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -59,25 +55,16 @@ int attach_plain(struct ctl_conn *c) {
         fprintf(stderr, "spacebot: %s\n", why.text);
         code = 1;
     }
-    sigset_t set, before;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    (void)sigprocmask(SIG_BLOCK, &set, &before);
-    int signals = signalfd(-1, &set, SFD_CLOEXEC);
+    int signals = ctl_interrupts();
     while (code < 0) {
-        struct pollfd fds[] = {{.fd = ctl_conn_fd(c), .events = POLLIN},
-                               {.fd = signals, .events = POLLIN}};
         code = print_lines(c, p);
         if (code >= 0)
             break;
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
-            code = 1;
-        else if (fds[1].revents)
-            code = 130;
+        enum status st = ctl_conn_wait(c, signals, -1);
+        if (st != STATUS_OK)
+            code = st == STATUS_CANCELLED ? 130 : 1;
     }
     close(signals);
-    (void)sigprocmask(SIG_SETMASK, &before, NULL);
     plain_free(&p);
     return code;
 }

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -121,6 +123,30 @@ enum status ctl_conn_read(struct ctl_conn *c, int64_t max_wait_ns, cJSON **line,
             return cause_set(why, STATUS_GONE, "the engine is gone");
         if (clock_real_mono_ns() >= until || wait_for(c->fd, POLLIN, until) == STATUS_TIMEOUT)
             return cause_set(why, STATUS_TIMEOUT, "the engine does not answer");
+    }
+}
+
+int ctl_interrupts(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+enum status ctl_conn_wait(const struct ctl_conn *c, int signals, int64_t max_wait_ns) {
+    int64_t until = max_wait_ns < 0 ? INT64_MAX : clock_real_mono_ns() + max_wait_ns;
+    for (;;) {
+        struct pollfd fds[] = {{.fd = c->fd, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+        int n = poll(fds, 2, poll_ms(until));
+        if (n < 0 && errno != EINTR)
+            return STATUS_IO;
+        if (n > 0)
+            return fds[1].revents ? STATUS_CANCELLED : STATUS_OK;
+        if (clock_real_mono_ns() >= until)
+            return STATUS_TIMEOUT;
     }
 }
 

@@ -32,6 +32,13 @@ enum status ctl_conn_send(struct ctl_conn *c, const char *cmd, const cJSON *args
 enum status ctl_conn_read(struct ctl_conn *c, int64_t max_wait_ns, cJSON **line,
                           struct cause *why) MUST_CHECK;
 
+/* Blocks SIGINT, SIGTERM and SIGHUP; the descriptor is readable when one of them has come. The
+ * caller closes it. */
+int ctl_interrupts(void);
+/* Waits for something to read: OK; CANCELLED: a signal came (signals -1: none is watched); TIMEOUT
+ * (max_wait_ns -1: never). */
+enum status ctl_conn_wait(const struct ctl_conn *c, int signals, int64_t max_wait_ns) MUST_CHECK;
+
 /* What a line is. Lent from the line. */
 const cJSON *ctl_line_event(const cJSON *line); /* NULL: no event */
 const char *ctl_line_screen(const cJSON *line); /* "released", "suspend", NULL */

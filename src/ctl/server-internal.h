@@ -16,12 +16,14 @@
 #define OUT_MAX (64u * 1024u * 1024u) /* a client that does not read: told and dropped */
 #define OUT_SLOW 32768u               /* from here on deltas are put together */
 #define DELTA_MAX (256u * 1024u)      /* of one process: the oldest text goes */
-#define HELLO_NS (INT64_C(5) * NS_PER_SEC)  /* to say hello: hung up on */
-#define FIRST_NS (INT64_C(30) * NS_PER_SEC) /* for the first client of an engine to come: it ends  \
+#define HELLO_NS (INT64_C(5) * NS_PER_SEC) /* to say hello: hung up on */
+#define FIRST_NS                                                                                   \
+    (INT64_C(30) * NS_PER_SEC) /* for the first client of an engine to come: it ends               \
+                                */
+#define PARTING_NS                                                                                 \
+    (INT64_C(10) * NS_PER_SEC)              /* for one that is dropped to read why: hung up on     \
                                              */
-#define PARTING_NS (INT64_C(10) * NS_PER_SEC) /* for one that is dropped to read why: hung up on   \
-                                               */
-#define FLUSH_NS (INT64_C(300) * NS_PER_MS)   /* for the last words at the end: lost */
+#define FLUSH_NS (INT64_C(300) * NS_PER_MS) /* for the last words at the end: lost */
 
 struct ctl_call {
     struct list link;
