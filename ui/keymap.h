@@ -24,23 +24,24 @@ const char *focus_name(enum focus f);
 /* X(NAME, "keys for people", where, "word in the footer or NULL", "help")
  * The order is that of footer and help. */
 #define ACTION_TABLE(X)                                                                            \
+    X(HELP, "?", AT_ALL, "help", "this help (from the composer while it is empty)")                \
     X(SEND, "Enter", AT(COMPOSER), "send", "send the message")                                     \
-    X(NEWLINE, "^J", AT(COMPOSER), "newline", "a new line in the message (also Alt-Enter)")        \
-    X(OPEN, "Enter", AT_LISTS, "open", "open the process or fold; in a fold: close it")            \
-    X(CANCEL, "x", AT_LISTS, "cancel", "cancel the selected process (x twice)")                    \
-    X(UP, "k Up", AT_LISTS | AT(HELP), NULL, "one line up")                                        \
-    X(DOWN, "j Down", AT_LISTS | AT(HELP), NULL, "one line down")                                  \
-    X(PAGE_UP, "PgUp", AT_ALL, "scroll", "one page up (in the composer: of the transcript)")       \
-    X(PAGE_DOWN, "PgDn", AT_ALL, NULL, "one page down")                                            \
-    X(TOP, "g", AT_LISTS | AT(HELP), NULL, "to the beginning")                                     \
-    X(BOTTOM, "G", AT_LISTS | AT(HELP), NULL, "to the end, and follow it")                         \
+    X(OPEN, "Enter", AT_LISTS, "open", "open the process, or fold and unfold the entry")           \
+    X(CANCEL, "x", AT_LISTS, "cancel", "cancel the process; asks for a second x")                  \
+    X(INTERRUPT, "^C", AT_ALL, "interrupt", "interrupt the process that is shown")                 \
+    X(QUIT, "^C ^C", AT_ALL, "close", "close the screen (twice within a second)")                  \
     X(NEXT_PANE, "Tab", AT_MAIN, "pane", "the next pane")                                          \
     X(PREVIOUS_PANE, "S-Tab", AT_MAIN, NULL, "the pane before")                                    \
     X(BACK, "Esc", AT_ALL, "back", "back to the composer; from it to the processes")               \
-    X(INTERRUPT, "^C", AT_ALL, "interrupt", "interrupt the process; twice: close the screen")      \
-    X(SUSPEND, "^Z", AT_ALL, NULL, "back to the shell; fg returns here")                           \
+    X(PAGE_UP, "PgUp", AT_ALL, "scroll", "one page up (from the composer: the transcript)")        \
+    X(PAGE_DOWN, "PgDn", AT_ALL, NULL, "one page down")                                            \
+    X(UP, "k Up", AT_LISTS | AT(HELP), NULL, "one line up")                                        \
+    X(DOWN, "j Down", AT_LISTS | AT(HELP), NULL, "one line down")                                  \
+    X(TOP, "g Home", AT_LISTS | AT(HELP), NULL, "to the beginning")                                \
+    X(BOTTOM, "G End", AT_LISTS | AT(HELP), NULL, "to the end, and stay there")                    \
+    X(NEWLINE, "^J", AT(COMPOSER), "newline", "a new line in the message (also Alt-Enter)")        \
     X(REDRAW, "^L", AT_ALL, NULL, "draw the screen anew")                                          \
-    X(HELP, "?", AT_ALL, "help", "this help (from the composer while it is empty)")
+    X(SUSPEND, "^Z", AT_ALL, NULL, "to the shell; fg comes back here")
 enum action {
 #define X(name, keys, where, word, help) ACTION_##name,
     ACTION_TABLE(X)

@@ -15,9 +15,15 @@
     X(CHAR, "char") /* key.cp; with KEYMOD_CTRL the letter, lower case */                          \
     X(ENTER, "Enter")                                                                              \
     X(TAB, "Tab")                                                                                  \
-    X(BACKSPACE, "Backspace") X(ESC, "Esc") X(UP, "Up") X(DOWN, "Down") X(LEFT, "Left")            \
-        X(RIGHT, "Right") X(HOME, "Home") X(END, "End") X(PAGE_UP, "PgUp") X(PAGE_DOWN, "PgDn")    \
-            X(INSERT, "Insert") X(DELETE, "Delete") X(FUNCTION, "F") /* key.cp is its number */    \
+    X(BACKSPACE, "Backspace")                                                                      \
+    X(ESC, "Esc")                                                                                  \
+    X(UP, "Up")                                                                                    \
+    X(DOWN, "Down")                                                                                \
+    X(LEFT, "Left")                                                                                \
+    X(RIGHT, "Right")                                                                              \
+    X(HOME, "Home")                                                                                \
+    X(END, "End") X(PAGE_UP, "PgUp") X(PAGE_DOWN, "PgDn") X(INSERT, "Insert") X(DELETE, "Delete")  \
+        X(FUNCTION, "F")  /* key.cp is its number */                                               \
         X(PASTE, "paste") /* key.raw is the text, as it came */                                    \
         X(OTHER, "other") /* a well-formed sequence that means nothing here; key.raw has it */
 enum keysym {

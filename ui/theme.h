@@ -21,9 +21,14 @@ enum style {
 #define SYMBOL_TABLE(X)                                                                            \
     X(TEE, "├", "|-")                                                                              \
     X(ELBOW, "└", "`-")                                                                            \
-    X(BAR, "│", "|") X(LINE, "─", "-") X(FOLDED, "▸", ">") X(UNFOLDED, "▾", "v")                   \
-        X(ARROW, "→", "->") X(ELLIPSIS, "…", "...") X(BUSY, "●", "*") X(IDLE, "·", ".")            \
-            X(ASKS, "!", "!") X(CROSS, "✗", "x") X(CHECK, "✓", "+") X(DASH, "–", "-")
+    X(BAR, "│", "|")                                                                               \
+    X(LINE, "─", "-")                                                                              \
+    X(FOLDED, "▸", ">")                                                                            \
+    X(UNFOLDED, "▾", "v")                                                                          \
+    X(ARROW, "→", "->")                                                                            \
+    X(ELLIPSIS, "…", "...")                                                                        \
+    X(BUSY, "●", "*")                                                                              \
+    X(IDLE, "·", ".") X(ASKS, "!", "!") X(CROSS, "✗", "x") X(CHECK, "✓", "+") X(DASH, "–", "-")
 enum symbol {
 #define X(name, text, ascii) SYMBOL_##name,
     SYMBOL_TABLE(X)

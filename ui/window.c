@@ -181,8 +181,10 @@ void window_line(const struct window *w, int row, int col, int n, unsigned style
 }
 
 void window_cursor(const struct window *w, int row, int col) {
-    if (row < 0 || row >= w->r.h || col < 0 || w->r.w < 1)
+    if (row < 0 || row >= w->r.h || col < 0 || w->r.w < 1) {
+        curs_set(0);
         return;
+    }
     if (col >= w->r.w)
         col = w->r.w - 1;
     curs_set(1);

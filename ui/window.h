@@ -34,7 +34,7 @@ int window_symbol(const struct window *w, int row, int col, unsigned style, enum
 /* `n` times the symbol's first cell, to the right or downwards. */
 void window_line(const struct window *w, int row, int col, int n, unsigned style, enum symbol s,
                  bool down);
-/* Where the terminal's cursor rests after the frame; it is hidden until somebody says so. */
+/* Where the terminal's cursor rests after the frame; out of the window hides it. */
 void window_cursor(const struct window *w, int row, int col);
 
 #endif

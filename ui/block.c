@@ -1,0 +1,493 @@
+/* block: what each kind of entry looks like. A switch over the kinds has no default: a new kind has
+ * to decide. */
+#include "ui/block.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "tools/tool.h"
+#include "ui/format.h"
+#include "ui/text.h"
+
+#define TASK_ROWS 6     /* of what a worker was told, until unfolded */
+#define RESULT_ROWS 5   /* of what came back */
+#define OUTPUT_ROWS 4   /* of a running tool's output, in a transcript */
+#define THINKING_ROWS 3 /* in a live pane */
+#define LABEL_JSON_MAX (64u * 1024)
+#define LOOK_BACK 64 /* entries between a tool's output and its call */
+
+void block_free(struct block *b) {
+    wrap_free(&b->text);
+    wrap_free(&b->result);
+    x_free(&b->label);
+    memset(b, 0, sizeof *b);
+}
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+/* "shell make check": the tool's own words where it has some. */
+static char *tool_label(const struct journal_entry *e) {
+    const char *name = e->title ? e->title : "tool";
+    enum tool_id id;
+    if (tool_from_string(name, &id) != STATUS_OK || !tool_get(id)->label ||
+        e->text.len > LABEL_JSON_MAX)
+        return xstrdup(name);
+    cJSON *args;
+    if (json_parse(buf_str(&e->text), e->text.len, &args, NULL) != STATUS_OK)
+        return xstrdup(name);
+    char *label = tool_get(id)->label(args);
+    cJSON_Delete(args);
+    return label ? label : xstrdup(name);
+}
+
+/* Calls whose effect has an entry of its own are shown only when they went wrong. */
+static bool speaks_elsewhere(const char *tool) {
+    enum tool_id id;
+    if (!tool || tool_from_string(tool, &id) != STATUS_OK)
+        return false;
+    switch (id) {
+    case TOOL_REPLY:
+    case TOOL_SPAWN_WORKER:
+    case TOOL_SET_STATUS:
+    case TOOL_SKIP:
+        return true;
+    case TOOL_CANCEL:
+    case TOOL_SHELL:
+    case TOOL_FILE_READ:
+    case TOOL_FILE_WRITE:
+    case TOOL_FILE_LIST:
+        return false;
+    }
+    return false;
+}
+
+/* The call whose output entry number `index` is; NULL when it is no longer there. */
+static const struct journal_entry *call_of(const struct journal *j, size_t index) {
+    const char *ref = j->v[index]->ref;
+    for (size_t i = index, n = 0; ref && i > 0 && n < LOOK_BACK; i--, n++) {
+        const struct journal_entry *e = j->v[i - 1];
+        if (e->kind == JOURNAL_TOOL && str_eq(e->ref, ref))
+            return e;
+    }
+    return NULL;
+}
+
+/* A turn is announced once: not again for what follows at once from the same speaker. */
+static bool continues(const struct journal *j, size_t index) {
+    if (index == 0)
+        return false;
+    const struct journal_entry *e = j->v[index], *before = j->v[index - 1];
+    return before->kind == e->kind && str_eq(before->title, e->title) &&
+           before->at_ms / 60000 == e->at_ms / 60000;
+}
+
+static void wrap_text(struct block *b, const struct journal_entry *e, int indent) {
+    b->indent = indent;
+    int width = b->width - indent;
+    wrap_feed(&b->text, buf_str(&e->text), e->text.len, width > 0 ? width : 1, !e->open);
+    b->body = wrap_lines(&b->text);
+}
+
+/* Shows the first `n` rows of the body; one row more tells of the rest. */
+static void fold_after(struct block *b, size_t n) {
+    if (b->unfolded || b->body <= n + 1)
+        return;
+    b->more = b->body - n;
+    b->body = n;
+}
+
+static void fold_before(struct block *b, size_t n) {
+    if (b->body <= n)
+        return;
+    b->skip = b->body - n;
+    b->body = n;
+}
+
+static void shape_tool(struct block *b, const struct block_env *env,
+                       const struct journal_entry *e) {
+    if (!e->is_error && speaks_elsewhere(e->title))
+        return;
+    b->head = true;
+    if (!b->label)
+        b->label = tool_label(e);
+    bool failed_live = env->live && e->is_error && !e->open;
+    if (!b->unfolded && !failed_live)
+        return;
+    b->style = STYLE_DIM;
+    if (b->unfolded)
+        wrap_text(b, e, 4);
+    wrap_free(&b->result); /* replaced, not appended to */
+    wrap_feed(&b->result, buf_str(&e->result), e->result.len, b->width > 5 ? b->width - 4 : 1,
+              true);
+    b->indent = 4;
+    b->results = wrap_lines(&b->result);
+    if (!b->unfolded && b->results > OUTPUT_ROWS)
+        b->results = OUTPUT_ROWS;
+}
+
+static void shape(struct block *b, const struct block_env *env, size_t index,
+                  const struct theme *theme) {
+    const struct journal *j = &env->process->journal;
+    const struct journal_entry *e = j->v[index];
+    b->style = STYLE_TEXT;
+    b->mark = e->interrupted;
+    switch (e->kind) {
+    case JOURNAL_USER:
+        b->head = !continues(j, index);
+        b->gap = b->head && index > 0;
+        wrap_text(b, e, 2);
+        break;
+    case JOURNAL_REPLY:
+        b->head = !continues(j, index);
+        wrap_text(b, e, 2);
+        break;
+    case JOURNAL_TASK:
+        b->mark = false;
+        if (env->live)
+            return;
+        b->head = true;
+        wrap_text(b, e, 2);
+        fold_after(b, TASK_ROWS);
+        break;
+    case JOURNAL_TEXT:
+        b->style = e->interrupted ? STYLE_DIM : STYLE_TEXT;
+        wrap_text(b, e, 2);
+        break;
+    case JOURNAL_THINKING:
+        b->head = true;
+        b->style = STYLE_DIM;
+        if (b->unfolded || (env->live && e->open))
+            wrap_text(b, e, 4);
+        if (!b->unfolded)
+            fold_before(b, THINKING_ROWS);
+        break;
+    case JOURNAL_TOOL:
+        shape_tool(b, env, e);
+        break;
+    case JOURNAL_OUTPUT: {
+        const struct journal_entry *call = call_of(j, index);
+        bool running = call && call->open;
+        b->mark = false;
+        if (!env->live && !running)
+            return; /* the call's own entry has all of it as the result */
+        b->style = str_eq(e->title, "stderr") ? STYLE_WARN : STYLE_DIM;
+        wrap_text(b, e, env->live ? 2 : 4);
+        if (!env->live)
+            fold_before(b, OUTPUT_ROWS);
+        break;
+    }
+    case JOURNAL_STATUS:
+        b->prefix = theme_symbol(theme, SYMBOL_IDLE);
+        b->style = STYLE_DIM;
+        wrap_text(b, e, 4);
+        break;
+    case JOURNAL_LINK:
+        b->head = true;
+        break;
+    case JOURNAL_RESULT:
+        b->head = true;
+        wrap_text(b, e, 4);
+        fold_after(b, RESULT_ROWS);
+        break;
+    case JOURNAL_NOTICE:
+        b->prefix = theme_symbol(theme, SYMBOL_ASKS);
+        b->style = STYLE_WARN;
+        wrap_text(b, e, 4);
+        break;
+    case JOURNAL_ERROR:
+        b->prefix = theme_symbol(theme, SYMBOL_CROSS);
+        b->style = STYLE_BAD;
+        wrap_text(b, e, 4);
+        break;
+    }
+    b->rows = (size_t)b->gap + b->head + b->body + (b->more > 0) + b->results + b->mark;
+}
+
+void block_update(struct block *b, const struct block_env *env, size_t index, int width,
+                  bool unfolded, const struct theme *theme) {
+    const struct journal_entry *e = env->process->journal.v[index];
+    if (b->seq != e->seq) {
+        block_free(b);
+    } else if (b->version == e->version && b->width == width && b->unfolded == unfolded &&
+               e->kind != JOURNAL_OUTPUT) {
+        return;                       /* output depends on its call too */
+    } else if (b->open && !e->open) { /* its final text need not be what was streamed */
+        wrap_free(&b->text);
+        x_free(&b->label);
+    }
+    struct block fresh = {.seq = e->seq,
+                          .version = e->version,
+                          .width = width,
+                          .unfolded = unfolded,
+                          .open = e->open,
+                          .text = b->text,
+                          .result = b->result,
+                          .label = b->label};
+    *b = fresh;
+    shape(b, env, index, theme);
+}
+
+bool block_folds(const struct block *b, const struct journal_entry *e, size_t row) {
+    switch (e->kind) {
+    case JOURNAL_TOOL:
+    case JOURNAL_THINKING:
+    case JOURNAL_TASK:
+        return true;
+    case JOURNAL_RESULT:
+        return !e->ref || row > (size_t)b->gap;
+    case JOURNAL_USER:
+    case JOURNAL_REPLY:
+    case JOURNAL_TEXT:
+    case JOURNAL_OUTPUT:
+    case JOURNAL_STATUS:
+    case JOURNAL_LINK:
+    case JOURNAL_NOTICE:
+    case JOURNAL_ERROR:
+        return false;
+    }
+    return false;
+}
+
+/* ---- drawing --------------------------------------------------------------------------------- */
+
+/* A row of three parts: what it is at the left, a word after it, numbers flush right. The left part
+ * gives way. */
+static void three_parts(const struct window *w, int row, unsigned flags, int width, int col,
+                        unsigned left_style, const char *left, unsigned word_style,
+                        const char *word, const char *right) {
+    int right_width = text_width(right, strlen(right));
+    int word_width = text_width(word, strlen(word));
+    int end = width;
+    if (right_width) {
+        end -= right_width;
+        if (end > col)
+            window_puts(w, row, end, STYLE_DIM | flags, right);
+        end -= 2;
+    }
+    if (word_width) {
+        end -= word_width;
+        if (end > col)
+            window_puts(w, row, end, word_style | flags, word);
+        end -= 2;
+    }
+    window_puts_cut(w, row, col, end - col, left_style | flags, left);
+}
+
+static size_t count_lines(const struct buf *b) {
+    size_t n = 0;
+    for (const char *at = b->data, *end = at ? at + b->len : at; at && at < end; n++) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        at = newline ? newline + 1 : end;
+    }
+    return n;
+}
+
+static void draw_tool(const struct block *b, const struct block_env *env,
+                      const struct journal_entry *e, const struct window *w, int row,
+                      unsigned flags) {
+    char took[FORMAT_SIZE], right[2 * FORMAT_SIZE + 16];
+    const char *word = e->interrupted ? "interrupted" : e->is_error ? "failed" : "ok";
+    unsigned style = e->interrupted ? STYLE_WARN : e->is_error ? STYLE_BAD : STYLE_GOOD;
+    if (e->open) {
+        format_elapsed(env->now_ms - e->at_ms, took);
+        snprintf(right, sizeof right, "%s", took);
+        word = "running";
+        style = STYLE_ACCENT;
+    } else {
+        format_duration(e->ended_ms - e->at_ms, took);
+        size_t lines = count_lines(&e->result);
+        if (lines > 1 && !b->unfolded)
+            snprintf(right, sizeof right, "%s  %zu lines", took, lines);
+        else
+            snprintf(right, sizeof right, "%s", took);
+    }
+    window_symbol(w, row, 2, STYLE_DIM | flags, b->unfolded ? SYMBOL_UNFOLDED : SYMBOL_FOLDED);
+    three_parts(w, row, flags, b->width, 4, STYLE_TEXT, b->label ? b->label : "tool", style, word,
+                right);
+}
+
+static const char *symbol_of(const char *id, const struct theme *theme) {
+    const char *colon = id ? strchr(id, ':') : NULL;
+    enum process_kind kind = PROCESS_WORKER;
+    if (colon) {
+        char *name = xstrndup(id, (size_t)(colon - id));
+        if (process_kind_from_string(name, &kind) != STATUS_OK)
+            kind = PROCESS_WORKER;
+        free(name);
+    }
+    return process_kind_symbol(kind, theme->ascii);
+}
+
+static unsigned outcome_style(enum process_outcome o) {
+    switch (o) {
+    case PROCESS_OUTCOME_SUCCEEDED:
+        return STYLE_GOOD;
+    case PROCESS_OUTCOME_PARTIAL:
+    case PROCESS_OUTCOME_BLOCKED:
+    case PROCESS_OUTCOME_CANCELLED:
+        return STYLE_WARN;
+    case PROCESS_OUTCOME_FAILED:
+    case PROCESS_OUTCOME_TIMED_OUT:
+        return STYLE_BAD;
+    }
+    return STYLE_TEXT;
+}
+
+static void draw_link(const struct block *b, const struct block_env *env,
+                      const struct journal_entry *e, const struct window *w, int row,
+                      unsigned flags) {
+    const struct process *p = e->ref ? process_find(env->table, e->ref) : NULL;
+    char right[FORMAT_SIZE] = "";
+    const char *word = "ended";
+    unsigned style = STYLE_DIM;
+    if (p && p->state == PROCESS_STATE_ENDED) {
+        word = process_outcome_name(p->outcome);
+        style = outcome_style(p->outcome);
+        format_duration(process_elapsed_ms(p), right);
+    } else if (p) {
+        word = p->tool ? p->tool : process_state_name(p->state);
+        style = STYLE_ACCENT;
+        format_elapsed(process_elapsed_ms(p), right);
+    }
+    int col = window_puts(w, row, 2, STYLE_DIM | flags, symbol_of(e->ref, w->theme)) + 1;
+    char *left = xstrdup(e->title ? e->title : "process");
+    /* What it does now may be long: it gets at most what the name leaves. */
+    char *cut = xstrdup(word);
+    int room = b->width - col - 2 - FORMAT_SIZE / 4 - text_width(left, strlen(left)) - 2;
+    if (room < 8)
+        room = 8;
+    cut[text_fit(cut, strlen(cut), room, NULL)] = '\0';
+    three_parts(w, row, flags, b->width, col, STYLE_STRONG, left, style, cut, right);
+    free(left);
+    free(cut);
+}
+
+static void draw_result(const struct block *b, const struct block_env *env,
+                        const struct journal_entry *e, const struct window *w, int row,
+                        unsigned flags) {
+    char clock[FORMAT_SIZE];
+    format_clock(e->at_ms, env->now_ms, clock);
+    unsigned style = e->is_error ? STYLE_BAD : STYLE_GOOD;
+    const char *word = e->is_error ? "failed" : "done";
+    if (!e->ref) { /* the process's own outcome, by name */
+        enum process_outcome o;
+        word = e->title ? e->title : word;
+        if (process_outcome_from_string(word, &o) == STATUS_OK)
+            style = outcome_style(o);
+        window_symbol(w, row, 2, style | flags, e->is_error ? SYMBOL_CROSS : SYMBOL_CHECK);
+        three_parts(w, row, flags, b->width, 4, style | STYLE_BOLD, word, STYLE_DIM, "", clock);
+        return;
+    }
+    const struct process *p = process_find(env->table, e->ref);
+    if (p && p->state == PROCESS_STATE_ENDED) {
+        word = process_outcome_name(p->outcome);
+        style = outcome_style(p->outcome);
+    }
+    int col = window_puts(w, row, 2, STYLE_DIM | flags, symbol_of(e->ref, w->theme)) + 1;
+    char *left = xasprintf("%s %s #%s", e->title ? e->title : "process",
+                           theme_symbol(w->theme, SYMBOL_ARROW),
+                           env->process->channel ? env->process->channel : "");
+    three_parts(w, row, flags, b->width, col, STYLE_STRONG, left, style, word, clock);
+    free(left);
+}
+
+static void draw_turn(const struct block_env *env, const struct journal_entry *e,
+                      const struct window *w, int row, unsigned flags, const char *who,
+                      unsigned style) {
+    char clock[FORMAT_SIZE];
+    format_clock(e->at_ms, env->now_ms, clock);
+    int col = window_puts_cut(w, row, 0, 40, style | STYLE_BOLD | flags, who);
+    window_puts(w, row, col + 1, STYLE_DIM | flags, clock);
+}
+
+static void draw_thinking(const struct block *b, const struct block_env *env,
+                          const struct journal_entry *e, const struct window *w, int row,
+                          unsigned flags) {
+    char took[FORMAT_SIZE];
+    if (e->open)
+        format_elapsed(env->now_ms - e->at_ms, took);
+    else
+        format_duration(e->ended_ms - e->at_ms, took);
+    window_symbol(w, row, 2, STYLE_DIM | flags, b->unfolded ? SYMBOL_UNFOLDED : SYMBOL_FOLDED);
+    three_parts(w, row, flags, b->width, 4, STYLE_DIM, e->open ? "thinking" : "thought", STYLE_DIM,
+                "", took);
+}
+
+static void draw_head(const struct block *b, const struct block_env *env,
+                      const struct journal_entry *e, const struct window *w, int row,
+                      unsigned flags) {
+    switch (e->kind) {
+    case JOURNAL_USER:
+        draw_turn(env, e, w, row, flags, e->title ? e->title : "you", STYLE_ACCENT);
+        break;
+    case JOURNAL_REPLY:
+        draw_turn(env, e, w, row, flags, e->title ? e->title : "spacebot", STYLE_TEXT);
+        break;
+    case JOURNAL_TASK:
+        draw_turn(env, e, w, row, flags, "task", STYLE_ACCENT);
+        break;
+    case JOURNAL_THINKING:
+        draw_thinking(b, env, e, w, row, flags);
+        break;
+    case JOURNAL_TOOL:
+        draw_tool(b, env, e, w, row, flags);
+        break;
+    case JOURNAL_LINK:
+        draw_link(b, env, e, w, row, flags);
+        break;
+    case JOURNAL_RESULT:
+        draw_result(b, env, e, w, row, flags);
+        break;
+    case JOURNAL_TEXT:
+    case JOURNAL_OUTPUT:
+    case JOURNAL_STATUS:
+    case JOURNAL_NOTICE:
+    case JOURNAL_ERROR:
+        break; /* no head */
+    }
+}
+
+static void draw_line(const struct block *b, const struct wrap *from, size_t i,
+                      const struct window *w, int row, unsigned style) {
+    size_t n;
+    int indent;
+    const char *text = wrap_line(from, i, &n, &indent);
+    window_put(w, row, b->indent + indent, b->width - b->indent - indent, style, text, n);
+}
+
+void block_draw(const struct block *b, const struct block_env *env, const struct journal_entry *e,
+                size_t row, const struct window *w, int screen_row, unsigned flags) {
+    window_clear_row(w, screen_row, STYLE_TEXT | flags);
+    if (b->gap && row-- == 0)
+        return;
+    if (b->head && row-- == 0) {
+        draw_head(b, env, e, w, screen_row, flags);
+        return;
+    }
+    if (row < b->body) {
+        if (row == 0 && b->prefix && !b->skip)
+            window_puts(w, screen_row, 2, b->style | STYLE_BOLD | flags, b->prefix);
+        draw_line(b, &b->text, b->skip + row, w, screen_row, b->style | flags);
+        return;
+    }
+    row -= b->body;
+    if (b->more && row-- == 0) {
+        char text[64];
+        snprintf(text, sizeof text, "%s %zu more lines (Enter)",
+                 theme_symbol(w->theme, SYMBOL_ELLIPSIS), b->more);
+        window_puts(w, screen_row, b->indent, STYLE_DIM | flags, text);
+        return;
+    }
+    if (row < b->results) {
+        draw_line(b, &b->result, row, w, screen_row,
+                  (e->is_error && e->kind == JOURNAL_TOOL ? STYLE_WARN : STYLE_TEXT) | flags);
+        return;
+    }
+    row -= b->results;
+    if (b->mark && row == 0)
+        window_puts(w, screen_row, b->indent ? b->indent : 2, STYLE_WARN | flags, "(interrupted)");
+}

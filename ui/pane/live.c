@@ -1,0 +1,141 @@
+/* pane/live: what one running process does right now: a line that says who, and the tail of its
+ * journal. When it has ended it keeps its last rows, dimmed by its header, until a person has gone
+ * on. */
+#include "ui/journal_view.h"
+#include "ui/pane.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "ui/format.h"
+#include "ui/text.h"
+
+static void *live_open(void) {
+    struct journal_view *v = xmalloc(sizeof *v);
+    journal_view_init(v, true);
+    return v;
+}
+
+static void live_close(void *self) {
+    journal_view_free(self);
+    free(self);
+}
+
+static void live_show(void *self, struct process_handle process) {
+    journal_view_show(self, process);
+}
+
+/* "45s  1.1k tok  $0.001", as much of it as there is. */
+static void numbers(const struct process *p, char *out, size_t size) {
+    char took[FORMAT_SIZE], tokens[FORMAT_SIZE], cost[FORMAT_SIZE];
+    format_elapsed(process_elapsed_ms(p), took);
+    int64_t n = p->usage.input_tokens + p->usage.output_tokens + p->usage.cache_read_tokens +
+                p->usage.cache_write_tokens;
+    if (n == 0) {
+        snprintf(out, size, " %s ", took);
+        return;
+    }
+    format_count(n, tokens);
+    format_cost(p->usage.cost_usd, cost);
+    snprintf(out, size, " %s  %s tok  %s ", took, tokens, cost);
+}
+
+static void draw_header(const struct process *p, const struct pane_env *env, const struct window *w,
+                        bool focused) {
+    bool ended = p->state == PROCESS_STATE_ENDED;
+    unsigned rule = focused ? STYLE_ACCENT : STYLE_RULE;
+    char right[4 * FORMAT_SIZE], more[32] = "";
+    window_clear_row(w, 0, STYLE_TEXT);
+    window_line(w, 0, 0, w->r.w, rule, SYMBOL_LINE, false);
+    numbers(p, right, sizeof right);
+    if (env->hidden)
+        snprintf(more, sizeof more, " +%zu more ", env->hidden);
+    int end = window_puts_right(w, 0, w->r.w - 2, STYLE_WARN, more);
+    end = window_puts_right(w, 0, end - (more[0] ? 1 : 0), ended ? STYLE_DIM : STYLE_TEXT, right);
+    char *name = xasprintf(" %s %s ", process_kind_symbol(p->kind, w->theme->ascii), p->name);
+    int col = window_puts_cut(w, 0, 2, end - 2, ended ? STYLE_DIM : STYLE_STRONG, name);
+    const char *word = ended ? process_outcome_name(p->outcome) : process_state_name(p->state);
+    const char *tool = p->tool && !ended ? p->tool : NULL;
+    char *state = tool ? xasprintf(" %s ", tool) : xasprintf(" %s ", word);
+    col = window_puts_cut(w, 0, col, end - col - 1, ended ? STYLE_DIM : STYLE_ACCENT, state);
+    free(name);
+    free(state);
+}
+
+static void live_draw(void *self, const struct pane_env *env, const struct window *w,
+                      bool focused) {
+    struct journal_view *v = self;
+    const struct process *p = process_get(env->table, v->process);
+    if (!p) {
+        window_clear(w);
+        return;
+    }
+    draw_header(p, env, w, focused);
+    struct window body = {.r = {w->r.x, w->r.y + 1, w->r.w, w->r.h - 1}, .theme = w->theme};
+    if (body.r.h > 0)
+        journal_view_draw(v, env->table, &body, env->now_ms, focused);
+}
+
+static struct pane_answer live_act(void *self, const struct pane_env *env, enum action a) {
+    struct journal_view *v = self;
+    struct pane_answer done = {PANE_DONE, PROCESS_NONE};
+    switch (a) {
+    case ACTION_UP:
+        journal_view_move(v, env->table, env->theme, -1);
+        return done;
+    case ACTION_DOWN:
+        journal_view_move(v, env->table, env->theme, 1);
+        return done;
+    case ACTION_PAGE_UP:
+        journal_view_page(v, env->table, env->theme, -1);
+        return done;
+    case ACTION_PAGE_DOWN:
+        journal_view_page(v, env->table, env->theme, 1);
+        return done;
+    case ACTION_TOP:
+        journal_view_top(v, env->table);
+        return done;
+    case ACTION_BOTTOM:
+        journal_view_bottom(v);
+        return done;
+    case ACTION_OPEN:
+        return (struct pane_answer){PANE_SHOW, v->process};
+    case ACTION_SEND:
+    case ACTION_NEWLINE:
+    case ACTION_CANCEL:
+    case ACTION_NEXT_PANE:
+    case ACTION_PREVIOUS_PANE:
+    case ACTION_BACK:
+    case ACTION_INTERRUPT:
+    case ACTION_QUIT:
+    case ACTION_SUSPEND:
+    case ACTION_REDRAW:
+    case ACTION_HELP:
+        break; /* the view's */
+    }
+    return (struct pane_answer){PANE_IGNORED, PROCESS_NONE};
+}
+
+static bool live_can(void *self, const struct pane_env *env, enum action a) {
+    struct journal_view *v = self;
+    return a != ACTION_OPEN || process_get(env->table, v->process) != NULL;
+}
+
+static struct process_handle live_selected(void *self, const struct pane_env *env) {
+    (void)env;
+    return ((struct journal_view *)self)->process;
+}
+
+extern const struct pane_ops pane_live;
+const struct pane_ops pane_live = {
+    .name = "live",
+    .open = live_open,
+    .close = live_close,
+    .show = live_show,
+    .draw = live_draw,
+    .act = live_act,
+    .can = live_can,
+    .selected = live_selected,
+};

@@ -1,0 +1,104 @@
+/* pane/transcript: the journal of the process that the person is with. */
+#include "ui/journal_view.h"
+#include "ui/pane.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+static void *transcript_open(void) {
+    struct journal_view *v = xmalloc(sizeof *v);
+    journal_view_init(v, false);
+    return v;
+}
+
+static void transcript_close(void *self) {
+    journal_view_free(self);
+    free(self);
+}
+
+static void transcript_show(void *self, struct process_handle process) {
+    journal_view_show(self, process);
+}
+
+static void draw_greeting(const struct window *w, const char *const *lines) {
+    for (int i = 0; lines && lines[i]; i++)
+        window_puts_cut(w, i, 0, w->r.w, i == 0 ? STYLE_STRONG : STYLE_TEXT, lines[i]);
+}
+
+static void transcript_draw(void *self, const struct pane_env *env, const struct window *w,
+                            bool focused) {
+    journal_view_draw(self, env->table, w, env->now_ms, focused);
+    const struct process *p = process_get(env->table, env->shown);
+    if (!p || p->journal.n == 0)
+        draw_greeting(w, env->greeting);
+}
+
+static struct pane_answer transcript_act(void *self, const struct pane_env *env, enum action a) {
+    struct journal_view *v = self;
+    struct pane_answer done = {PANE_DONE, PROCESS_NONE};
+    switch (a) {
+    case ACTION_UP:
+        journal_view_move(v, env->table, env->theme, -1);
+        return done;
+    case ACTION_DOWN:
+        journal_view_move(v, env->table, env->theme, 1);
+        return done;
+    case ACTION_PAGE_UP:
+        journal_view_page(v, env->table, env->theme, -1);
+        return done;
+    case ACTION_PAGE_DOWN:
+        journal_view_page(v, env->table, env->theme, 1);
+        return done;
+    case ACTION_TOP:
+        journal_view_top(v, env->table);
+        return done;
+    case ACTION_BOTTOM:
+        journal_view_bottom(v);
+        return done;
+    case ACTION_OPEN: {
+        const char *id = journal_view_open(v, env->table, env->theme);
+        const struct process *p = id ? process_find(env->table, id) : NULL;
+        return p ? (struct pane_answer){PANE_SHOW, p->handle} : done;
+    }
+    case ACTION_SEND:
+    case ACTION_NEWLINE:
+    case ACTION_CANCEL:
+    case ACTION_NEXT_PANE:
+    case ACTION_PREVIOUS_PANE:
+    case ACTION_BACK:
+    case ACTION_INTERRUPT:
+    case ACTION_QUIT:
+    case ACTION_SUSPEND:
+    case ACTION_REDRAW:
+    case ACTION_HELP:
+        break; /* the view's */
+    }
+    return (struct pane_answer){PANE_IGNORED, PROCESS_NONE};
+}
+
+static bool transcript_can(void *self, const struct pane_env *env, enum action a) {
+    const struct process *p = process_get(env->table, env->shown);
+    if (a == ACTION_BOTTOM)
+        return !((const struct journal_view *)self)->follow;
+    if (a == ACTION_OPEN || a == ACTION_PAGE_UP)
+        return p && p->journal.n > 0;
+    return true;
+}
+
+static struct process_handle transcript_selected(void *self, const struct pane_env *env) {
+    (void)self;
+    return env->shown;
+}
+
+extern const struct pane_ops pane_transcript;
+const struct pane_ops pane_transcript = {
+    .name = "transcript",
+    .open = transcript_open,
+    .close = transcript_close,
+    .show = transcript_show,
+    .draw = transcript_draw,
+    .act = transcript_act,
+    .can = transcript_can,
+    .selected = transcript_selected,
+};

@@ -1,0 +1,388 @@
+/* ui: the screen as the control socket sees it: a terminal comes, is drawn on, and goes. Here keys
+ * become commands to the agent and the agent's changes become frames: at most sixty a second, none
+ * when nothing changed, none while the terminal has not taken the last one. */
+#include "ui/ui.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/command.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "ui/term.h"
+#include "ui/terminfo.h"
+#include "ui/view.h"
+
+#define FRAME_NS (NS_PER_SEC / 60)
+#define FIRST_CHANNEL "inbox"
+
+/* A command whose reply is awaited. */
+struct asked {
+    struct list link;
+    struct ui *ui;
+    struct command_call *call;
+    enum command command;
+    char *channel, *text; /* SAY: to put it back when it failed */
+    bool running;         /* command_run() has not returned yet */
+    bool answered;
+};
+
+struct ui {
+    struct agent *agent;
+    const struct agent_parts *parts;
+    struct ctl_screen_ops ops;
+    struct ctl_server *server;
+    struct ctl_client *client; /* whose terminal it is */
+    struct term *term;
+    struct view *view; /* from the first attach on */
+    struct list asked;
+    struct loop_timer *frame_timer, *tick_timer;
+    int64_t painted_ns;
+    bool contained;
+    char *config_line, *history_path;
+    const char *greeting[6];
+};
+
+/* The loop's phases are for its life, a ui is not: one screen a process, named here while it lives.
+ */
+static struct ui *living;
+
+/* ---- commands -------------------------------------------------------------------------------- */
+
+static void asked_free(struct asked *a) {
+    list_remove(&a->link);
+    free(a->channel);
+    free(a->text);
+    free(a);
+}
+
+static void opened(struct ui *u, const cJSON *body) {
+    const char *id = json_str(body, "id", NULL);
+    const struct process *p = id ? process_find(agent_processes(u->agent), id) : NULL;
+    if (p && u->view && !process_get(agent_processes(u->agent), view_shown(u->view)))
+        view_show(u->view, p->handle);
+}
+
+static void on_reply(void *arg, enum status st, cJSON *body, const char *why) {
+    struct asked *a = arg;
+    struct ui *u = a->ui;
+    a->answered = true;
+    if (u->view && st != STATUS_OK && a->command != COMMAND_SEEN) {
+        view_message(u->view, STYLE_BAD, "%s", str_empty(why) ? status_name(st) : why);
+        if (a->command == COMMAND_SAY)
+            view_put_back(u->view, a->channel, a->text);
+    } else if (u->view && a->command == COMMAND_OPEN) {
+        opened(u, body);
+    } else if (u->view && (a->command == COMMAND_CANCEL || a->command == COMMAND_INTERRUPT)) {
+        const struct process *p =
+            process_find(agent_processes(u->agent), json_str(body, "process", ""));
+        view_message(u->view, STYLE_WARN, "%s: %s", p ? p->name : "process",
+                     json_str(body, "message", "done"));
+    }
+    cJSON_Delete(body);
+    if (!a->running)
+        asked_free(a);
+    loop_wake(u->parts->loop);
+}
+
+/* Takes args. channel and text are copied, NULL where there is none. */
+static void ask(struct ui *u, enum command c, cJSON *args, const char *channel, const char *text) {
+    struct asked *a = xcalloc(1, sizeof *a);
+    a->ui = u;
+    a->command = c;
+    a->channel = xstrdup_null(channel);
+    a->text = xstrdup_null(text);
+    a->running = true;
+    list_push_back(&u->asked, &a->link);
+    struct command_call *call = command_run(u->agent, c, args, on_reply, a);
+    cJSON_Delete(args);
+    a->running = false;
+    if (a->answered)
+        asked_free(a);
+    else
+        a->call = call;
+}
+
+static cJSON *one(const char *key, const char *value) {
+    cJSON *args = json_new_obj();
+    json_add_str(args, key, value);
+    return args;
+}
+
+static void host_say(void *arg, const char *channel, const char *text) {
+    cJSON *args = one("channel", channel);
+    json_add_str(args, "text", text);
+    ask(arg, COMMAND_SAY, args, channel, text);
+}
+
+static void host_interrupt(void *arg, const char *process) {
+    ask(arg, COMMAND_INTERRUPT, one("process", process), NULL, NULL);
+}
+
+static void host_cancel(void *arg, const char *process) {
+    ask(arg, COMMAND_CANCEL, one("process", process), NULL, NULL);
+}
+
+static void host_seen(void *arg, const char *process) {
+    ask(arg, COMMAND_SEEN, one("process", process), NULL, NULL);
+}
+
+/* ---- the terminal's life --------------------------------------------------------------------- */
+
+static void stop_timers(struct ui *u) {
+    loop_timer_del(&u->frame_timer);
+    loop_timer_del(&u->tick_timer);
+}
+
+/* Lets the terminal go. */
+static void let_go(struct ui *u, bool restore) {
+    stop_timers(u);
+    term_close(&u->term, restore);
+    u->client = NULL;
+}
+
+static void host_suspend(void *arg) {
+    struct ui *u = arg;
+    stop_timers(u);
+    term_suspend(u->term);
+    ctl_client_suspend(u->client);
+}
+
+static void host_redraw(void *arg) { term_redraw(((struct ui *)arg)->term); }
+
+static void host_quit(void *arg) {
+    struct ui *u = arg;
+    struct ctl_client *c = u->client;
+    const char *text = u->server ? ctl_server_quit(u->server, c) : NULL;
+    let_go(u, true);
+    ctl_client_release(c, CTL_QUIT, text);
+}
+
+static void on_key(void *arg, const struct key *k) {
+    struct ui *u = arg;
+    view_key(u->view, k, clock_mono_ns());
+}
+
+static void on_drain(void *arg) { (void)arg; } /* the paint phase of this turn sees to it */
+
+static void on_resume(void *arg) {
+    struct ui *u = arg;
+    u->painted_ns = 0;
+    view_dirty(u->view);
+    loop_wake(u->parts->loop);
+}
+
+/* Hung up: the placeholder's connection will close too, or has; its detach does the rest. */
+static void on_gone(void *arg) { stop_timers(arg); }
+
+static void start_view(struct ui *u) {
+    if (u->view)
+        return;
+    struct view_host host = {.say = host_say,
+                             .interrupt = host_interrupt,
+                             .cancel = host_cancel,
+                             .seen = host_seen,
+                             .suspend = host_suspend,
+                             .redraw = host_redraw,
+                             .quit = host_quit,
+                             .arg = u};
+    u->view = view_new(agent_processes(u->agent), u->history_path, &host);
+    ask(u, COMMAND_OPEN, one("channel", FIRST_CHANNEL), NULL, NULL);
+}
+
+/* Until the sandbox knows what works here there is nothing to warn of. */
+static void look_at_sandbox(struct ui *u) {
+    u->contained = !u->parts->sandbox || !sandbox_ready(u->parts->sandbox) ||
+                   sandbox_mode(u->parts->sandbox) != SANDBOX_NONE;
+}
+
+static enum status op_attach(void *arg, struct ctl_client *c, const struct ctl_terminal *t,
+                             struct cause *why) {
+    struct ui *u = arg;
+    enum status st = terminfo_check(t->term, why); /* before the present screen is given up */
+    if (st != STATUS_OK) {
+        close(t->fd);
+        return st;
+    }
+    if (u->term) {
+        struct ctl_client *old = u->client;
+        let_go(u, true);
+        ctl_client_release(old, CTL_TAKEN, "the screen was opened on another terminal");
+    }
+    start_view(u);
+    struct term_options o = {.fd = t->fd,
+                             .term = t->term,
+                             .no_color = t->no_color,
+                             .cols = t->cols,
+                             .rows = t->rows,
+                             .pid = t->pid};
+    struct term_events ev = {.on_key = on_key,
+                             .on_drain = on_drain,
+                             .on_resume = on_resume,
+                             .on_gone = on_gone,
+                             .arg = u};
+    st = term_open(u->parts->loop, &o, &ev, &u->term, why);
+    if (st != STATUS_OK)
+        return st;
+    u->client = c;
+    u->painted_ns = 0;
+    view_dirty(u->view);
+    loop_wake(u->parts->loop);
+    return STATUS_OK;
+}
+
+static void op_resize(void *arg, struct ctl_client *c, int cols, int rows) {
+    struct ui *u = arg;
+    if (!u->term || c != u->client)
+        return;
+    term_resize(u->term, cols, rows);
+    view_dirty(u->view);
+}
+
+static void op_resumed(void *arg, struct ctl_client *c) {
+    struct ui *u = arg;
+    if (u->term && c == u->client)
+        term_resume(u->term);
+}
+
+static void op_detach(void *arg, struct ctl_client *c) {
+    struct ui *u = arg;
+    if (u->term && c == u->client)
+        let_go(u, false);
+}
+
+static void op_describe(void *arg, cJSON *out) {
+    struct ui *u = arg;
+    if (!u->term) {
+        json_add_null(out, "screen");
+        return;
+    }
+    cJSON *screen = json_add_obj(out, "screen");
+    json_add_str(screen, "term", term_type(u->term));
+    json_add_i64(screen, "cols", term_cols(u->term));
+    json_add_i64(screen, "rows", term_rows(u->term));
+}
+
+/* ---- painting -------------------------------------------------------------------------------- */
+
+static const char *const *greeting(struct ui *u) {
+    size_t n = 0;
+    if (llm_has_provider(u->parts->llm, u->parts->config->routing.channel)) {
+        u->greeting[n++] = "Write below what you want done.";
+        u->greeting[n++] = "Work goes to processes of its own: they appear at the left, and what";
+        u->greeting[n++] = "they do below. Try: count the lines of every file in this folder";
+    } else {
+        u->greeting[n++] = "spacebot: AI processes that work side by side, each in view.";
+        u->greeting[n++] = "No model is connected. Set ANTHROPIC_API_KEY and start spacebot again,";
+        u->greeting[n++] = u->config_line;
+    }
+    u->greeting[n] = NULL;
+    return u->greeting;
+}
+
+static void on_tick(void *arg) {
+    struct ui *u = arg;
+    view_tick(u->view);
+    if (view_ticks(u->view))
+        loop_timer_again(u->tick_timer, NS_PER_SEC);
+    else
+        u->tick_timer = NULL;
+}
+
+/* The wake alone makes the turn in which it is painted. */
+static void on_frame(void *arg) { ((struct ui *)arg)->frame_timer = NULL; }
+
+/* A person is looking at the channel: its replies are read. Not in the paint phase itself, where
+ * nothing may change any more. */
+static void mark_seen(void *arg) {
+    struct ui *u = arg;
+    if (u != living || !u->term)
+        return;
+    const struct process *p = process_get(agent_processes(u->agent), view_shown(u->view));
+    if (p && p->unread)
+        host_seen(u, p->id);
+}
+
+static void paint(void *arg) {
+    (void)arg;
+    struct ui *u = living;
+    if (!u || !u->term || !view_stale(u->view))
+        return;
+    int64_t now = loop_now_ns(u->parts->loop);
+    if (u->painted_ns && now - u->painted_ns < FRAME_NS) {
+        if (!u->frame_timer)
+            u->frame_timer =
+                loop_timer(u->parts->loop, FRAME_NS - (now - u->painted_ns), on_frame, u, "frame");
+        return;
+    }
+    if (!term_ready(u->term))
+        return; /* drained or resumed, it wakes us */
+    int64_t start = clock_mono_ns();
+    u->painted_ns = now;
+    look_at_sandbox(u);
+    struct view_facts facts = {.contained = u->contained,
+                               .interrupted = agent_interrupted_count(u->agent),
+                               .loop_us = trace_turn_us(u->parts->trace, 0.99),
+                               .greeting = greeting(u)};
+    view_draw(u->view, term_theme(u->term), term_cols(u->term), term_rows(u->term), &facts);
+    (void)term_flush(u->term);
+    span_record(u->parts->trace, SPAN_PAINT, 0, "screen", start, clock_mono_ns(), STATUS_OK);
+    if (!u->tick_timer && view_ticks(u->view))
+        u->tick_timer = loop_timer(u->parts->loop, NS_PER_SEC, on_tick, u, "screen second");
+    const struct process *p = process_get(agent_processes(u->agent), view_shown(u->view));
+    if (p && p->unread) {
+        loop_defer(u->parts->loop, mark_seen, u);
+        loop_wake(u->parts->loop);
+    }
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+struct ui *ui_new(struct agent *a) {
+    struct ui *u = xcalloc(1, sizeof *u);
+    u->agent = a;
+    u->parts = agent_parts(a);
+    u->contained = true;
+    list_init(&u->asked);
+    u->ops = (struct ctl_screen_ops){.attach = op_attach,
+                                     .resize = op_resize,
+                                     .resumed = op_resumed,
+                                     .detach = op_detach,
+                                     .describe = op_describe,
+                                     .arg = u};
+    u->history_path = xasprintf("%s/history", u->parts->home->dir);
+    u->config_line =
+        xasprintf("or name a provider in %s (spacebot config init).", u->parts->home->config);
+    living = u;
+    loop_on_phase(u->parts->loop, PHASE_PAINT, paint, NULL);
+    return u;
+}
+
+void ui_free(struct ui **up) {
+    struct ui *u = *up;
+    if (!u)
+        return;
+    living = NULL;
+    if (u->term) {
+        struct ctl_client *c = u->client;
+        let_go(u, true);
+        if (u->server)
+            ctl_client_release(c, CTL_STOPPING, NULL);
+    }
+    while (!list_empty(&u->asked)) {
+        struct asked *a = list_entry(u->asked.next, struct asked, link);
+        command_abandon(&a->call);
+        asked_free(a);
+    }
+    view_free(&u->view);
+    free(u->history_path);
+    free(u->config_line);
+    x_free(up);
+}
+
+const struct ctl_screen_ops *ui_screen_ops(struct ui *u) { return &u->ops; }
+void ui_set_server(struct ui *u, struct ctl_server *s) { u->server = s; }

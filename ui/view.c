@@ -1,0 +1,387 @@
+/* view: the panes, the focus, and what each action does. */
+#include "ui/view.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "ui/view-internal.h"
+
+static void on_send(void *arg, const char *channel, const char *text) {
+    struct view *v = arg;
+    view_live_seen(v); /* who writes on has seen what came before */
+    struct pane_env env = view_env(v);
+    (void)v->transcript.ops->act(v->transcript.self, &env, ACTION_BOTTOM);
+    v->host.say(v->host.arg, channel, text);
+}
+
+static void pane_start(struct view_pane *p, enum pane_kind kind) {
+    p->ops = pane_ops(kind);
+    p->self = p->ops->open();
+}
+
+static void pane_end(struct view_pane *p) {
+    if (p->ops)
+        p->ops->close(p->self);
+}
+
+struct view *view_new(const struct process_table *t, const char *history_path,
+                      const struct view_host *host) {
+    struct view *v = xcalloc(1, sizeof *v);
+    v->table = t;
+    v->host = *host;
+    v->focus = FOCUS_COMPOSER;
+    v->own = 1;
+    v->loop_us_shown = -1;
+    v->composer = composer_new(history_path, on_send, v);
+    pane_start(&v->tree, PANE_TREE);
+    pane_start(&v->transcript, PANE_TRANSCRIPT);
+    pane_start(&v->help, PANE_HELP);
+    return v;
+}
+
+void view_free(struct view **vp) {
+    struct view *v = *vp;
+    if (!v)
+        return;
+    composer_free(&v->composer);
+    pane_end(&v->tree);
+    pane_end(&v->transcript);
+    pane_end(&v->help);
+    for (size_t i = 0; i < ARRAY_LEN(v->live); i++)
+        pane_end(&v->live[i]);
+    x_free(vp);
+}
+
+const struct process *view_channel_of(const struct view *v, const struct process *p) {
+    while (p && p->kind != PROCESS_CHANNEL)
+        p = process_get(v->table, p->parent);
+    return p;
+}
+
+void view_show(struct view *v, struct process_handle h) {
+    const struct process *p = process_get(v->table, h);
+    if (!p)
+        return;
+    v->shown = h;
+    v->transcript.ops->show(v->transcript.self, h);
+    v->tree.ops->show(v->tree.self, h);
+    if (p->channel)
+        composer_channel(v->composer, p->channel);
+    v->own++;
+}
+
+struct process_handle view_shown(const struct view *v) {
+    return v->shown;
+}
+
+void view_message(struct view *v, enum style style, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(v->message, sizeof v->message, fmt, ap);
+    va_end(ap);
+    v->message_style = style;
+    v->own++;
+}
+
+void view_put_back(struct view *v, const char *channel, const char *text) {
+    composer_put_back(v->composer, channel, text);
+}
+
+/* ---- focus ----------------------------------------------------------------------------------- */
+
+struct view_pane *view_focused_pane(struct view *v) {
+    switch (v->focus) {
+    case FOCUS_COMPOSER:
+        return &v->transcript; /* what scrolls while one writes */
+    case FOCUS_TREE:
+        return &v->tree;
+    case FOCUS_TRANSCRIPT:
+        return &v->transcript;
+    case FOCUS_LIVE:
+        return &v->live[v->live_focus];
+    case FOCUS_HELP:
+        return &v->help;
+    }
+    return &v->transcript;
+}
+
+/* Composer, tree, transcript, each live pane that is shown, and round again. On a narrow screen the
+ * one live pane is shown when it has the focus. */
+static void step_focus(struct view *v, int by) {
+    int nlive = v->layout.narrow ? (v->nlive > 0) : v->layout.nlive;
+    int n = 3 + nlive, at = 0;
+    switch (v->focus) {
+    case FOCUS_COMPOSER:
+        at = 0;
+        break;
+    case FOCUS_TREE:
+        at = 1;
+        break;
+    case FOCUS_TRANSCRIPT:
+        at = 2;
+        break;
+    case FOCUS_LIVE:
+        at = 3 + v->live_focus;
+        break;
+    case FOCUS_HELP:
+        return;
+    }
+    at = (at + by + n) % n;
+    v->focus = at == 0   ? FOCUS_COMPOSER
+               : at == 1 ? FOCUS_TREE
+               : at == 2 ? FOCUS_TRANSCRIPT
+                         : FOCUS_LIVE;
+    v->live_focus = at >= 3 ? at - 3 : 0;
+}
+
+/* One level back: from the help to where it was opened, from a worker to its channel, from a pane
+ * to the composer, from the composer to the processes. */
+static void back(struct view *v) {
+    const struct process *p = process_get(v->table, v->shown);
+    switch (v->focus) {
+    case FOCUS_HELP:
+        v->focus = v->before_help;
+        return;
+    case FOCUS_COMPOSER:
+        v->focus = FOCUS_TREE;
+        return;
+    case FOCUS_TRANSCRIPT:
+        if (p && p->kind != PROCESS_CHANNEL) {
+            const struct process *channel = view_channel_of(v, p);
+            if (channel)
+                view_show(v, channel->handle);
+        }
+        v->focus = FOCUS_COMPOSER;
+        return;
+    case FOCUS_TREE:
+    case FOCUS_LIVE:
+        v->focus = FOCUS_COMPOSER;
+        return;
+    }
+}
+
+static const struct process *selected(const struct view *v) {
+    struct view_pane *pane = view_focused_pane((struct view *)v);
+    struct pane_env env = view_env(v);
+    return process_get(v->table, pane->ops->selected(pane->self, &env));
+}
+
+bool view_can(const struct view *v, enum action a) {
+    struct view_pane *pane = view_focused_pane((struct view *)v);
+    struct pane_env env = view_env(v);
+    const struct process *p;
+    switch (a) {
+    case ACTION_SEND:
+        return !composer_empty(v->composer);
+    case ACTION_CANCEL:
+        p = selected(v);
+        return p && view_process_active(p);
+    case ACTION_INTERRUPT:
+        p = process_get(v->table, v->shown);
+        return p && view_process_active(p);
+    case ACTION_HELP:
+        return v->focus != FOCUS_COMPOSER || composer_empty(v->composer);
+    case ACTION_BACK:
+        return v->focus != FOCUS_COMPOSER;
+    case ACTION_QUIT:
+        return !view_can(v, ACTION_INTERRUPT);
+    case ACTION_OPEN:
+    case ACTION_UP:
+    case ACTION_DOWN:
+    case ACTION_PAGE_UP:
+    case ACTION_PAGE_DOWN:
+    case ACTION_TOP:
+    case ACTION_BOTTOM:
+        return pane->ops->can(pane->self, &env, a);
+    case ACTION_NEWLINE:
+    case ACTION_NEXT_PANE:
+    case ACTION_PREVIOUS_PANE:
+    case ACTION_SUSPEND:
+    case ACTION_REDRAW:
+        return true;
+    }
+    return true;
+}
+
+/* ---- actions --------------------------------------------------------------------------------- */
+
+/* Ctrl-C. Returns false when the view may be gone. */
+static bool interrupt(struct view *v, int64_t now_ns) {
+    if (v->interrupt_ns && now_ns - v->interrupt_ns < NS_PER_SEC) {
+        v->interrupt_ns = 0;
+        v->host.quit(v->host.arg);
+        return false;
+    }
+    v->interrupt_ns = now_ns ? now_ns : 1;
+    const struct process *p = process_get(v->table, v->shown);
+    if (p && view_process_active(p)) {
+        view_message(v, STYLE_WARN, "interrupting %s; ^C again closes the screen", p->name);
+        v->host.interrupt(v->host.arg, p->id);
+    } else {
+        view_message(v, STYLE_DIM, "nothing to interrupt here; ^C again closes the screen");
+    }
+    return true;
+}
+
+static void cancel(struct view *v) {
+    const struct process *p = selected(v);
+    if (!p || !view_process_active(p)) {
+        view_message(v, STYLE_DIM, "nothing of it is under way");
+        return;
+    }
+    if (!process_same(v->cancel_asked, p->handle)) {
+        v->cancel_asked = p->handle;
+        view_message(v, STYLE_WARN, "x again cancels %s %s", process_kind_name(p->kind), p->name);
+        return;
+    }
+    v->cancel_asked = PROCESS_NONE;
+    view_message(v, STYLE_WARN, "cancelling %s", p->name);
+    v->host.cancel(v->host.arg, p->id);
+}
+
+static void open_process(struct view *v, struct process_handle h) {
+    const struct process *p = process_get(v->table, h);
+    if (!p)
+        return;
+    view_show(v, h);
+    if (p->state == PROCESS_STATE_ENDED && !p->seen)
+        v->host.seen(v->host.arg, p->id);
+    v->focus = p->kind == PROCESS_CHANNEL ? FOCUS_COMPOSER : FOCUS_TRANSCRIPT;
+}
+
+/* Returns false when the view may be gone. */
+static bool act(struct view *v, enum action a, const struct key *k, int64_t now_ns) {
+    struct view_pane *pane = view_focused_pane(v);
+    struct pane_env env = view_env(v);
+    switch (a) {
+    case ACTION_SEND:
+        composer_key(v->composer, k);
+        break;
+    case ACTION_NEWLINE:
+        composer_newline(v->composer);
+        break;
+    case ACTION_CANCEL:
+        cancel(v);
+        break;
+    case ACTION_NEXT_PANE:
+        step_focus(v, 1);
+        break;
+    case ACTION_PREVIOUS_PANE:
+        step_focus(v, -1);
+        break;
+    case ACTION_BACK:
+        back(v);
+        break;
+    case ACTION_INTERRUPT:
+        return interrupt(v, now_ns);
+    case ACTION_QUIT:
+        break; /* a second interrupt() */
+    case ACTION_SUSPEND:
+        v->host.suspend(v->host.arg);
+        break;
+    case ACTION_REDRAW:
+        view_dirty(v);
+        v->host.redraw(v->host.arg);
+        break;
+    case ACTION_HELP:
+        if (v->focus == FOCUS_HELP) {
+            v->focus = v->before_help;
+        } else {
+            v->before_help = v->focus;
+            v->focus = FOCUS_HELP;
+        }
+        break;
+    case ACTION_OPEN:
+    case ACTION_UP:
+    case ACTION_DOWN:
+    case ACTION_PAGE_UP:
+    case ACTION_PAGE_DOWN:
+    case ACTION_TOP:
+    case ACTION_BOTTOM: {
+        if (!v->theme)
+            break; /* nothing has been drawn: there is nothing to move in */
+        struct pane_answer answer = pane->ops->act(pane->self, &env, a);
+        switch (answer.verdict) {
+        case PANE_SHOW:
+            open_process(v, answer.process);
+            break;
+        case PANE_DONE:
+        case PANE_IGNORED:
+            break;
+        }
+        break;
+    }
+    }
+    v->own++;
+    return true;
+}
+
+/* Which action a key means here; false: it is the composer's, or nobody's. */
+static bool action_of(const struct view *v, const struct key *k, enum action *a) {
+    if (!keymap_find(k, v->focus, a))
+        return false;
+    if (v->focus != FOCUS_COMPOSER)
+        return true;
+    if (*a == ACTION_HELP && !composer_empty(v->composer))
+        return false;
+    if (*a == ACTION_BACK && composer_takes_escape(v->composer))
+        return false;
+    return !composer_takes_all(v->composer) || *a == ACTION_INTERRUPT;
+}
+
+void view_key(struct view *v, const struct key *k, int64_t now_ns) {
+    enum action a;
+    bool known = action_of(v, k, &a);
+    if (v->message[0]) {
+        v->message[0] = '\0';
+        v->own++;
+    }
+    if (!known || a != ACTION_CANCEL)
+        v->cancel_asked = PROCESS_NONE;
+    if (!known || a != ACTION_INTERRUPT)
+        v->interrupt_ns = 0;
+    if (known) {
+        (void)act(v, a, k, now_ns);
+        return;
+    }
+    if (k->sym == KEYSYM_PASTE && v->focus != FOCUS_COMPOSER) {
+        v->focus = FOCUS_COMPOSER; /* a paste is meant to be sent */
+        v->own++;
+    }
+    if (k->sym == KEYSYM_PASTE && k->cut)
+        view_message(v, STYLE_WARN, "the paste was too long: only its first part was taken");
+    if (v->focus == FOCUS_COMPOSER)
+        composer_key(v->composer, k);
+}
+
+/* ---- when to draw ---------------------------------------------------------------------------- */
+
+bool view_stale(const struct view *v) {
+    return v->own != v->own_drawn || v->table_drawn != process_table_version(v->table) ||
+           v->composer_drawn != composer_version(v->composer);
+}
+
+bool view_ticks(const struct view *v) {
+    size_t pos = 0;
+    const struct process *p;
+    while ((p = process_next(v->table, &pos)) != NULL)
+        if (p->state == PROCESS_STATE_THINKING || p->state == PROCESS_STATE_RUNNING ||
+            p->state == PROCESS_STATE_CANCELLING)
+            return true;
+    return false;
+}
+
+void view_tick(struct view *v) {
+    v->tick++;
+    v->own++;
+}
+
+void view_dirty(struct view *v) {
+    v->cols = 0; /* the next drawing takes it for a new size */
+    v->own++;
+}

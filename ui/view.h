@@ -1,0 +1,61 @@
+/* view: what is on the screen and what keys do to it: the panes, which process is shown, where the
+ * focus is. Knows processes by their table only; what it wants done goes through view_host. Draws
+ * on curses' screen, never on a terminal. */
+#ifndef UI_VIEW_H
+#define UI_VIEW_H
+
+#include "agent/process.h"
+#include "ui/keys.h"
+#include "ui/theme.h"
+
+struct view;
+
+/* All may be called from view_key() only; texts are lent. */
+struct view_host {
+    void (*say)(void *arg, const char *channel, const char *text);
+    void (*interrupt)(void *arg, const char *process); /* full ids */
+    void (*cancel)(void *arg, const char *process);
+    void (*seen)(void *arg, const char *process);
+    void (*suspend)(void *arg);
+    void (*redraw)(void *arg);
+    void (*quit)(void *arg); /* the view may be freed inside: its last use of itself */
+    void *arg;
+};
+
+/* What the status line and an empty transcript say; compared, not kept. */
+struct view_facts {
+    bool contained;              /* commands run in a sandbox */
+    size_t interrupted;          /* runs that a crash cut off */
+    int64_t loop_us;             /* how long a turn of the loop takes */
+    const char *const *greeting; /* NULL-terminated, static or outliving the view */
+};
+
+/* history_path: NULL for none. The composer in it is the only one of the process. */
+struct view *view_new(const struct process_table *t, const char *history_path,
+                      const struct view_host *host);
+void view_free(struct view **v);
+
+/* Makes that process the one of the transcript; its channel is what is written to. */
+void view_show(struct view *v, struct process_handle p);
+struct process_handle view_shown(const struct view *v);
+
+/* now_ns: monotonic, for "twice within a second". */
+void view_key(struct view *v, const struct key *k, int64_t now_ns);
+/* A line in place of the footer until the next key. */
+void view_message(struct view *v, enum style style, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* A message could not be sent: back into the composer. */
+void view_put_back(struct view *v, const char *channel, const char *text);
+
+/* Whether anything that is shown differs from what was drawn last. Cheap: asked every turn. */
+bool view_stale(const struct view *v);
+/* Whether something is shown that changes by itself, once a second. */
+bool view_ticks(const struct view *v);
+/* The second has passed. */
+void view_tick(struct view *v);
+/* Everything has to be drawn anew (another terminal, another size). */
+void view_dirty(struct view *v);
+/* Brings curses' screen up to date. */
+void view_draw(struct view *v, const struct theme *theme, int cols, int rows,
+               const struct view_facts *facts);
+
+#endif
