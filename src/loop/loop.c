@@ -214,7 +214,10 @@ static size_t add_urgent(const struct loop *l, struct ready *ready, size_t n) {
     return n;
 }
 
-/* ---- deferred calls and phases ---- */
+/* ---- deferred calls and phases ----
+ *
+ * The queue of deferred calls has no bound of its own: whoever defers does so once for each object
+ * that has something pending, and those are bounded. */
 
 static void calls_push(struct calls *c, loop_fn *fn, void *arg) {
     if (c->n == c->cap) {
