@@ -65,11 +65,12 @@ struct calls {
     size_t n, cap;
 };
 
+#define LOOP_SIGNAL_MAX 64 /* the kernel's */
 struct signals {
     int fd; /* -1 until the first */
     sigset_t mask;
     sigset_t were_blocked; /* before us, to be left so */
-    struct call handlers[65];
+    struct call handlers[LOOP_SIGNAL_MAX + 1];
     struct loop_watch *watch;
 };
 

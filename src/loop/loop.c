@@ -381,7 +381,10 @@ static int wait_for(const struct loop *l, int64_t max_wait_ns, int64_t *jump_ns)
 static size_t collect(struct loop *l, int64_t max_wait_ns, struct ready *ready, bool *woken) {
     int64_t jump_ns;
     int timeout = wait_for(l, max_wait_ns, &jump_ns);
-    size_t n = l->backend->wait(l->backend_self, timeout, ready, LOOP_READY_MAX);
+    size_t n;
+    do {
+        n = l->backend->wait(l->backend_self, timeout, ready, LOOP_READY_MAX);
+    } while (n == 0 && timeout < 0); /* interrupted: a stopped process went on */
     if (n == 0 && jump_ns > 0)
         clock_advance(jump_ns);
     if (n == LOOP_READY_MAX)

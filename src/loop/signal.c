@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/mem.h"
 #include "loop/loop-internal.h"
 
 void signals_init(struct loop *l) {
@@ -23,7 +22,7 @@ static void on_signals(void *arg, int fd, unsigned events) {
     struct signalfd_siginfo info[16];
     ssize_t got = read(fd, info, sizeof(info));
     for (size_t i = 0; got > 0 && i < (size_t)got / sizeof(info[0]); i++) {
-        if (info[i].ssi_signo >= ARRAY_LEN(l->signals.handlers))
+        if (info[i].ssi_signo > LOOP_SIGNAL_MAX)
             continue;
         struct call c = l->signals.handlers[info[i].ssi_signo];
         if (c.fn)
@@ -33,8 +32,7 @@ static void on_signals(void *arg, int fd, unsigned events) {
 
 enum status loop_signal(struct loop *l, int signo, loop_fn *fn, void *arg) {
     struct signals *s = &l->signals;
-    if (signo < 1 || (size_t)signo >= ARRAY_LEN(s->handlers) || signo == SIGKILL ||
-        signo == SIGSTOP)
+    if (signo < 1 || signo > LOOP_SIGNAL_MAX || signo == SIGKILL || signo == SIGSTOP)
         return STATUS_INVALID;
     if (s->handlers[signo].fn)
         return STATUS_EXISTS;
@@ -69,7 +67,7 @@ void signals_free(struct loop *l) {
         close(s->fd);
     }
     s->fd = -1;
-    for (int signo = 1; (size_t)signo < ARRAY_LEN(s->handlers); signo++)
+    for (int signo = 1; signo <= LOOP_SIGNAL_MAX; signo++)
         if (sigismember(&s->were_blocked, signo) == 1)
             sigdelset(&s->mask, signo);
     pthread_sigmask(SIG_UNBLOCK, &s->mask, NULL);
