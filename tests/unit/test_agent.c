@@ -1,0 +1,591 @@
+/* Channels and workers together, with scripted models, an inline loop and a real store: what is
+ * said, delegated, retriggered, cancelled, refused and remembered. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "agent/channel.h"
+#include "agent/command.h"
+#include "agent/worker.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "tests/lib/script_llm.h"
+
+#define CALL(name, input) "{\"type\":\"tool_use\",\"name\":\"" name "\",\"input\":" input "}"
+#define TEXT(text) "{\"type\":\"text\",\"text\":\"" text "\"}"
+#define REPLY(text) "[" CALL("reply", "{\"content\":\"" text "\"}") "]"
+#define SPAWN(task) CALL("spawn_worker", "{\"task\":\"" task "\"}")
+#define OUTCOME(text) "[" CALL("set_status", "{\"kind\":\"outcome\",\"status\":\"" text "\"}") "]"
+
+struct fixture {
+    char dir[64];
+    struct home home;
+    struct config *config;
+    struct loop *loop;
+    struct job_pool *jobs;
+    struct store *store;
+    struct trace *trace;
+    struct llm *llm;
+    struct sandbox *sandbox;
+    struct agent *agent;
+    struct bus_listener *listener;
+    struct buf events; /* their types, space-separated, without deltas and status updates */
+};
+
+static void hear(void *arg, const struct bus_event *e) {
+    struct fixture *f = arg;
+    if (!event_type_is_delta(e->type) && e->type != EVENT_STATUS_UPDATE &&
+        e->type != EVENT_PROCESS_TEXT)
+        buf_printf(&f->events, "%s ", event_type_name(e->type));
+}
+
+static void nothing(void *arg) { (void)arg; }
+
+static void start(struct fixture *f) {
+    struct cause why = {""};
+    const struct llm_config lc = {0};
+    const struct sandbox_config sc = {
+        .launcher = "/bin/false", .spacebot_home = f->home.dir, .required = true};
+    f->loop = loop_new(LOOP_INLINE);
+    f->jobs = job_pool_new(f->loop, 1, 64);
+    f->trace = trace_new(256, 256);
+    f->llm = llm_new(f->loop, &lc);
+    assert_int_equal(store_open(f->loop, f->home.db, &f->store, &why), STATUS_OK);
+    assert_int_equal(sandbox_new(f->loop, &sc, nothing, NULL, &f->sandbox, &why), STATUS_OK);
+    const struct agent_parts parts = {f->loop, f->jobs,    f->store,  f->trace,
+                                      f->llm,  f->sandbox, f->config, &f->home};
+    if (agent_new(&parts, &f->agent, &why) != STATUS_OK)
+        fail_msg("%s", why.text);
+    f->listener = bus_listen(agent_bus(f->agent), hear, f);
+}
+
+static void stop(struct fixture *f, bool orderly) {
+    struct cause why = {""};
+    bus_unlisten(&f->listener);
+    if (orderly) {
+        agent_free(&f->agent);
+        assert_int_equal(store_close(&f->store, &why), STATUS_OK);
+    }
+    sandbox_free(&f->sandbox);
+    llm_free(&f->llm);
+    trace_free(&f->trace);
+    job_pool_free(&f->jobs);
+    child_shutdown();
+    loop_free(&f->loop);
+}
+
+static int setup(void **state) {
+    struct fixture *f = xcalloc(1, sizeof *f);
+    struct cause why;
+    strcpy(f->dir, "/tmp/test-agent-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    f->home.dir = xasprintf("%s/home", f->dir);
+    f->home.db = xasprintf("%s/home/spacebot.db", f->dir);
+    f->home.workspace = xasprintf("%s/ws", f->dir);
+    assert_int_equal(mkdir(f->home.dir, 0700), 0);
+    assert_int_equal(mkdir(f->home.workspace, 0700), 0);
+    char *conf = xasprintf("%s/none.conf", f->dir);
+    assert_int_equal(config_load(conf, &f->config, &why), STATUS_OK);
+    x_free(&conf);
+    start(f);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state) {
+    struct fixture *f = *state;
+    char *cmd = xasprintf("rm -rf %s", f->dir);
+    stop(f, true);
+    script_reset();
+    config_free(&f->config);
+    buf_free(&f->events);
+    x_free(&f->home.dir);
+    x_free(&f->home.db);
+    x_free(&f->home.workspace);
+    assert_int_equal(system(cmd), 0);
+    x_free(&cmd);
+    x_free(&f);
+    return 0;
+}
+
+/* --- asking and looking -------------------------------------------------------------------------
+ */
+
+struct answer {
+    bool given;
+    enum status st;
+    cJSON *body;
+    char *why;
+};
+
+static void take(void *arg, enum status st, cJSON *body, const char *why) {
+    struct answer *a = arg;
+    assert_false(a->given);
+    *a = (struct answer){true, st, body, xstrdup(why)};
+}
+
+static void answer_clear(struct answer *a) {
+    cJSON_Delete(a->body);
+    x_free(&a->why);
+    *a = (struct answer){0};
+}
+
+static struct command_call *ask(struct fixture *f, enum command c, struct answer *a,
+                                const char *args) {
+    cJSON *o = NULL;
+    struct cause why;
+    assert_int_equal(json_parse(args, strlen(args), &o, &why), STATUS_OK);
+    struct command_call *call = command_run(f->agent, c, o, take, a);
+    cJSON_Delete(o);
+    return call;
+}
+
+static void turns(struct fixture *f, int n) {
+    while (n-- > 0)
+        loop_turn(f->loop, 0);
+}
+
+/* Until nothing is under way; virtual time passes as it must. */
+static void settle(struct fixture *f) {
+    turns(f, 3);
+    for (int i = 0; i < 2000 && !agent_idle(f->agent); i++)
+        loop_turn(f->loop, NS_PER_SEC * 40);
+    assert_true(agent_idle(f->agent));
+}
+
+static void exec(struct fixture *f, struct answer *a, const char *args) {
+    *a = (struct answer){0};
+    ask(f, COMMAND_EXEC, a, args);
+    for (int i = 0; i < 5000 && !a->given; i++)
+        loop_turn(f->loop, NS_PER_SEC * 40);
+    assert_true(a->given);
+}
+
+static struct process *channel(struct fixture *f, const char *id) {
+    struct process *p = process_find(agent_processes(f->agent), id);
+    assert_non_null(p);
+    return p;
+}
+
+static struct process *only_worker(struct fixture *f) {
+    size_t pos = 0;
+    struct process *found = NULL;
+    for (struct process *p; (p = process_next(agent_processes(f->agent), &pos));)
+        if (p->kind == PROCESS_WORKER) {
+            assert_null(found);
+            found = p;
+        }
+    assert_non_null(found);
+    return found;
+}
+
+static void expect_in(const char *text, const char *part) {
+    if (!strstr(text, part))
+        fail_msg("\"%s\" is not in: %s", part, text);
+}
+
+/* --- tests --------------------------------------------------------------------------------------
+ */
+
+static void a_reply_is_stored_then_said(void **state) {
+    struct fixture *f = *state;
+    struct answer a;
+    script_push(SCRIPT_CHANNEL, REPLY("hello"));
+    exec(f, &a, "{\"channel\":\"inbox\",\"text\":\"hi\"}");
+    assert_int_equal(a.st, STATUS_OK);
+    assert_true(json_bool(a.body, "ok", false));
+    assert_string_equal(json_str(a.body, "reply", ""), "hello");
+    assert_int_equal(json_i64(json_obj(a.body, "usage"), "input_tokens", 0), 100);
+    assert_int_equal(json_i64(json_obj(a.body, "processes"), "started", -1), 0);
+    answer_clear(&a);
+    assert_string_equal(buf_str(&f->events),
+                        "channel_user_message tool_started channel_assistant_message "
+                        "tool_completed ");
+    struct journal_entry *e = journal_last(&channel(f, "channel:inbox")->journal, JOURNAL_REPLY);
+    assert_string_equal(buf_str(&e->text), "hello");
+    assert_false(e->open);
+}
+
+static void plain_text_is_a_reply_too(void **state) {
+    struct fixture *f = *state;
+    struct answer a;
+    script_push(SCRIPT_CHANNEL, "[" TEXT("plain words") "]");
+    exec(f, &a, "{\"channel\":\"inbox\",\"text\":\"hi\"}");
+    assert_string_equal(json_str(a.body, "reply", ""), "plain words");
+    answer_clear(&a);
+    const struct journal *j = &channel(f, "channel:inbox")->journal;
+    assert_non_null(journal_last(j, JOURNAL_REPLY));
+    assert_null(journal_last(j, JOURNAL_TEXT));
+}
+
+static void work_is_delegated_and_comes_back(void **state) {
+    struct fixture *f = *state;
+    struct answer a;
+    script_push(SCRIPT_CHANNEL, "[" TEXT("I will look.") "," SPAWN("count the lines") "]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    script_push(SCRIPT_WORKER, OUTCOME("there are 5 lines"));
+    script_push(SCRIPT_WORKER, "[]");
+    script_push(SCRIPT_CHANNEL, REPLY("It has 5 lines."));
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"how many lines?\"}");
+    assert_string_equal(json_str(a.body, "reply", ""), "It has 5 lines.");
+    const cJSON *n = json_obj(a.body, "processes");
+    assert_int_equal(json_i64(n, "started", 0), 1);
+    assert_int_equal(json_i64(n, "succeeded", 0), 1);
+    assert_int_equal(json_i64(json_obj(a.body, "usage"), "input_tokens", 0), 500);
+    answer_clear(&a);
+    expect_in(script_last_history(SCRIPT_CHANNEL), "there are 5 lines");
+    expect_in(script_last_history(SCRIPT_CHANNEL), "how many lines?");
+    struct process *w = only_worker(f);
+    assert_int_equal(w->state, PROCESS_STATE_ENDED);
+    assert_int_equal(w->outcome, PROCESS_OUTCOME_SUCCEEDED);
+    expect_in(buf_str(&f->events), "worker_started");
+    expect_in(buf_str(&f->events), "worker_status");
+    expect_in(buf_str(&f->events), "worker_complete");
+    assert_int_equal(script_left(SCRIPT_CHANNEL) + script_left(SCRIPT_WORKER), 0);
+}
+
+static void two_ends_within_the_debounce_are_one_turn(void **state) {
+    struct fixture *f = *state;
+    struct answer a;
+    script_push(SCRIPT_CHANNEL, "[" SPAWN("a") "," SPAWN("b") "]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    for (int i = 0; i < 2; i++)
+        script_push(SCRIPT_WORKER, OUTCOME("done"));
+    script_default(SCRIPT_WORKER, "[]");
+    script_push(SCRIPT_CHANNEL, REPLY("both"));
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    assert_string_equal(json_str(a.body, "reply", ""), "both");
+    assert_int_equal(script_calls(SCRIPT_CHANNEL), 3);
+    answer_clear(&a);
+}
+
+static void the_same_task_is_not_started_twice(void **state) {
+    struct fixture *f = *state;
+    struct answer a = {0};
+    script_push(SCRIPT_CHANNEL, "[" SPAWN("same") "," SPAWN("same") "]");
+    script_push_hang(SCRIPT_WORKER, "working");
+    script_push(SCRIPT_CHANNEL, REPLY("started"));
+    ask(f, COMMAND_SAY, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    for (int i = 0; i < 50; i++)
+        loop_turn(f->loop, NS_PER_MS * 20);
+    only_worker(f);
+    expect_in(script_last_history(SCRIPT_CHANNEL), "\\\"spawned\\\":false");
+    answer_clear(&a);
+}
+
+static void limits_are_told_to_the_model(void **state) {
+    struct fixture *f = *state;
+    struct answer a;
+    f->config->limits.workers = 1;
+    script_push(SCRIPT_CHANNEL, "[" SPAWN("one") "," SPAWN("two") "]");
+    script_push(SCRIPT_WORKER, OUTCOME("done"));
+    script_default(SCRIPT_WORKER, "[]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    script_push(SCRIPT_CHANNEL, REPLY("ok"));
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    assert_int_equal(json_i64(json_obj(a.body, "processes"), "started", 0), 1);
+    answer_clear(&a);
+}
+
+static void a_silent_worker_is_nudged_and_kept_in_part(void **state) {
+    struct fixture *f = *state;
+    struct answer a;
+    script_push(SCRIPT_CHANNEL, "[" SPAWN("think") "]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    for (int i = 0; i < 3; i++)
+        script_push(SCRIPT_WORKER, "[" TEXT("It is 42.") "]");
+    script_push(SCRIPT_CHANNEL, REPLY("42"));
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    assert_int_equal(script_calls(SCRIPT_WORKER), 3);
+    assert_int_equal(only_worker(f)->outcome, PROCESS_OUTCOME_PARTIAL);
+    expect_in(script_last_history(SCRIPT_CHANNEL), "It is 42.");
+    answer_clear(&a);
+}
+
+static void bad_calls_are_errors_the_model_reads(void **state) {
+    struct fixture *f = *state;
+    struct answer a;
+    script_push(
+        SCRIPT_CHANNEL,
+        "[" CALL("repl", "{}") "," CALL(
+            "reply", "{\"text\":\"x\"}") ","
+                                         "{\"type\":\"tool_use\",\"name\":\"reply\",\"raw_input\":"
+                                         "\"{broken\"}," CALL("shell", "{\"command\":\"id\"}") "]");
+    script_push(SCRIPT_CHANNEL, REPLY("sorry"));
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    assert_string_equal(json_str(a.body, "reply", ""), "sorry");
+    const char *h = script_last_history(SCRIPT_CHANNEL);
+    expect_in(h, "there is no tool \\\"repl\\\" here");
+    expect_in(h, "content is missing");
+    expect_in(h, "not valid JSON");
+    expect_in(h, "there is no tool \\\"shell\\\" here");
+    answer_clear(&a);
+}
+
+static void a_failed_call_is_tried_again_then_told(void **state) {
+    struct fixture *f = *state;
+    struct answer a;
+    script_push_fault(SCRIPT_CHANNEL, LLM_FAULT_OVERLOADED, "anthropic: overloaded (529)");
+    script_push(SCRIPT_CHANNEL, REPLY("after all"));
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    assert_int_equal(a.st, STATUS_OK);
+    answer_clear(&a);
+    struct process *ch = channel(f, "channel:c1");
+    expect_in(buf_str(&journal_last(&ch->journal, JOURNAL_NOTICE)->text),
+              "anthropic: overloaded (529); trying again in 0.5 s");
+    for (int i = 0; i < 3; i++)
+        script_push_fault(SCRIPT_CHANNEL, LLM_FAULT_SERVER, "anthropic: server error (500)");
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"and now\"}");
+    assert_int_equal(a.st, STATUS_PROVIDER);
+    assert_false(json_bool(a.body, "ok", true));
+    assert_string_equal(json_str(a.body, "error", ""), "anthropic: server error (500)");
+    answer_clear(&a);
+    script_push_fault(SCRIPT_CHANNEL, LLM_FAULT_AUTH, "anthropic: the key was refused (401)");
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"once more\"}");
+    assert_int_equal(a.st, STATUS_PROVIDER); /* not tried again */
+    answer_clear(&a);
+    script_push(SCRIPT_CHANNEL, REPLY("here again"));
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"still there?\"}");
+    assert_string_equal(json_str(a.body, "reply", ""), "here again");
+    expect_in(script_last_history(SCRIPT_CHANNEL),
+              "and now"); /* questions that failed are not forgotten */
+    answer_clear(&a);
+}
+
+static void the_turn_limit_is_told(void **state) {
+    struct fixture *f = *state;
+    struct answer a;
+    f->config->limits.max_turns = 2;
+    script_default(SCRIPT_CHANNEL,
+                   "[" CALL("cancel", "{\"process_type\":\"worker\",\"process_id\":\"abcd\"}") "]");
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    assert_int_equal(a.st, STATUS_LIMIT);
+    expect_in(json_str(a.body, "error", ""), "2 model calls");
+    answer_clear(&a);
+}
+
+static void messages_wait_their_turn(void **state) {
+    struct fixture *f = *state;
+    struct answer a[3] = {0};
+    script_push(SCRIPT_CHANNEL, REPLY("one"));
+    script_push(SCRIPT_CHANNEL, REPLY("two"));
+    script_push(SCRIPT_CHANNEL, REPLY("three"));
+    for (int i = 0; i < 3; i++)
+        ask(f, COMMAND_SAY, &a[i], "{\"channel\":\"c1\",\"text\":\"next\"}");
+    settle(f);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(a[i].st, STATUS_OK);
+        answer_clear(&a[i]);
+    }
+    assert_int_equal(script_left(SCRIPT_CHANNEL), 0);
+    assert_string_equal(
+        buf_str(&journal_last(&channel(f, "channel:c1")->journal, JOURNAL_REPLY)->text), "three");
+}
+
+static void the_queue_is_bounded(void **state) {
+    struct fixture *f = *state;
+    script_push_hang(SCRIPT_CHANNEL, "");
+    unsigned refused = 0;
+    for (unsigned i = 0; i < CHANNEL_QUEUE_MAX + 10; i++) {
+        struct answer a = {0};
+        struct command_call *c = ask(f, COMMAND_SAY, &a, "{\"channel\":\"c1\",\"text\":\"x\"}");
+        refused += a.given && a.st == STATUS_LIMIT;
+        command_abandon(&c);
+        answer_clear(&a);
+    }
+    assert_int_equal(refused, 9); /* one is being thought about */
+}
+
+static void an_interrupted_reply_is_kept_in_part(void **state) {
+    struct fixture *f = *state;
+    struct answer a = {0};
+    script_push_hang(SCRIPT_CHANNEL, "half of the ans");
+    ask(f, COMMAND_SAY, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    for (int i = 0; i < 20; i++)
+        loop_turn(f->loop, NS_PER_MS * 5);
+    answer_clear(&a);
+    ask(f, COMMAND_INTERRUPT, &a, "{\"process\":\"c1\"}");
+    assert_true(json_bool(a.body, "cancelled", false));
+    answer_clear(&a);
+    settle(f);
+    struct journal_entry *e = journal_last(&channel(f, "channel:c1")->journal, JOURNAL_TEXT);
+    assert_string_equal(buf_str(&e->text), "half of the ans");
+    assert_true(e->interrupted);
+    script_push(SCRIPT_CHANNEL, REPLY("yes"));
+    struct answer b;
+    exec(f, &b, "{\"channel\":\"c1\",\"text\":\"go on\"}");
+    expect_in(script_last_history(SCRIPT_CHANNEL), "interrupted by the person");
+    answer_clear(&b);
+}
+
+static void a_cancelled_worker_ends_once(void **state) {
+    struct fixture *f = *state;
+    struct answer a = {0};
+    script_push(SCRIPT_CHANNEL, "[" SPAWN("long") "]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    script_push_hang(SCRIPT_WORKER, "thinking about it");
+    ask(f, COMMAND_SAY, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    for (int i = 0; i < 50; i++)
+        loop_turn(f->loop, NS_PER_MS * 10);
+    answer_clear(&a);
+    struct process *w = only_worker(f);
+    char *args = xasprintf("{\"process\":\"%.6s\",\"reason\":\"not needed\"}", w->bare);
+    ask(f, COMMAND_CANCEL, &a, args);
+    assert_true(json_bool(a.body, "cancelled", false));
+    answer_clear(&a);
+    ask(f, COMMAND_CANCEL, &a, args);
+    assert_false(json_bool(a.body, "cancelled", true));
+    answer_clear(&a);
+    script_push(SCRIPT_CHANNEL, "[" CALL("skip", "{}") "]");
+    settle(f);
+    assert_int_equal(w->outcome, PROCESS_OUTCOME_CANCELLED);
+    assert_int_equal(script_left(SCRIPT_CHANNEL), 0);
+    x_free(&args);
+}
+
+static void a_worker_has_its_time(void **state) {
+    struct fixture *f = *state;
+    struct answer a;
+    script_push(SCRIPT_CHANNEL, "[" SPAWN("forever") "]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    script_push_hang(SCRIPT_WORKER, "hm");
+    script_push(SCRIPT_CHANNEL, REPLY("it took too long"));
+    int64_t before = clock_mono_ns();
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    assert_int_equal(only_worker(f)->outcome, PROCESS_OUTCOME_TIMED_OUT);
+    assert_true(clock_mono_ns() - before >= f->config->limits.worker_wall_secs * NS_PER_SEC);
+    answer_clear(&a);
+}
+
+static void the_fourth_retrigger_is_not_answered(void **state) {
+    struct fixture *f = *state;
+    struct answer a;
+    /* Each retriggered turn starts one more worker. */
+    script_push(SCRIPT_CHANNEL, "[" SPAWN("w0") "]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    static const char *const next[] = {"[" SPAWN("w1") "]", "[" SPAWN("w2") "]",
+                                       "[" SPAWN("w3") "]"};
+    for (int i = 0; i < 3; i++) {
+        script_push(SCRIPT_CHANNEL, next[i]);
+        script_push(SCRIPT_CHANNEL, "[]");
+    }
+    for (int i = 0; i < 4; i++) {
+        script_push(SCRIPT_WORKER, OUTCOME("done"));
+        script_push(SCRIPT_WORKER, "[]");
+    }
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    assert_int_equal(script_left(SCRIPT_CHANNEL), 0);
+    assert_int_equal(json_i64(json_obj(a.body, "processes"), "succeeded", 0), 4);
+    expect_in(buf_str(&journal_last(&channel(f, "channel:c1")->journal, JOURNAL_NOTICE)->text),
+              "ask for them");
+    answer_clear(&a);
+    script_push(SCRIPT_CHANNEL, REPLY("here"));
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"so?\"}");
+    expect_in(script_last_history(SCRIPT_CHANNEL), "<task>w3</task>");
+    answer_clear(&a);
+}
+
+static void the_shell_refuses_uncontained(void **state) {
+    struct fixture *f = *state;
+    struct answer a;
+    script_push(SCRIPT_CHANNEL, "[" SPAWN("run") "]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    script_push(SCRIPT_WORKER, "[" CALL("shell", "{\"command\":\"id\"}") "]");
+    script_push(SCRIPT_WORKER, OUTCOME("could not"));
+    script_push(SCRIPT_WORKER, "[]");
+    script_push(SCRIPT_CHANNEL, REPLY("could not"));
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    expect_in(script_last_history(SCRIPT_WORKER), "not run:");
+    answer_clear(&a);
+}
+
+static void the_conversation_outlives_the_engine(void **state) {
+    struct fixture *f = *state;
+    struct answer a;
+    script_push(SCRIPT_CHANNEL, REPLY("noted: blue"));
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"my colour is blue\"}");
+    answer_clear(&a);
+    stop(f, true);
+    start(f);
+    script_push(SCRIPT_CHANNEL, REPLY("blue"));
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"which colour?\"}");
+    expect_in(script_last_history(SCRIPT_CHANNEL), "my colour is blue");
+    expect_in(script_last_history(SCRIPT_CHANNEL), "noted: blue");
+    struct process *ch = channel(f, "channel:c1");
+    uint64_t last = 0;
+    for (size_t i = 0; i < ch->journal.n; i++) {
+        assert_true(ch->journal.v[i]->seq > last);
+        last = ch->journal.v[i]->seq;
+    }
+    assert_string_equal(buf_str(&ch->journal.v[0]->text), "my colour is blue");
+    answer_clear(&a);
+}
+
+static void shutting_down_keeps_what_was_had(void **state) {
+    struct fixture *f = *state;
+    struct answer a = {0};
+    script_push(SCRIPT_CHANNEL, "[" SPAWN("long") "]");
+    script_push_hang(SCRIPT_WORKER, "almost");
+    script_push_hang(SCRIPT_CHANNEL, "I am");
+    ask(f, COMMAND_SAY, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    for (int i = 0; i < 50; i++)
+        loop_turn(f->loop, NS_PER_MS * 10);
+    answer_clear(&a);
+    stop(f, true);
+    start(f);
+    assert_int_equal(agent_interrupted_count(f->agent), 0); /* in order: nothing is left open */
+    assert_true(agent_idle(f->agent));
+}
+
+static void names_are_checked(void **state) {
+    struct fixture *f = *state;
+    static const char *const bad[] = {"{\"channel\":\"\",\"text\":\"x\"}", "{\"text\":\"x\"}",
+                                      "{\"channel\":\"a b\",\"text\":\"x\"}",
+                                      "{\"channel\":\"a/b\",\"text\":\"x\"}",
+                                      "{\"channel\":\"ok\",\"text\":\"\"}"};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct answer a = {0};
+        ask(f, COMMAND_SAY, &a, bad[i]);
+        assert_true(a.given);
+        assert_int_equal(a.st, STATUS_INVALID);
+        answer_clear(&a);
+    }
+}
+
+int main(void) {
+    clock_set_virtual(INT64_C(1796000000000));
+    id_seed(1);
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(a_reply_is_stored_then_said),
+        T(plain_text_is_a_reply_too),
+        T(work_is_delegated_and_comes_back),
+        T(two_ends_within_the_debounce_are_one_turn),
+        T(the_same_task_is_not_started_twice),
+        T(limits_are_told_to_the_model),
+        T(a_silent_worker_is_nudged_and_kept_in_part),
+        T(bad_calls_are_errors_the_model_reads),
+        T(a_failed_call_is_tried_again_then_told),
+        T(the_turn_limit_is_told),
+        T(messages_wait_their_turn),
+        T(the_queue_is_bounded),
+        T(an_interrupted_reply_is_kept_in_part),
+        T(a_cancelled_worker_ends_once),
+        T(a_worker_has_its_time),
+        T(the_fourth_retrigger_is_not_answered),
+        T(the_shell_refuses_uncontained),
+        T(the_conversation_outlives_the_engine),
+        T(shutting_down_keeps_what_was_had),
+        T(names_are_checked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
