@@ -59,10 +59,28 @@ void fail(int err, const char *fmt, ...) {
     _exit(EXIT_SETUP);
 }
 
+/* execvp() reports a directory of PATH that it could not search as if it had found the program in
+ * it. */
+static bool in_path(const char *name) {
+    const char *path = getenv("PATH");
+    for (const char *p = path ? path : ""; *p;) {
+        char file[PATH_MAX];
+        int n = (int)strcspn(p, ":");
+        int length = snprintf(file, sizeof file, "%.*s/%s", n, p, name);
+        if (length > 0 && (size_t)length < sizeof file && access(file, F_OK) == 0)
+            return true;
+        p += n + (p[n] == ':');
+    }
+    return false;
+}
+
 void run_command(char **command) {
-    execvp(command[0], command);
+    const char *name = command[0];
+    execvp(name, command);
     int err = errno;
-    complain(STDERR_FILENO, err, "cannot run %s", command[0]);
+    if (err == EACCES && !strchr(name, '/') && !in_path(name))
+        err = ENOENT;
+    complain(STDERR_FILENO, err, "cannot run %s", name);
     _exit(err == ENOENT || err == ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_RUN);
 }
 

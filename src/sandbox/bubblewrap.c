@@ -121,6 +121,9 @@ void bubblewrap_arguments(const struct sandbox *sb, enum sandbox_mode mode,
     push3(argv, "--ro-bind", "/", "/");
     push2(argv, "--dev", "/dev");
     push2(argv, "--proc", "/proc");
+    /* Root is the owner of what is in /proc/sys also without any capability, and bubblewrap leaves
+     * it writable. */
+    push2(argv, "--remount-ro", "/proc");
     push_hiding(sb, argv);
     push_places(sb, p, argv);
     push_stage2(sb, mode, p, argv);

@@ -1,0 +1,916 @@
+/* containment: the launcher, bubblewrap and Landlock under attack, in each mode that this machine
+ * has, as whoever runs the tests and, for root, as an unprivileged user too. A mode that is not to
+ * be had here is named; if none is, that is a failure. What each attack does is in attack.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <grp.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "sandbox/policy.h"
+#include "sandbox/sandbox.h"
+#include "tests/lib/proc.h"
+
+#define DEADLINE (60 * NS_PER_SEC)
+/* What a user was promised; a sanitizer makes everything several times slower. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SECOND_MS 5000
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SECOND_MS 5000
+#endif
+#endif
+#ifndef SECOND_MS
+#define SECOND_MS 1000
+#endif
+
+/* dir/{bin,outside,run,user,user/.spacebot,user/.spacebot/workspace,extra} */
+static char *dir, *bin, *outside, *run_dir, *user, *home, *ws, *extra, *launcher;
+static char mark[64];
+static enum sandbox_mode mode; /* under test */
+static unsigned contained;     /* tests that ran behind walls */
+static volatile sig_atomic_t hits;
+
+static struct loop *l;
+static struct sandbox *sb;
+static unsigned ready;
+static struct cause why;
+
+/* ---- files -------------------------------------------------------------------------------------
+ */
+
+static char *make_dir(const char *parent, const char *name) {
+    char *path = xasprintf("%s/%s", parent, name);
+    assert_int_equal(mkdir(path, 0755), 0);
+    return path;
+}
+
+static void write_file(const char *parent, const char *name, const char *text) {
+    char *path = xasprintf("%s/%s", parent, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+    x_free(&path);
+}
+
+static bool exists(const char *parent, const char *name) {
+    char *path = xasprintf("%s/%s", parent, name);
+    bool there = access(path, F_OK) == 0;
+    x_free(&path);
+    return there;
+}
+
+static char *copy_program(const char *from, const char *parent, const char *name) {
+    char *to = xasprintf("%s/%s", parent, name);
+    int in = open(from, O_RDONLY | O_CLOEXEC);
+    int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+    struct stat st;
+    if (in < 0 || out < 0 || fstat(in, &st) < 0)
+        fail_msg("%s: %s", from, strerror(errno));
+    while (sendfile(out, in, NULL, (size_t)st.st_size) > 0)
+        continue;
+    close(in);
+    close(out);
+    return to;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *f) {
+    (void)st;
+    (void)type;
+    (void)f;
+    return remove(path);
+}
+
+/* A program of the build: named by make check, or found from this program's own place. */
+static char *built(const char *variable, const char *name) {
+    const char *named = variable ? getenv(variable) : NULL;
+    if (named)
+        return xstrdup(named);
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    assert_true(n > 0);
+    self[n] = '\0';
+    for (int i = 0; i < 3; i++)
+        *strrchr(self, '/') = '\0';
+    return xasprintf("%s/%s", self, name);
+}
+
+static const char *launcher_source, *attack_source;
+
+/* Once for each user. Not under /tmp where that can be helped: it is hidden as a whole. */
+static int setup_dirs(void **state) {
+    (void)state;
+    char here[PATH_MAX - 32];
+    dir = getcwd(here, sizeof here) && access(here, W_OK) == 0
+              ? xasprintf("%s/sbcontain-XXXXXX", here)
+              : xstrdup("/tmp/sbcontain-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(chmod(dir, 0755), 0);
+    bin = make_dir(dir, "bin");
+    outside = make_dir(dir, "outside");
+    run_dir = make_dir(dir, "run");
+    user = make_dir(dir, "user");
+    extra = make_dir(dir, "extra");
+    home = make_dir(user, ".spacebot");
+    ws = make_dir(home, "workspace");
+    launcher = copy_program(launcher_source, bin, "spacebot-run");
+    char *attack = copy_program(attack_source, ws, "attack");
+    x_free(&attack);
+    write_file(user, "private", "private-text\n");
+    write_file(home, "token", "token-text\n");
+    write_file(run_dir, "token", "token-text\n");
+    write_file(outside, "file", "outside-text\n");
+    return 0;
+}
+
+static int teardown_dirs(void **state) {
+    (void)state;
+    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    char **all[] = {&dir, &bin, &outside, &run_dir, &user, &home, &ws, &extra, &launcher};
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        x_free(all[i]);
+    return 0;
+}
+
+/* ---- an engine ---------------------------------------------------------------------------------
+ */
+
+static void on_ready(void *arg) { (*(unsigned *)arg)++; }
+
+static unsigned max_processes;
+static const char *bubblewrap; /* in the place of the system's */
+
+/* Loop and sandbox of this process. False when this machine has not got the mode. */
+static bool engine_up(void) {
+    l = loop_new(LOOP_REAL);
+    child_subreaper();
+    const struct sandbox_config c = {.launcher = launcher,
+                                     .bubblewrap = bubblewrap,
+                                     .home = user,
+                                     .spacebot_home = home,
+                                     .runtime_dir = run_dir,
+                                     .writable_paths = (const char *const[]){extra, NULL},
+                                     .required = mode != SANDBOX_NONE,
+                                     .max_processes = max_processes,
+                                     .strongest = mode};
+    ready = 0;
+    if (sandbox_new(l, &c, on_ready, &ready, &sb, &why) != STATUS_OK)
+        fail_msg("%s", why.text);
+    int64_t end = clock_mono_ns() + DEADLINE;
+    while (!ready && clock_mono_ns() < end)
+        loop_turn(l, NS_PER_SEC);
+    assert_int_equal(ready, 1);
+    return sandbox_mode(sb) == mode;
+}
+
+static void engine_down(void) {
+    sandbox_free(&sb);
+    child_shutdown();
+    loop_free(&l);
+    max_processes = 0;
+    bubblewrap = NULL;
+}
+
+static int setup(void **state) {
+    (void)state;
+    /* Unique to the test, in every command line of its processes. */
+    static unsigned serial;
+    snprintf(mark, sizeof mark, "mark-%d-%u", (int)getpid(), serial++);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    if (l)
+        engine_down();
+    return 0;
+}
+
+static void need_engine(void) {
+    if (!engine_up()) {
+        print_message("skipped: no %s here: %s\n", sandbox_mode_name(mode), sandbox_reason(sb));
+        skip();
+    }
+    if (mode != SANDBOX_NONE)
+        contained++;
+}
+
+/* ---- commands ----------------------------------------------------------------------------------
+ */
+
+struct command {
+    struct child *child;
+    struct buf out, err;
+    size_t ups, bytes;
+    bool ended, signalled;
+    int code; /* 128 + n for a signal, as bubblewrap gives it */
+    bool no_network;
+    const char *const *argv, *const *env;
+    const char *in_dir;
+    bool count_only;
+};
+
+static void on_line(void *arg, int stream, const char *line, size_t n, bool partial) {
+    struct command *c = arg;
+    c->bytes += n;
+    if (n == 2 && memcmp(line, "up", 2) == 0) {
+        c->ups++;
+        return;
+    }
+    if (c->count_only)
+        return;
+    struct buf *b = stream == 1 ? &c->out : &c->err;
+    buf_append(b, line, n);
+    if (!partial)
+        buf_putc(b, '\n');
+}
+
+static void on_exit_command(void *arg, struct child_exit how) {
+    struct command *c = arg;
+    c->child = NULL;
+    c->ended = true;
+    c->signalled = how.signalled;
+    c->code = how.signalled ? 128 + how.code : how.code;
+}
+
+static void start(struct command *c, const char *text) {
+    struct sandbox_command made = {0};
+    const struct sandbox_request r = {.workspace = ws,
+                                      .dir = c->in_dir,
+                                      .command = text,
+                                      .argv = c->argv,
+                                      .env = c->env,
+                                      .no_network = c->no_network};
+    if (sandbox_command(sb, &r, &made, &why) != STATUS_OK)
+        fail_msg("%s", why.text);
+    struct child_spec spec = {
+        .name = "test", .on_line = on_line, .on_exit = on_exit_command, .arg = c};
+    sandbox_command_spec(&made, &spec);
+    if (child_spawn(l, &spec, &c->child, &why) != STATUS_OK)
+        fail_msg("%s", why.text);
+    sandbox_command_free(&made);
+}
+
+static void finish(struct command *c) {
+    int64_t end = clock_mono_ns() + DEADLINE;
+    while (!c->ended && clock_mono_ns() < end)
+        loop_turn(l, NS_PER_SEC);
+    if (!c->ended)
+        fail_msg("not ended; said %s / %s", buf_str(&c->out), buf_str(&c->err));
+}
+
+static void command_free(struct command *c) {
+    buf_free(&c->out);
+    buf_free(&c->err);
+}
+
+static void run(struct command *c, const char *text) {
+    start(c, text);
+    finish(c);
+}
+
+static void expect(const char *text, int code, const char *out) {
+    struct command c = {0};
+    run(&c, text);
+    if (c.code != code || (out && !str_eq(buf_str(&c.out), out)))
+        fail_msg("%s: %d, \"%s\", \"%s\"", text, c.code, buf_str(&c.out), buf_str(&c.err));
+    command_free(&c);
+}
+
+/* The attack ran, and nothing was got. */
+static void defended_in(struct command *c, const char *attack) {
+    char *text = xasprintf("./attack %s", attack);
+    run(c, text);
+    if (c->code != 0 || !strstr(buf_str(&c->out), "tried ") || strstr(buf_str(&c->out), "GOT "))
+        fail_msg("%s: %d, %s%s", attack, c->code, buf_str(&c->out), buf_str(&c->err));
+    command_free(c);
+    x_free(&text);
+}
+
+static void defended(const char *attack) { defended_in(&(struct command){0}, attack); }
+
+/* ---- tests of any mode -------------------------------------------------------------------------
+ */
+
+static void exit_codes(void **state) {
+    (void)state;
+    need_engine();
+    expect("echo hi; exit 3", 3, "hi\n");
+    expect("true", 0, "");
+    expect("exit 125", 125, ""); /* the command's own is passed on */
+    expect("kill -KILL $$", 137, "");
+    expect("kill -PIPE $$", 141, ""); /* at its default again */
+    expect("nosuchcommand", 127, "");
+    expect("echo a b >&2", 0, "");
+    struct command none = {.argv = (const char *const[]){"nosuchprogram", NULL}};
+    run(&none, NULL);
+    assert_int_equal(none.code, SANDBOX_EXIT_NOT_FOUND);
+    assert_non_null(strstr(buf_str(&none.err), "nosuchprogram"));
+    command_free(&none);
+    struct command dead = {.argv = (const char *const[]){"/etc/passwd", NULL}};
+    run(&dead, NULL);
+    assert_int_equal(dead.code, SANDBOX_EXIT_NOT_RUN);
+    command_free(&dead);
+    struct command args = {.argv = (const char *const[]){"printf", "%s|", "a b", "", "--", NULL}};
+    run(&args, NULL);
+    assert_string_equal(buf_str(&args.out), "a b||--|");
+    command_free(&args);
+}
+
+static void surroundings(void **state) {
+    (void)state;
+    need_engine();
+    setenv("ANTHROPIC_API_KEY", "sk-secret", 1);
+    char *pwd = xasprintf("%s\n", ws);
+    expect("pwd", 0, pwd);
+    x_free(&pwd);
+    struct command c = {.env = (const char *const[]){"EXTRA=one two", NULL}};
+    run(&c, "env; cat /proc/$PPID/environ /proc/1/environ | tr '\\0' '\\n'; echo; "
+            "readlink /proc/self/fd/0; f=$(mktemp) && echo x > $f && cat $f");
+    assert_non_null(strstr(buf_str(&c.out), "EXTRA=one two\n"));
+    assert_non_null(strstr(buf_str(&c.out), "/dev/null\nx\n"));
+    assert_null(strstr(buf_str(&c.out), "sk-secret"));
+    assert_null(strstr(buf_str(&c.out), "CMOCKA"));
+    command_free(&c);
+    unsetenv("ANTHROPIC_API_KEY");
+    char *sub = make_dir(ws, "sub");
+    struct command in = {.in_dir = "sub"};
+    run(&in, "pwd; touch here");
+    pwd = xasprintf("%s\n", sub);
+    assert_string_equal(buf_str(&in.out), pwd);
+    assert_true(exists(sub, "here"));
+    command_free(&in);
+    x_free(&pwd);
+    x_free(&sub);
+    expect("rm -r sub", 0, "");
+}
+
+static void line_by_line(void **state) {
+    (void)state;
+    need_engine();
+    struct command c = {0};
+    start(&c, "echo first; mkfifo go; read x < go; echo $x");
+    int64_t end = clock_mono_ns() + DEADLINE;
+    while ((c.out.len == 0 || !exists(ws, "go")) && clock_mono_ns() < end)
+        loop_turn(l, 5 * NS_PER_MS);
+    assert_string_equal(buf_str(&c.out), "first\n");
+    assert_false(c.ended);
+    char *fifo = xasprintf("%s/go", ws);
+    int fd = -1; /* opened once the other side reads */
+    while ((fd = open(fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC)) < 0 && clock_mono_ns() < end)
+        loop_turn(l, 2 * NS_PER_MS);
+    assert_int_equal(write(fd, "second\n", 7), 7);
+    close(fd);
+    finish(&c);
+    assert_string_equal(buf_str(&c.out), "first\nsecond\n");
+    unlink(fifo);
+    x_free(&fifo);
+    command_free(&c);
+}
+
+static void much_output(void **state) {
+    (void)state;
+    need_engine();
+    struct command c = {.count_only = true};
+    const size_t bytes = mode == SANDBOX_BUBBLEWRAP_LANDLOCK ? 300000000 : 10000000;
+    char *text = xasprintf("head -c %zu /dev/zero; echo; echo end >&2", bytes);
+    run(&c, text);
+    x_free(&text);
+    assert_int_equal(c.bytes, bytes + strlen("end"));
+    assert_int_equal(c.code, 0);
+    command_free(&c);
+}
+
+/* ---- ending ------------------------------------------------------------------------------------
+ */
+
+#define TREE_UPS 8
+/* All the ways to get away that a shell has, and a subreaper with a detached grandchild. */
+static char *tree(const char *end) {
+    return xasprintf("./attack nest %s & setsid ./attack hang %s & "
+                     "(setsid ./attack hang %s &); nohup ./attack hang %s & "
+                     "sh -c 'trap \"\" TERM HUP INT; ./attack hang %s; :' & "
+                     "(./attack hang %s & ) & %s",
+                     mark, mark, mark, mark, mark, mark, end);
+}
+
+static void wait_ups(const struct command *c, size_t n) {
+    int64_t end = clock_mono_ns() + DEADLINE;
+    while (c->ups < n && !c->ended && clock_mono_ns() < end)
+        loop_turn(l, NS_PER_SEC);
+    if (c->ups < n)
+        fail_msg("%zu of %zu are up; %s%s", c->ups, n, buf_str(&c->out), buf_str(&c->err));
+}
+
+static void expect_gone(const char *after) {
+    if (proc_wait_none(proc_find_command, mark, SECOND_MS))
+        return;
+    struct proc_list left;
+    proc_find_command(mark, &left);
+    char *text = proc_describe(&left);
+    proc_kill_all(mark);
+    fail_msg("left %d ms after %s: %s", SECOND_MS, after, text);
+}
+
+static void main_command_ends(void **state) {
+    (void)state;
+    need_engine();
+    struct command c = {0};
+    char *text = tree("read x < go; exit 4");
+    expect("mkfifo go", 0, "");
+    start(&c, text);
+    wait_ups(&c, TREE_UPS);
+    char *fifo = xasprintf("%s/go", ws);
+    int fd = open(fifo, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(write(fd, "\n", 1), 1);
+    close(fd);
+    unlink(fifo);
+    finish(&c);
+    assert_int_equal(c.code, 4);
+    expect_gone("the exit of the main command");
+    x_free(&fifo);
+    x_free(&text);
+    command_free(&c);
+}
+
+/* The streams are not held open by what was left in the background. */
+static void background_job(void **state) {
+    (void)state;
+    need_engine();
+    struct command c = {0};
+    char *text = xasprintf("./attack hang %s & read x < /dev/null; echo done", mark);
+    int64_t begin = clock_mono_ns();
+    run(&c, text);
+    assert_int_equal(c.code, 0);
+    assert_non_null(strstr(buf_str(&c.out), "done\n"));
+    assert_true(clock_mono_ns() - begin < SECOND_MS * NS_PER_MS);
+    expect_gone("the exit of the main command");
+    x_free(&text);
+    command_free(&c);
+}
+
+static void cancelled(void **state) {
+    (void)state;
+    need_engine();
+    struct command c = {0};
+    char *text = tree("wait");
+    start(&c, text);
+    wait_ups(&c, TREE_UPS);
+    child_signal(c.child, SIGTERM);
+    finish(&c);
+    assert_true(c.signalled);
+    assert_int_equal(c.code, 128 + SIGTERM);
+    expect_gone("SIGTERM to the launcher");
+    x_free(&text);
+    command_free(&c);
+}
+
+static void dropped(void **state) {
+    (void)state;
+    need_engine();
+    struct command c = {0};
+    char *text = tree("wait");
+    start(&c, text);
+    wait_ups(&c, TREE_UPS);
+    child_drop(&c.child);
+    int64_t end = clock_mono_ns() + DEADLINE;
+    while (child_count() > 0 && clock_mono_ns() < end)
+        loop_turn(l, NS_PER_SEC);
+    assert_false(c.ended);
+    expect_gone("the drop");
+    x_free(&text);
+    command_free(&c);
+}
+
+/* The engine, reaper of last resort, sweeps what a killed launcher leaves. */
+static void launcher_killed(void **state) {
+    (void)state;
+    need_engine();
+    struct command c = {0};
+    char *text = tree("wait");
+    start(&c, text);
+    wait_ups(&c, TREE_UPS);
+    child_signal(c.child, SIGKILL);
+    finish(&c);
+    int64_t end = clock_mono_ns() + SECOND_MS * NS_PER_MS;
+    struct proc_list left = {.n = 1};
+    while (left.n > 0 && clock_mono_ns() < end) {
+        loop_turn(l, 2 * NS_PER_MS);
+        proc_find_command(mark, &left);
+    }
+    expect_gone("SIGKILL of the launcher");
+    x_free(&text);
+    command_free(&c);
+}
+
+/* A process that is an engine, told to say when its command's tree is up, and then to be killed. */
+_Noreturn static void be_engine(int say) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (!engine_up())
+        _exit(write(say, "-", 1) == 1 ? 0 : 1);
+    struct command c = {0};
+    char *text = tree("setsid sleep 1000 & sleep 1000");
+    start(&c, text);
+    wait_ups(&c, TREE_UPS);
+    if (write(say, "+", 1) != 1)
+        _exit(1);
+    loop_run(l);
+    _exit(1);
+}
+
+static void engine_killed(void **state) {
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    pid_t engine = fork();
+    assert_true(engine >= 0);
+    if (engine == 0)
+        be_engine(ends[1]);
+    close(ends[1]);
+    char c = 0;
+    struct pollfd p = {.fd = ends[0], .events = POLLIN};
+    assert_int_equal(poll(&p, 1, (int)(DEADLINE / NS_PER_MS)), 1);
+    assert_int_equal(read(ends[0], &c, 1), 1);
+    close(ends[0]);
+    struct proc_list before;
+    proc_find_command(mark, &before);
+    kill(engine, SIGKILL);
+    int status;
+    if (c == '+')
+        expect_gone("SIGKILL of the engine");
+    assert_int_equal(waitpid(engine, &status, 0), engine);
+    if (c == '-')
+        skip();
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    assert_true(before.n >= TREE_UPS);
+    if (mode != SANDBOX_NONE)
+        contained++;
+}
+
+/* Whether this user's processes can be counted here at all. */
+static bool can_limit(void) {
+    if (geteuid() != 0)
+        return true;
+    for (size_t i = 0; i < sb->cgroups.n; i++) {
+        char *pids = xasprintf("%s/cgroup.procs", sb->cgroups.v[i]);
+        bool writable = access(pids, W_OK) == 0;
+        x_free(&pids);
+        if (writable && strstr(sb->cgroups.v[i], "pids"))
+            return true;
+    }
+    print_message("not asserted: root's processes cannot be limited without a pids cgroup\n");
+    return false;
+}
+
+static void fork_bomb(void **state) {
+    (void)state;
+    max_processes = 60;
+    need_engine();
+    if (mode != SANDBOX_NONE || geteuid() == 0) {
+        struct command count = {0};
+        run(&count, "./attack forks 1500");
+        int n = -1;
+        assert_int_equal(sscanf(buf_str(&count.out), "forked %d", &n), 1);
+        /* Without namespaces the limit goes on top of what the system has. */
+        if (can_limit())
+            assert_in_range(n, 10, mode == SANDBOX_LANDLOCK ? 1499 : 60);
+        command_free(&count);
+    }
+    struct command c = {0};
+    char *text = xasprintf("./attack bomb %s & ./attack bomb %s", mark, mark);
+    if (mode == SANDBOX_NONE || !can_limit()) {
+        x_free(&text);
+        text = xasprintf("./attack nest %s & ./attack nest %s & wait", mark, mark);
+    }
+    start(&c, text);
+    wait_ups(&c, 2);
+    child_signal(c.child, SIGTERM);
+    finish(&c);
+    expect_gone("the end of a fork bomb");
+    x_free(&text);
+    command_free(&c);
+}
+
+/* ---- walls -------------------------------------------------------------------------------------
+ */
+
+static void expect_unreadable(const char *path) {
+    char *text = xasprintf("cat %s && echo read", path);
+    struct command c = {0};
+    run(&c, text);
+    if (c.code == 0 || c.out.len > 0)
+        fail_msg("%s could be read: %s", path, buf_str(&c.out));
+    command_free(&c);
+    x_free(&text);
+}
+
+static void hidden(void **state) {
+    (void)state;
+    need_engine();
+    const char *const parts[][2] = {
+        {user, "private"}, {home, "token"}, {run_dir, "token"}, {home, "workspace/../token"}};
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        char *path = xasprintf("%s/%s", parts[i][0], parts[i][1]);
+        expect_unreadable(path);
+        x_free(&path);
+    }
+    expect_unreadable("../token");
+    expect_unreadable("/proc/self/root/etc/shadow");
+    expect_unreadable("/etc/shadow");
+    expect_unreadable("/etc/gshadow");
+    /* A link of its own making leads nowhere either. */
+    char *text = xasprintf("ln -s %s/token link; cat link; r=$?; rm link; exit $r", home);
+    struct command c = {0};
+    run(&c, text);
+    assert_true(c.code != 0 && c.out.len == 0);
+    command_free(&c);
+    x_free(&text);
+}
+
+static void writing(void **state) {
+    (void)state;
+    need_engine();
+    expect("echo mine > made && cat made && mkdir -p a/b && mv made a/b/ && ln a/b/made hard && "
+           "ln -s a soft && rm -r a soft hard && echo x > /dev/null && echo kept > kept",
+           0, "mine\n");
+    assert_true(exists(ws, "kept"));
+    char *text = xasprintf("echo x > %s/made && cat %s/made", extra, extra);
+    expect(text, 0, "x\n");
+    assert_true(exists(extra, "made"));
+    x_free(&text);
+    const char *const places[] = {outside, user,       home,   run_dir, bin,
+                                  "/etc",  "/usr/bin", "/var", dir,     "/"};
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        text = xasprintf("echo x > %s/made-by-attack", places[i]);
+        struct command c = {0};
+        run(&c, text);
+        if (exists(places[i], "made-by-attack"))
+            fail_msg("%s was written to", places[i]);
+        command_free(&c);
+        x_free(&text);
+    }
+    text = xasprintf("echo x >> %s/file; rm -f %s/file %s; mv %s/file .; chmod 777 %s; "
+                     "ln %s/file hard; truncate -s 0 %s/file",
+                     outside, outside, launcher, outside, launcher, outside, outside);
+    struct command c = {0};
+    run(&c, text);
+    command_free(&c);
+    x_free(&text);
+    text = xasprintf("%s/file", outside);
+    struct stat st;
+    assert_int_equal(stat(text, &st), 0);
+    assert_int_equal(st.st_size, strlen("outside-text\n"));
+    assert_int_equal(st.st_nlink, 1);
+    assert_int_equal(access(launcher, X_OK), 0);
+    x_free(&text);
+}
+
+static void on_hit(int sig) {
+    (void)sig;
+    hits++;
+}
+
+static void other_processes(void **state) {
+    (void)state;
+    need_engine();
+    struct sigaction sa = {.sa_handler = on_hit, .sa_flags = SA_RESTART}, before;
+    sigaction(SIGUSR1, &sa, &before);
+    hits = 0;
+    char *text = xasprintf("process %d", (int)getpid());
+    defended(text);
+    x_free(&text);
+    assert_int_equal(hits, 0);
+    sigaction(SIGUSR1, &before, NULL);
+    switch (mode) {
+    case SANDBOX_BUBBLEWRAP_LANDLOCK:
+    case SANDBOX_BUBBLEWRAP: {
+        struct command c = {0};
+        run(&c, "ls -d /proc/[0-9]* | wc -l"); /* init of the namespace, the shell, ls, wc */
+        assert_in_range(atoi(buf_str(&c.out)), 1, 6);
+        command_free(&c);
+        break;
+    }
+    case SANDBOX_LANDLOCK:
+        defended("everybody");
+        break;
+    case SANDBOX_NONE:
+        fail();
+    }
+    /* Its own it may do with as it likes. */
+    expect("sleep 1000 & renice -n 5 $! > /dev/null 2>&1; kill $! && wait $!; echo $?", 0, "143\n");
+    expect("kill -USR1 $PPID; echo still here", 0, "still here\n"); /* launcher, or the init */
+}
+
+static void attacks(void **state) {
+    (void)state;
+    need_engine();
+    defended("namespaces");
+    char *text = xasprintf("mounts %s", user);
+    defended(text);
+    x_free(&text);
+    defended("devices");
+    defended("privileges");
+}
+
+/* Threads and processes that ordinary programs make are not what is refused. */
+static void ordinary_programs(void **state) {
+    (void)state;
+    need_engine();
+    expect("echo a | tr a b; (exit 3) || echo $?; x=$(seq 1000 | wc -l); echo $x", 0,
+           "b\n3\n1000\n");
+    expect("script -qec 'echo on a terminal' /dev/null < /dev/null | tr -d '\\r'", 0,
+           "on a terminal\n");
+    expect("nice -n 5 true && nohup true && timeout 5 true && env -i /bin/true", 0, "");
+    expect("printf 'int main(void){return 7;}' > t.c; cc -o t t.c 2> /dev/null || exit 7; ./t", 7,
+           "");
+    expect("rm -f t t.c", 0, "");
+}
+
+static int listen_on(int type, const struct sockaddr *at, socklen_t n) {
+    int fd = socket(at->sa_family, type | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, at, n), 0);
+    if (type == SOCK_STREAM)
+        assert_int_equal(listen(fd, 8), 0);
+    return fd;
+}
+
+static void network(void **state) {
+    (void)state;
+    need_engine();
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int tcp = listen_on(SOCK_STREAM, (const struct sockaddr *)&at, sizeof at);
+    socklen_t n = sizeof at;
+    assert_int_equal(getsockname(tcp, (struct sockaddr *)&at, &n), 0);
+    int udp = listen_on(SOCK_DGRAM, (const struct sockaddr *)&at, sizeof at);
+    char *text = xasprintf("port %d", ntohs(at.sin_port));
+    struct command off = {.no_network = true};
+    defended_in(&off, text);
+    x_free(&text);
+    /* Open where nothing was said. */
+    struct command on = {0};
+    text = xasprintf("./attack port %d", ntohs(at.sin_port));
+    run(&on, text);
+    assert_string_equal(buf_str(&on.out), "GOT connection\nGOT datagram\ntried 2\n");
+    command_free(&on);
+    x_free(&text);
+    close(tcp);
+    close(udp);
+}
+
+static void abstract_sockets(void **state) {
+    (void)state;
+    need_engine();
+    if (mode == SANDBOX_BUBBLEWRAP || landlock_abi() < 6) {
+        print_message("skipped: abstract sockets are not scoped in this mode (Landlock ABI %d)\n",
+                      landlock_abi());
+        skip();
+    }
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    snprintf(at.sun_path + 1, sizeof at.sun_path - 1, "%s", mark);
+    int fd = listen_on(SOCK_STREAM, (const struct sockaddr *)&at,
+                       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(mark)));
+    char *text = xasprintf("abstract %s", mark);
+    defended(text);
+    x_free(&text);
+    close(fd);
+}
+
+/* Containment that worked at start and fails now: the command is not run, and that is said. */
+static void setup_fails(void **state) {
+    (void)state;
+    need_engine();
+    /* In the place of what builds the walls. */
+    char *fake = xasprintf("%s/fake", bin), *text;
+    if (mode == SANDBOX_LANDLOCK) {
+        text = xasprintf("#!/bin/sh\ncase $1 in --stage2) echo broken >&2; exit 1; esac\n"
+                         "exec %s \"$@\"\n",
+                         launcher);
+        x_free(&sb->launcher);
+        sb->launcher = xstrdup(fake);
+    } else {
+        text = xstrdup("#!/bin/sh\necho broken >&2\nexit 1\n");
+        x_free(&sb->bubblewrap);
+        sb->bubblewrap = xstrdup(fake);
+    }
+    write_file(bin, "fake", text);
+    assert_int_equal(chmod(fake, 0755), 0);
+    struct command c = {0};
+    run(&c, "echo never");
+    assert_int_equal(c.code, SANDBOX_EXIT_SETUP);
+    assert_int_equal(c.out.len, 0);
+    assert_non_null(strstr(buf_str(&c.err), "broken\n"));
+    assert_non_null(strstr(buf_str(&c.err), "containment could not be set up"));
+    command_free(&c);
+    x_free(&fake);
+    x_free(&text);
+}
+
+/* A bubblewrap that fails from the start: the next best is taken, and the reason is there to be
+ * read. */
+static void next_best(void **state) {
+    (void)state;
+    char *fake = xasprintf("%s/fake", bin);
+    write_file(bin, "fake", "#!/bin/sh\necho no namespaces today >&2\nexit 1\n");
+    assert_int_equal(chmod(fake, 0755), 0);
+    bubblewrap = fake;
+    assert_false(engine_up());
+    assert_int_equal(sandbox_mode(sb), landlock_abi() > 0 ? SANDBOX_LANDLOCK : SANDBOX_NONE);
+    assert_non_null(strstr(sandbox_reason(sb), "no namespaces today"));
+    x_free(&fake);
+}
+
+/* ---- running them ------------------------------------------------------------------------------
+ */
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define ENDING                                                                                     \
+    TEST(exit_codes), TEST(surroundings), TEST(line_by_line), TEST(much_output),                   \
+        TEST(main_command_ends), TEST(background_job), TEST(cancelled), TEST(dropped),             \
+        TEST(launcher_killed), TEST(engine_killed), TEST(fork_bomb)
+
+static int run_mode(enum sandbox_mode m) {
+    const struct CMUnitTest all[] = {ENDING,           TEST(hidden),
+                                     TEST(writing),    TEST(other_processes),
+                                     TEST(attacks),    TEST(ordinary_programs),
+                                     TEST(network),    TEST(abstract_sockets),
+                                     TEST(setup_fails)};
+    const struct CMUnitTest ending[] = {ENDING};
+    const struct CMUnitTest strongest[] = {TEST(next_best)};
+    mode = m;
+    print_message("---- %s, user %d\n", sandbox_mode_name(m), (int)geteuid());
+    switch (m) {
+    case SANDBOX_BUBBLEWRAP_LANDLOCK:
+        return cmocka_run_group_tests(all, setup_dirs, teardown_dirs) +
+               cmocka_run_group_tests(strongest, setup_dirs, teardown_dirs);
+    case SANDBOX_BUBBLEWRAP:
+    case SANDBOX_LANDLOCK:
+        return cmocka_run_group_tests(all, setup_dirs, teardown_dirs);
+    case SANDBOX_NONE:
+        return cmocka_run_group_tests(ending, setup_dirs, teardown_dirs);
+    }
+    abort();
+}
+
+static int run_modes(void) {
+    int failed = 0;
+#define X(name, text) failed += run_mode(SANDBOX_##name);
+    SANDBOX_MODE_TABLE(X)
+#undef X
+    if (contained == 0) {
+        print_error("no containment test could run for user %d: that is a failure\n",
+                    (int)geteuid());
+        failed++;
+    }
+    return failed;
+}
+
+/* Everything again as a user without rights, whose files are elsewhere. */
+static int run_unprivileged(void) {
+    enum { NOBODY = 65534 };
+    pid_t pid = fork();
+    if (pid == 0) {
+        contained = 0;
+        if (chdir("/tmp") < 0 || setgroups(0, NULL) < 0 || setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
+            _exit(1);
+        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* as any program of that user is */
+        exit(run_modes() ? 1 : 0);
+    }
+    int status = -1;
+    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status)
+               ? 0
+               : 1;
+}
+
+int main(void) {
+    launcher_source = built("SPACEBOT_RUN", "spacebot-run");
+    attack_source = built(NULL, "tests/system/attack");
+    int failed = run_modes();
+    if (geteuid() == 0)
+        failed += run_unprivileged();
+    return failed ? 1 : 0;
+}
