@@ -68,7 +68,7 @@ void layout_compute(const struct layout_want *want, struct layout *out) {
         main.h -= area.h;
     }
     int tree = want->cols < 100 ? 24 : 28;
-    out->tree = (struct rect){0, main.y, tree, main.h};
+    out->tree = (struct rect){0, main.y, tree - 1, main.h}; /* a blank column before the rule */
     out->tree_rule = (struct rect){tree, main.y, 1, main.h};
     int x = tree + 2, w = want->cols - x;
     if (out->wide) {
@@ -84,8 +84,8 @@ void layout_compute(const struct layout_want *want, struct layout *out) {
         }
         out->tree.h = out->tree_rule.h = bottom - main.y;
         out->composer_rule.x = out->composer.x = x;
-        out->composer_rule.w = out->composer.w = w;
         w -= 1; /* a blank column before the rule */
+        out->composer_rule.w = out->composer.w = w;
     }
     out->transcript = (struct rect){x, main.y, w, main.h};
 }

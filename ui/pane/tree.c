@@ -186,6 +186,19 @@ static void since(const struct process *p, const struct pane_env *env, char out[
     snprintf(out, FORMAT_SIZE, "since %.24s", clock);
 }
 
+/* Short: the names need the room. */
+static const char *outcome_word(enum process_outcome o) {
+    switch (o) {
+    case PROCESS_OUTCOME_SUCCEEDED: return "done";
+    case PROCESS_OUTCOME_PARTIAL: return "partial";
+    case PROCESS_OUTCOME_BLOCKED: return "blocked";
+    case PROCESS_OUTCOME_FAILED: return "failed";
+    case PROCESS_OUTCOME_CANCELLED: return "cancelled";
+    case PROCESS_OUTCOME_TIMED_OUT: return "timed out";
+    }
+    return "ended";
+}
+
 /* The right end of a row; returns where it starts. */
 static int draw_state(const struct window *w, int row, const struct process *p,
                       const struct pane_env *env, unsigned flags) {
@@ -219,7 +232,7 @@ static int draw_state(const struct window *w, int row, const struct process *p,
         break;
     case PROCESS_STATE_ENDED:
         style = p->outcome == PROCESS_OUTCOME_SUCCEEDED ? STYLE_DIM : STYLE_WARN;
-        snprintf(text, sizeof text, "%s", process_outcome_name(p->outcome));
+        snprintf(text, sizeof text, "%s", outcome_word(p->outcome));
         break;
     }
     int end = w->r.w;
