@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "cli-log.h"
 #include "cli.h"
+#include "tools/tool.h"
 
 #define LABEL_WIDTH 9
 #define INDENT (8 + 2 + LABEL_WIDTH + 1)
@@ -80,7 +81,7 @@ static void put_head(struct cli_log *log, const cJSON *e, const char *label) {
                at.tm_mday);
     log->day = day;
     printf("%02d:%02d:%02d  ", at.tm_hour, at.tm_min, at.tm_sec);
-    printf("%-*s ", LABEL_WIDTH, label);
+    printf("%s%*s ", label, LABEL_WIDTH - cli_width(label), "");
 }
 
 static void put_entry(struct cli_log *log, const cJSON *e, const char *label) {
@@ -104,29 +105,56 @@ static void put_said(struct cli_log *log, const cJSON *e, const char *label) {
         printf("%*s(cut off)\n", INDENT, "");
 }
 
-static void put_tool_end(const cJSON *e, bool with_result) {
-    char took[CLI_NUMBER];
+/* What is called, as the screen shows it: "shell make check". The caller frees. */
+static char *tool_label(const cJSON *e) {
+    const char *name = json_str(e, "title", "tool"), *input = json_str(e, "text", "");
+    enum tool_id id;
+    cJSON *args = NULL;
+    char *label = NULL;
+    if (tool_from_string(name, &id) == STATUS_OK && tool_get(id)->label &&
+        json_parse(input, strlen(input), &args, NULL) == STATUS_OK)
+        label = tool_get(id)->label(args);
+    cJSON_Delete(args);
+    return label ? label
+                 : xasprintf("%s %.*s", name, (int)utf8_cut(input, strlen(input), 120), input);
+}
+
+static void put_took(const cJSON *e) {
+    bool cut = json_bool(e, "interrupted", false), failed = json_bool(e, "is_error", false);
+    printf("%s, %.1f s\n",
+           cut      ? "cut off"
+           : failed ? "failed"
+                    : "ok",
+           json_num(e, "elapsed_ms", 0) / 1e3);
+}
+
+/* A result in JSON is for the model: what it says the next lines show. */
+static void put_result(const cJSON *e) {
     const char *result = json_str(e, "result", "");
-    cli_duration(json_i64(e, "elapsed_ms", 0), took);
-    printf("%*s%s, %s\n", INDENT, "",
-           json_bool(e, "interrupted", false) ? "cut off"
-           : json_bool(e, "is_error", false)  ? "failed"
-                                              : "done",
-           took);
-    if (with_result && *result) {
-        printf("%*s", INDENT, "");
-        put_indented(result, strlen(result));
-    }
+    if (!*result || (result[0] == '{' && !json_bool(e, "is_error", false)))
+        return;
+    printf("%*s", INDENT, "");
+    put_indented(result, strlen(result));
 }
 
 static void put_tool(struct cli_log *log, const cJSON *e, int64_t seq, bool open) {
-    if (log->tool != seq) {
-        put_entry(log, e, "▸");
+    bool begun = log->tool == seq;
+    if (!begun) {
+        char *label = tool_label(e);
+        put_head(log, e, "▸");
+        put_safe(label, strlen(label));
+        fputs(open ? "\n" : "  ", stdout);
+        free(label);
         log->tool = seq;
         log->output_bytes = 0;
     }
-    if (!open)
-        put_tool_end(e, !log->output_bytes);
+    if (open)
+        return;
+    if (begun)
+        printf("%*s", INDENT, "");
+    put_took(e);
+    if (!log->output_bytes)
+        put_result(e);
 }
 
 /* Whole lines of a running tool that are new. */

@@ -56,6 +56,8 @@ static void print_table(const cJSON *list) {
     static const bool right[] = {false, false, false, false, true, true, true, true, false};
     struct cli_table *t = cli_table_new(ARRAY_LEN(heads), heads, right);
     const cJSON *it = NULL;
+    if (!list || !list->child)
+        fprintf(stderr, "nothing runs\n");
     cJSON_ArrayForEach(it, list) put_row(t, it);
     cli_table_print(&t);
 }

@@ -16,8 +16,7 @@ struct cli_table {
     struct strv cells; /* row after row, the heads first */
 };
 
-/* Columns of a terminal, as its own wcwidth(3) has it. */
-static int text_width(const char *s) {
+int cli_width(const char *s) {
     int width = 0;
     mbstate_t st = {0};
     for (size_t left = strlen(s); left;) {
@@ -59,7 +58,7 @@ void cli_table_row(struct cli_table *t, const char *const *cells) {
 }
 
 static void print_cell(const char *cell, int width, bool right, bool last) {
-    int pad = width - text_width(cell);
+    int pad = width - cli_width(cell);
     if (right)
         printf("%*s%s", pad, "", cell);
     else if (last)
@@ -73,7 +72,7 @@ void cli_table_print(struct cli_table **table) {
     struct cli_table *t = *table;
     int *widths = xcalloc(t->columns, sizeof(*widths));
     for (size_t i = 0; i < t->cells.n; i++) {
-        int w = text_width(t->cells.v[i]);
+        int w = cli_width(t->cells.v[i]);
         if (w > widths[i % t->columns])
             widths[i % t->columns] = w;
     }

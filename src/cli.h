@@ -89,6 +89,8 @@ struct cli_table *cli_table_new(size_t columns, const char *const *heads, const 
 /* `columns` strings, copied; NULL is an en dash. */
 void cli_table_row(struct cli_table *t, const char *const *cells);
 void cli_table_print(struct cli_table **t);
+/* Columns of a terminal that a text takes, as wcwidth(3) has it. */
+int cli_width(const char *s);
 /* "45s", "1m04s", "2h05m". */
 void cli_duration(int64_t ms, char out[CLI_NUMBER]);
 /* "812", "9.0k", "1.2M". */

@@ -40,7 +40,7 @@
 #define JOB_THREADS 2
 #define JOBS_WAITING 256
 #define DRAIN_NS (INT64_C(5) * NS_PER_SEC) /* for the last writes at the end */
-#define END_SECS 30 /* for taking everything apart */
+#define END_SECS 30                        /* for taking everything apart */
 #define FILES_WANTED 65536
 
 struct engine {
@@ -188,17 +188,17 @@ static enum status make_sandbox(struct engine *e, struct cause *why) {
 
 static enum status make_rooms(struct engine *e, struct cause *why) {
     e->trace = trace_new(SPANS_KEPT, SPANS_OPEN);
-    loop_observe(e->loop, trace_turn, e->trace);
-    enum status st = store_open(e->loop, e->o.home->db, &e->store, why);
+    /* Its trials run in children while the store is opened here. */
+    enum status st = make_sandbox(e, why);
+    if (st == STATUS_OK)
+        st = store_open(e->loop, e->o.home->db, &e->store, why);
     if (st != STATUS_OK)
         return st;
     store_on_batch(e->store, on_batch, e->trace);
     e->jobs = job_pool_new(e->loop, JOB_THREADS, JOBS_WAITING);
     job_observe(e->jobs, trace_job, e->trace);
     make_llm(e);
-    st = make_sandbox(e, why);
-    if (st != STATUS_OK)
-        return st;
+    loop_observe(e->loop, trace_turn, e->trace);
     struct agent_parts parts = {.loop = e->loop,
                                 .jobs = e->jobs,
                                 .store = e->store,

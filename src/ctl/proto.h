@@ -46,8 +46,9 @@
     X(HELLO, "hello")                                                                              \
     X(ATTACH, "attach")                                                                            \
     X(RESIZE, "resize")                                                                            \
-    X(RESUMED, "resumed") X(DETACH, "detach") X(STATUS, "status") X(STOP, "stop")                  \
-        X(LEAVE, "leave") X(FOLLOW, "follow") X(ABANDON, "abandon") PROTO_WORD_HOOKS(X)
+    X(RESUMED, "resumed")                                                                          \
+    X(DETACH, "detach") X(STATUS, "status") X(STOP, "stop") X(LEAVE, "leave") X(FOLLOW, "follow")  \
+        X(ABANDON, "abandon") PROTO_WORD_HOOKS(X)
 enum proto_word {
 #define X(name, text) PROTO_##name,
     PROTO_WORD_TABLE(X)

@@ -112,8 +112,7 @@ static void on_linger(void *arg) {
 }
 
 /* Every turn: does the engine have a reason to go on? */
-static void check_life(void *arg) {
-    struct ctl_server *s = arg;
+static void check_life(struct ctl_server *s) {
     if (s->stopping || s->o.daemon || !s->had_client)
         return;
     bool alone = server_live_clients(s) == 0;
@@ -129,6 +128,12 @@ static void check_life(void *arg) {
         server_stop(s);
     else if (!s->linger)
         s->linger = loop_timer(s->loop, s->o.linger_secs * NS_PER_SEC, on_linger, s, "linger");
+}
+
+static void every_turn(void *arg) {
+    struct ctl_server *s = arg;
+    calls_resume(s);
+    check_life(s);
 }
 
 void server_screen_lost(struct ctl_server *s, struct ctl_client *c) {
@@ -159,7 +164,7 @@ enum status ctl_server_new(const struct ctl_server_options *o, struct ctl_server
         return st;
     }
     s->listener = bus_listen(agent_bus(o->agent), follow_event, s);
-    loop_on_phase(s->loop, PHASE_FLUSH, check_life, s);
+    loop_on_phase(s->loop, PHASE_FLUSH, every_turn, s);
     if (!o->daemon)
         s->first = loop_timer(s->loop, FIRST_NS, on_first, s, "first client");
     *out = s;
@@ -204,7 +209,7 @@ void ctl_server_free(struct ctl_server **server) {
         say_goodbye(s);
     }
     list_for_safe(&s->clients, it, next) client_free(list_entry(it, struct ctl_client, link));
-    loop_off_phase(s->loop, PHASE_FLUSH, check_life, s);
+    loop_off_phase(s->loop, PHASE_FLUSH, every_turn, s);
     connections_forget(s);
     loop_timer_del(&s->first);
     loop_timer_del(&s->linger);
