@@ -4,6 +4,7 @@
 #define SANDBOX_POLICY_H
 
 #include "base/buf.h"
+#include "base/list.h"
 #include "sandbox/sandbox.h"
 
 /* Numbers that descriptors have in the launcher and in stage 2. */
@@ -40,6 +41,7 @@ struct sandbox {
     struct probe *probe; /* while not ready */
     void (*on_ready)(void *arg);
     void *arg;
+    struct list waits; /* struct sandbox_wait */
 };
 
 /* ---- path.c ---- */
@@ -84,6 +86,12 @@ char *host_bubblewrap(void);
 char *host_resolv(void);
 
 /* ---- probe.c ---- */
+
+struct sandbox_wait {
+    struct list link;
+    loop_fn *fn;
+    void *arg;
+};
 
 /* Finds the mode and calls on_ready. */
 void probe_start(struct sandbox *sb);

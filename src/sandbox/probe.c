@@ -74,6 +74,13 @@ static void probe_done(struct sandbox *sb, enum sandbox_mode mode, bool disable_
     if (mode == SANDBOX_BUBBLEWRAP_LANDLOCK)
         buf_reset(&sb->reason); /* an option that this bubblewrap lacks is no news */
     sb->on_ready(sb->arg);
+    while (!list_empty(&sb->waits)) {
+        struct sandbox_wait *w = list_entry(sb->waits.next, struct sandbox_wait, link);
+        loop_fn *fn = w->fn;
+        void *arg = w->arg;
+        sandbox_wait_cancel(&w);
+        fn(arg);
+    }
 }
 
 static void try_next(struct probe *p);

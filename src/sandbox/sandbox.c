@@ -109,6 +109,7 @@ enum status sandbox_new(struct loop *l, const struct sandbox_config *config,
     sb->required = config->required;
     sb->strongest = config->strongest;
     sb->max_processes = config->max_processes ? config->max_processes : DEFAULT_PROCESSES;
+    list_init(&sb->waits);
     sb->on_ready = on_ready;
     sb->arg = arg;
     *out = sb;
@@ -137,6 +138,10 @@ void sandbox_free(struct sandbox **sbp) {
     if (!sb)
         return;
     probe_free(&sb->probe);
+    list_for_safe(&sb->waits, it, tmp) {
+        struct sandbox_wait *w = list_entry(it, struct sandbox_wait, link);
+        sandbox_wait_cancel(&w);
+    }
     x_free(&sb->launcher);
     x_free(&sb->bubblewrap);
     x_free(&sb->home);
@@ -151,6 +156,21 @@ void sandbox_free(struct sandbox **sbp) {
 }
 
 bool sandbox_ready(const struct sandbox *sb) { return sb->ready; }
+
+struct sandbox_wait *sandbox_when_ready(struct sandbox *sb, loop_fn *fn, void *arg) {
+    struct sandbox_wait *w = xcalloc(1, sizeof *w);
+    w->fn = fn;
+    w->arg = arg;
+    list_push_back(&sb->waits, &w->link);
+    return w;
+}
+
+void sandbox_wait_cancel(struct sandbox_wait **wp) {
+    if (*wp) {
+        list_remove(&(*wp)->link);
+        x_free(wp);
+    }
+}
 
 enum sandbox_mode sandbox_mode(const struct sandbox *sb) { return sb->mode; }
 

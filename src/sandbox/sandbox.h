@@ -52,6 +52,12 @@ enum status sandbox_new(struct loop *l, const struct sandbox_config *config,
 void sandbox_free(struct sandbox **sb);
 
 bool sandbox_ready(const struct sandbox *sb);
+/* Calls fn(arg) once, from the loop, when it is ready; for commands that come before. Not when it
+ * is ready already: ask first. The handle is dead once fn was called. */
+struct sandbox_wait;
+struct sandbox_wait *sandbox_when_ready(struct sandbox *sb, loop_fn *fn, void *arg);
+/* NULL is fine; sets NULL. */
+void sandbox_wait_cancel(struct sandbox_wait **w);
 /* SANDBOX_NONE until ready. */
 enum sandbox_mode sandbox_mode(const struct sandbox *sb);
 const char *sandbox_mode_name(enum sandbox_mode mode);

@@ -29,6 +29,7 @@ struct shell {
     struct sandbox_command command;
     struct child *child;
     struct loop_timer *timeout;
+    struct sandbox_wait *wait; /* containment is still being tried out */
     struct capture streams[2];
     size_t shown;
     int64_t started_ns, seconds;
@@ -63,6 +64,7 @@ static void capture_text(const struct capture *c, struct buf *out) {
 static void shell_free(struct shell *s) {
     child_drop(&s->child);
     loop_timer_del(&s->timeout);
+    sandbox_wait_cancel(&s->wait);
     sandbox_command_free(&s->command);
     for (size_t i = 0; i < ARRAY_LEN(s->streams); i++) {
         buf_free(&s->streams[i].head);
@@ -153,14 +155,11 @@ static const char *env_of(const cJSON *args, struct strv *out) {
     return NULL;
 }
 
-static void shell_start(struct tool_call *c) {
-    struct shell *s = xcalloc(1, sizeof *s);
+static void run(struct shell *s) {
+    struct tool_call *c = s->call;
     struct cause why = {""};
     struct strv env = {0};
-    s->call = c;
-    s->seconds = json_i64(c->args, "timeout_seconds", c->host->shell_secs);
     s->started_ns = clock_mono_ns();
-    c->state = s;
     const char *bad_env = env_of(c->args, &env);
     enum status st = bad_env ? cause_set(&why, STATUS_INVALID, "%s", bad_env) : STATUS_OK;
     const struct sandbox_request request = {.workspace = c->workspace,
@@ -182,6 +181,24 @@ static void shell_start(struct tool_call *c) {
         return;
     }
     s->timeout = loop_timer(c->host->loop, s->seconds * NS_PER_SEC, on_timeout, s, "shell timeout");
+}
+
+static void on_ready(void *arg) {
+    struct shell *s = arg;
+    s->wait = NULL;
+    run(s);
+}
+
+static void shell_start(struct tool_call *c) {
+    struct shell *s = xcalloc(1, sizeof *s);
+    s->call = c;
+    s->seconds = json_i64(c->args, "timeout_seconds", c->host->shell_secs);
+    c->state = s;
+    /* The first commands of an engine may come before it is known how to contain them. */
+    if (sandbox_ready(c->host->sandbox))
+        run(s);
+    else
+        s->wait = sandbox_when_ready(c->host->sandbox, on_ready, s);
 }
 
 static void shell_cancel(struct tool_call *c) {
