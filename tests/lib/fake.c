@@ -44,7 +44,7 @@ struct fake *fake_start(const char *scenario) {
     f->run = run_start(&(struct run_spec){.argv = argv, .open_stdin = true});
     if (!run_wait_out(f->run, "\n", WAIT_MS) ||
         sscanf(run_out(f->run), "port %d\n", &f->port) != 1) {
-        print_error("the fake provider does not start: %s", run_err(f->run));
+        fprintf(stderr, "the fake provider does not start: %s", run_err(f->run));
         fake_stop(&f);
         fail();
     }
@@ -77,8 +77,8 @@ bool fake_wait(struct fake *f, const char *prefix, int nth, int ms) {
 void fake_must(struct fake *f, const char *prefix, int nth, const char *file, int line) {
     if (fake_wait(f, prefix, nth, WAIT_MS))
         return;
-    print_error("%s:%d: the fake provider has not said \"%s\" (%d); it said:\n%s%s", file, line,
-                prefix, nth, run_out(f->run), run_err(f->run));
+    fprintf(stderr, "%s:%d: the fake provider has not said \"%s\" (%d); it said:\n%s%s", file, line,
+            prefix, nth, run_out(f->run), run_err(f->run));
     fail();
 }
 
@@ -120,8 +120,8 @@ void fake_assert_clean(const struct fake *f) {
         if (!rejected)
             continue;
         char *shown = json_print(it);
-        print_error("the fake provider refused request %d: %s\n%s\n", (int)json_i64(it, "call", 0),
-                    rejected, shown);
+        fprintf(stderr, "the fake provider refused request %d: %s\n%s\n",
+                (int)json_i64(it, "call", 0), rejected, shown);
         x_free(&shown);
         cJSON_Delete(all);
         fail();
@@ -138,7 +138,7 @@ void fake_stop(struct fake **fp) {
     bool ended = run_wait_exit(f->run, WAIT_MS);
     int code = run_code(f->run);
     if (!ended || code != 0)
-        print_error("the fake provider ended with %d: %s\n", code, run_err(f->run));
+        fprintf(stderr, "the fake provider ended with %d: %s\n", code, run_err(f->run));
     run_free(&f->run);
     unlink(f->scenario);
     unlink(f->log);

@@ -49,11 +49,11 @@ void golden_check(const char *name, const char *text) {
     if (str_eq(getenv("SPACEBOT_UPDATE_GOLDENS"), "1")) {
         write_golden(path, text);
     } else if (!read_golden(path, &want)) {
-        print_error("%s is missing; the screen was:\n%s\n", path, text);
+        fprintf(stderr, "%s is missing; the screen was:\n%s\n", path, text);
         fail();
     } else if (strcmp(buf_str(&want), text) != 0) {
-        print_error("%s: line %d differs\n--- expected\n%s\n--- found\n%s\n", path,
-                    first_difference(buf_str(&want), text), buf_str(&want), text);
+        fprintf(stderr, "%s: line %d differs\n--- expected\n%s\n--- found\n%s\n", path,
+                first_difference(buf_str(&want), text), buf_str(&want), text);
         fail();
     }
     buf_free(&want);

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -18,8 +19,8 @@ cJSON *jsonl_parse(const char *text) {
         struct cause why = {{0}};
         cJSON *item = NULL;
         if (!nl || json_parse(text, n, &item, &why) != STATUS_OK || !cJSON_IsObject(item)) {
-            print_error("not a line of JSON (%s): %.*s\n", nl ? why.text : "no newline", (int)n,
-                        text);
+            fprintf(stderr, "not a line of JSON (%s): %.*s\n", nl ? why.text : "no newline", (int)n,
+                    text);
             cJSON_Delete(item);
             cJSON_Delete(all);
             fail();
@@ -57,10 +58,10 @@ const cJSON *jsonl_must(const cJSON *lines, const char *type, int nth) {
     const cJSON *found = jsonl_nth(lines, type, nth), *it;
     if (found)
         return found;
-    print_error("no \"%s\" (%d) among:\n", type, nth);
+    fprintf(stderr, "no \"%s\" (%d) among:\n", type, nth);
     cJSON_ArrayForEach(it, lines) {
         char *text = cJSON_PrintUnformatted(it);
-        print_error("  %.300s\n", text);
+        fprintf(stderr, "  %.300s\n", text);
         cJSON_free(text);
     }
     fail();

@@ -233,7 +233,7 @@ struct run *run_all(const struct run_spec *spec, int ms) {
 void run_expect(struct run *r, int code, const char *file, int line) {
     if (r->code == code)
         return;
-    print_error("%s:%d: exit code %d, expected %d\n--- stdout\n%s\n--- stderr\n%s\n", file, line,
-                r->code, code, run_out(r), run_err(r));
+    fprintf(stderr, "%s:%d: exit code %d, expected %d\n--- stdout\n%s\n--- stderr\n%s\n", file,
+            line, r->code, code, run_out(r), run_err(r));
     fail();
 }

@@ -174,8 +174,8 @@ struct run *tmphome_start(struct tmphome *h, const char *const *args) {
 struct run *tmphome_spacebot(struct tmphome *h, const char *const *args, const char *input) {
     struct run *r = start(h, args, input);
     if (!run_wait_exit(r, 2 * WAIT_MS)) {
-        print_error("spacebot %s … did not end\n--- stdout\n%s\n--- stderr\n%s\n", args[0],
-                    run_out(r), run_err(r));
+        fprintf(stderr, "spacebot %s … did not end\n--- stdout\n%s\n--- stderr\n%s\n", args[0],
+                run_out(r), run_err(r));
         run_free(&r);
         fail();
     }
@@ -215,7 +215,7 @@ void tmphome_expect_quiet(const struct tmphome *h, int ms) {
     if (proc_wait_none(proc_find, h->dir, ms))
         return;
     char *left = tmphome_strays(h);
-    print_error("processes are left:\n%s\n", left ? left : "(gone by now)");
+    fprintf(stderr, "processes are left:\n%s\n", left ? left : "(gone by now)");
     x_free(&left);
     fail();
 }

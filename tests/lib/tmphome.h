@@ -41,7 +41,7 @@ char *tmphome_read(const struct tmphome *h, const char *path);
 struct run *tmphome_start(struct tmphome *h, const char *const *args);
 struct run *tmphome_spacebot(struct tmphome *h, const char *const *args, const char *input);
 struct pty *tmphome_screen(struct tmphome *h, const char *const *args, int cols, int rows);
-#define ARGS(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define ARGS(...) ((const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
 
 /* The pid of the running engine by `status --json`, or 0. */
 pid_t tmphome_engine(struct tmphome *h);

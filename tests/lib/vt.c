@@ -268,8 +268,8 @@ void vt_must(struct vt *v, const char *pattern, bool there, const char *file, in
     if (wait_for(v, pattern, there, WAIT_MS))
         return;
     char *shown = vt_dump(v);
-    print_error("%s:%d: /%s/ is %s the screen:\n%s\n", file, line, pattern,
-                there ? "not on" : "still on", shown);
+    fprintf(stderr, "%s:%d: /%s/ is %s the screen:\n%s\n", file, line, pattern,
+            there ? "not on" : "still on", shown);
     x_free(&shown);
     fail();
 }
