@@ -51,6 +51,8 @@ static bool speaks_elsewhere(const char *tool) {
         return false;
     switch (id) {
     case TOOL_REPLY:
+    case TOOL_BRANCH:
+    case TOOL_BRANCH:
     case TOOL_SPAWN_WORKER:
     case TOOL_SET_STATUS:
     case TOOL_SKIP:

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "agent/branch.h"
 #include "agent/channel.h"
 #include "agent/record.h"
 #include "agent/turn.h"
@@ -59,20 +60,12 @@ static void tool_cancel_process(struct tool_call *c, const char *type, const cha
         tool_call_donef(c, true, "this conversation has no %s \"%.60s\"", type, id);
         return;
     }
-    bool done = false;
-    switch (kind) {
-    case PROCESS_WORKER:
-        done =
-            worker_cancel(a, p, "cancel", str_empty(reason) ? "cancelled by the channel" : reason);
-        break;
-    case PROCESS_CHANNEL:
-    case PROCESS_BRANCH:
-    case PROCESS_COMPACTOR:
-    case PROCESS_CORTEX:
-    case PROCESS_VOICE:
-        tool_call_donef(c, true, "only workers can be cancelled from here, not a %s", type);
+    if (kind != PROCESS_WORKER && kind != PROCESS_BRANCH) {
+        tool_call_donef(c, true, "only workers and branches can be cancelled from here, not a %s",
+                        type);
         return;
     }
+    bool done = agent_cancel(a, p, str_empty(reason) ? "cancelled by the channel" : reason);
     cJSON *o = json_new_obj();
     json_add_bool(o, "cancelled", done);
     json_add_str(o, "process_type", type);
@@ -84,6 +77,26 @@ static void tool_cancel_process(struct tool_call *c, const char *type, const cha
     x_free(&text);
 }
 
+bool agent_cancel_by(struct agent *a, struct process *p, const char *by, const char *reason) {
+    switch (p->kind) {
+    case PROCESS_CHANNEL:
+        return p->body && channel_interrupt(a, p, reason);
+    case PROCESS_WORKER:
+        return worker_cancel(a, p, by, reason);
+    case PROCESS_BRANCH:
+        return branch_cancel(a, p, reason);
+    case PROCESS_COMPACTOR:
+    case PROCESS_CORTEX:
+    case PROCESS_VOICE:
+        return false; /* none of these runs yet */
+    }
+    return false;
+}
+
+bool agent_cancel(struct agent *a, struct process *p, const char *reason) {
+    return agent_cancel_by(a, p, "cancel", reason);
+}
+
 static void fill_host(struct agent *a) {
     a->host = (struct tool_host){.loop = a->parts.loop,
                                  .jobs = a->parts.jobs,
@@ -91,6 +104,7 @@ static void fill_host(struct agent *a) {
                                  .shell_secs = a->parts.config->limits.shell_secs,
                                  .reply = channel_tool_reply,
                                  .skip = channel_tool_skip,
+                                 .branch = branch_tool_start,
                                  .spawn_worker = worker_tool_spawn,
                                  .cancel = tool_cancel_process,
                                  .set_status = worker_tool_set_status,
@@ -116,23 +130,27 @@ enum status agent_new(const struct agent_parts *parts, struct agent **out, struc
     return STATUS_OK;
 }
 
-/* What ending with the engine means, by kind. */
-static void shut_down(struct agent *a, struct process *p) {
+static void body_free(struct agent *a, struct process *p) {
     switch (p->kind) {
     case PROCESS_WORKER:
-        worker_cancel(a, p, "shutdown", "the engine ended");
         worker_free(a, p);
         break;
+    case PROCESS_BRANCH:
+        branch_free(a, p);
+        break;
     case PROCESS_CHANNEL:
-        channel_interrupt(a, p, "the engine ended");
         channel_free(a, p);
         break;
-    case PROCESS_BRANCH:
     case PROCESS_COMPACTOR:
     case PROCESS_CORTEX:
     case PROCESS_VOICE:
         break;
     }
+}
+
+static void shut_down(struct agent *a, struct process *p) {
+    agent_cancel_by(a, p, "shutdown", "the engine ended");
+    body_free(a, p);
 }
 
 static void shut_down_all(struct agent *a, enum process_kind kind) {
@@ -147,6 +165,7 @@ void agent_free(struct agent **ap) {
     if (!a)
         return;
     shut_down_all(a, PROCESS_WORKER);
+    shut_down_all(a, PROCESS_BRANCH);
     shut_down_all(a, PROCESS_CHANNEL);
     bus_free(&a->bus);
     process_table_free(&a->processes);

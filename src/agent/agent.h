@@ -44,6 +44,10 @@ const struct agent_parts *agent_parts(const struct agent *a);
 bool agent_idle(const struct agent *a);
 /* What tools may ask of it. */
 const struct tool_host *agent_tool_host(const struct agent *a);
+/* Ends a process, keeping what it has; for a channel its present turn. False: nothing of it was
+ * under way. `by` names who ended it as in SPEC A.5: cancel, shutdown. */
+bool agent_cancel_by(struct agent *a, struct process *p, const char *by, const char *reason);
+bool agent_cancel(struct agent *a, struct process *p, const char *reason);
 /* Adds "model", "sandbox", "processes", "store" of status --json. */
 void agent_status(const struct agent *a, cJSON *out);
 /* One object of ps --json. */

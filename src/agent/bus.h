@@ -12,6 +12,8 @@
     X(CHANNEL_USER_MESSAGE, "channel_user_message", false)                                         \
     X(CHANNEL_SYSTEM_MESSAGE, "channel_system_message", false)                                     \
     X(CHANNEL_ASSISTANT_MESSAGE, "channel_assistant_message", false)                               \
+    X(BRANCH_STARTED, "branch_started", false)                                                     \
+    X(BRANCH_RESULT, "branch_result", false)                                                       \
     X(WORKER_STARTED, "worker_started", false)                                                     \
     X(WORKER_STATUS, "worker_status", false)                                                       \
     X(WORKER_COMPLETE, "worker_complete", false)                                                   \

@@ -6,10 +6,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "agent/delegate.h"
 #include "agent/prompt.h"
 #include "agent/record.h"
 #include "agent/turn.h"
-#include "agent/worker.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -26,7 +26,7 @@ struct incoming {
     bool system; /* results of delegated work */
 };
 
-/* A worker's outcome that the channel has not thought about yet. */
+/* An outcome that the channel has not thought about yet. */
 struct pending_result {
     struct list link;
     char *id, *name, *task, *result;
@@ -73,7 +73,8 @@ struct channel {
     struct list watches;
 };
 
-static const enum tool_id channel_tools[] = {TOOL_REPLY, TOOL_SPAWN_WORKER, TOOL_CANCEL, TOOL_SKIP};
+static const enum tool_id channel_tools[] = {TOOL_REPLY, TOOL_BRANCH, TOOL_SPAWN_WORKER,
+                                             TOOL_CANCEL, TOOL_SKIP};
 static const int64_t channel_backoff_ms[] = {500, 1000}; /* SPEC C */
 
 static struct process *self(const struct channel *ch) {
@@ -172,6 +173,18 @@ static void deliver(struct channel *ch, const char *text, struct tool_call *call
 }
 
 static struct channel *channel_of(const struct tool_call *c) { return turn_arg(turn_of(c)); }
+
+const struct llm_history *channel_history(const struct process *p) {
+    const struct channel *ch = p->body;
+    return ch->turn ? &ch->live : &ch->history;
+}
+
+struct process *channel_of_process(const struct agent *a, const struct process *p) {
+    char *id = xasprintf("%s:%s", process_kind_name(PROCESS_CHANNEL), p->channel);
+    struct process *channel = process_find(agent_processes(a), id);
+    x_free(&id);
+    return channel;
+}
 
 void channel_tool_reply(struct tool_call *c, const char *content) {
     struct channel *ch = channel_of(c);
@@ -411,7 +424,7 @@ bool channel_interrupt(struct agent *a, struct process *p, const char *reason) {
 /* --- totals -------------------------------------------------------------------------------------
  */
 
-void channel_worker_started(struct process *p) {
+void channel_delegated(struct process *p) {
     struct channel *ch = p->body;
     ch->totals.started++;
 }
@@ -439,7 +452,7 @@ struct channel_totals channel_totals(const struct agent *a, const struct process
     llm_usage_add(&t.usage, &p->usage);
     size_t pos = 0;
     for (const struct process *w; (w = process_next(agent_processes(a), &pos));)
-        if (w->kind == PROCESS_WORKER && w->body && str_eq(w->channel, p->channel))
+        if (w->kind != PROCESS_CHANNEL && w->body && str_eq(w->channel, p->channel))
             llm_usage_add(&t.usage, &w->usage);
     return t;
 }
@@ -487,23 +500,23 @@ static void retrigger_fired(void *arg) {
     channel_check(ch->agent, self(ch));
 }
 
-void channel_worker_ended(struct agent *a, struct process *p, const struct process *worker,
-                          const char *result) {
+void channel_result(struct agent *a, struct process *p, const struct process *from,
+                    const char *result) {
     struct channel *ch = p->body;
-    llm_usage_add(&ch->totals.usage, &worker->usage);
-    count_outcome(&ch->totals, worker->outcome);
+    llm_usage_add(&ch->totals.usage, &from->usage);
+    count_outcome(&ch->totals, from->outcome);
     struct pending_result *r = xcalloc(1, sizeof *r);
-    r->id = xstrdup(worker->id);
-    r->name = xstrdup(worker->name);
-    r->task = xstrdup(worker->task);
+    r->id = xstrdup(from->id);
+    r->name = xstrdup(from->name);
+    r->task = xstrdup(from->task);
     r->result = xstrdup(result);
-    r->outcome = worker->outcome;
+    r->outcome = from->outcome;
     list_push_back(&ch->results, &r->link);
-    struct journal_entry *e = journal_open(&p->journal, JOURNAL_RESULT, worker->name, worker->id);
-    char *text = xasprintf("%s: %s", process_outcome_name(worker->outcome), result);
+    struct journal_entry *e = journal_open(&p->journal, JOURNAL_RESULT, from->name, from->id);
+    char *text = xasprintf("%s: %s", process_outcome_name(from->outcome), result);
     journal_append(&p->journal, e, text, strlen(text));
     x_free(&text);
-    e->is_error = worker->outcome != PROCESS_OUTCOME_SUCCEEDED;
+    e->is_error = from->outcome != PROCESS_OUTCOME_SUCCEEDED;
     journal_close(&p->journal, e);
     record_journal(a, p, e);
     process_changed(agent_processes(a), p);
@@ -557,7 +570,8 @@ bool channel_idle(const struct process *p) {
 
 bool channel_settled(const struct agent *a, const struct process *p) {
     const struct channel *ch = p->body;
-    return ch->handled && channel_idle(p) && worker_count(a, p->channel) == 0;
+    return ch->handled && channel_idle(p) && delegate_count(a, PROCESS_WORKER, p->channel) == 0 &&
+           delegate_count(a, PROCESS_BRANCH, p->channel) == 0;
 }
 
 void channel_check(struct agent *a, struct process *p) {

@@ -41,9 +41,13 @@ enum status channel_say(struct agent *a, struct process *p, const char *sender, 
 /* Ends the present turn, keeping what was said so far. False when none was under way. */
 bool channel_interrupt(struct agent *a, struct process *p, const char *reason);
 
-/* A worker of this channel has its outcome in the store. */
-void channel_worker_ended(struct agent *a, struct process *p, const struct process *worker,
-                          const char *result);
+/* What this channel delegated has come back: its end is in the store. */
+void channel_result(struct agent *a, struct process *p, const struct process *from,
+                    const char *result);
+/* The channel that a process belongs to. */
+struct process *channel_of_process(const struct agent *a, const struct process *p);
+/* What its model has seen so far: the present turn's history, else what is kept. Lent. */
+const struct llm_history *channel_history(const struct process *p);
 
 /* SPEC A.1: something was handled, and nothing is under way or pending. */
 bool channel_settled(const struct agent *a, const struct process *p);
@@ -58,7 +62,7 @@ struct channel_totals {
         cancelled; /* workers; partial, blocked and timed out count as failed */
 };
 struct channel_totals channel_totals(const struct agent *a, const struct process *p);
-void channel_worker_started(struct process *p);
+void channel_delegated(struct process *p);
 
 /* For `exec`: told of each reply, each turn that ended in an error, and when all has settled. */
 struct channel_watch;

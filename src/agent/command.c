@@ -6,7 +6,6 @@
 #include "agent/channel.h"
 #include "agent/exec.h"
 #include "agent/record.h"
-#include "agent/worker.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -116,39 +115,13 @@ static enum status named(struct agent *a, const cJSON *args, struct process **p,
     return process_resolve(agent_processes(a), json_str(args, "process", NULL), p, why);
 }
 
-static enum status unavailable_kind(const struct process *p, struct cause *why) {
-    return cause_set(why, STATUS_UNAVAILABLE, "a %s cannot be told to stop yet",
-                     process_kind_name(p->kind));
-}
-
-/* What ending a process means, by kind. */
-static enum status stop(struct agent *a, struct process *p, const char *reason, bool *stopped,
-                        struct cause *why) {
-    switch (p->kind) {
-    case PROCESS_CHANNEL:
-        *stopped = channel_interrupt(a, p, reason);
-        return STATUS_OK;
-    case PROCESS_WORKER:
-        *stopped = worker_cancel(a, p, "cancel", reason);
-        return STATUS_OK;
-    case PROCESS_BRANCH:
-    case PROCESS_COMPACTOR:
-    case PROCESS_CORTEX:
-    case PROCESS_VOICE:
-        return unavailable_kind(p, why);
-    }
-    return STATUS_INVALID;
-}
-
 static enum status do_stop(struct agent *a, const cJSON *args, cJSON *out, const char *reason,
                            struct cause *why) {
     struct process *p;
-    bool stopped = false;
     enum status st = named(a, args, &p, why);
-    if (st == STATUS_OK)
-        st = stop(a, p, reason, &stopped, why);
     if (st != STATUS_OK)
         return st;
+    bool stopped = agent_cancel(a, p, reason);
     json_add_str(out, "process", p->id);
     json_add_bool(out, "cancelled", stopped);
     json_add_str(out, "message",

@@ -28,8 +28,10 @@
 #define COMMAND_TABLE(X)                                                                           \
     X(OPEN, "open")                                                                                \
     X(SAY, "say")                                                                                  \
-    X(EXEC, "exec") X(CANCEL, "cancel") X(INTERRUPT, "interrupt") X(PS, "ps") X(LOG, "log")        \
-        X(SEEN, "seen") X(INTERRUPTED, "interrupted") X(DISMISS, "dismiss")
+    X(EXEC, "exec")                                                                                \
+    X(CANCEL, "cancel")                                                                            \
+    X(INTERRUPT, "interrupt") X(PS, "ps") X(LOG, "log") X(SEEN, "seen")                            \
+        X(INTERRUPTED, "interrupted") X(DISMISS, "dismiss")
 enum command {
 #define X(name, text) COMMAND_##name,
     COMMAND_TABLE(X)

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "agent/channel.h"
-#include "agent/worker.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -143,7 +142,7 @@ void exec_abandon(struct exec **ep) {
         return;
     size_t pos = 0;
     for (struct process *w; (w = process_next(t, &pos));)
-        if (w->kind == PROCESS_WORKER && str_eq(w->channel, p->channel))
-            worker_cancel(a, w, "cancel", "the command that asked for it was interrupted");
+        if (w->kind != PROCESS_CHANNEL && w->body && str_eq(w->channel, p->channel))
+            agent_cancel(a, w, "the command that asked for it was interrupted");
     channel_interrupt(a, p, "the command that asked was interrupted");
 }

@@ -50,6 +50,19 @@ char *prompt_worker_system(const struct agent *a, const struct process *p) {
     return buf_steal(&out);
 }
 
+char *prompt_branch_system(const struct agent *a, const struct process *p) {
+    struct buf out = BUF_INIT;
+    const struct prompt_branch_vars vars = {.workspace = p->workspace, .sandbox = sandbox_note(a)};
+    prompt_branch_render(&out, &vars);
+    return buf_steal(&out);
+}
+
+char *prompt_branch_task(const char *description) {
+    return xasprintf("[system] You are a branch of this conversation now. Think about this and end "
+                     "with your conclusion:\n\n%s",
+                     description);
+}
+
 static void clipped(struct buf *b, const char *text, size_t max) {
     size_t n = strlen(text), cut = utf8_cut(text, n, max);
     buf_append(b, text, cut);
@@ -78,10 +91,10 @@ static void recent(void *arg, const char *id, const char *task, enum process_out
     buf_putc(b, '\n');
 }
 
-static void active_workers(struct buf *b, const struct agent *a, const struct process *channel) {
+static void active_processes(struct buf *b, const struct agent *a, const struct process *channel) {
     size_t pos = 0, shown = 0, more = 0;
     for (const struct process *p; (p = process_next(agent_processes(a), &pos));) {
-        if (p->kind != PROCESS_WORKER || p->state == PROCESS_STATE_ENDED ||
+        if (p->kind == PROCESS_CHANNEL || p->state == PROCESS_STATE_ENDED ||
             !str_eq(p->channel, channel->channel))
             continue;
         if (shown == STATUS_LIST_MAX) {
@@ -89,7 +102,7 @@ static void active_workers(struct buf *b, const struct agent *a, const struct pr
             continue;
         }
         if (shown++ == 0)
-            buf_puts(b, "active workers:\n");
+            buf_puts(b, "at work:\n");
         char started[CLOCK_RFC3339_SIZE];
         clock_rfc3339(p->started_ms, started);
         buf_printf(b, "- %s since %.5s UTC, %u tool calls, %s: ", p->id, started + 11,
@@ -109,7 +122,7 @@ char *prompt_channel_message(const struct agent *a, const struct process *p, con
     struct buf b = BUF_INIT, done = BUF_INIT;
     buf_puts(&b, "<status>\n");
     time_line(&b);
-    active_workers(&b, a, p);
+    active_processes(&b, a, p);
     channel_recent(p, recent, &done);
     if (done.len)
         buf_printf(&b, "come back just now:\n%s", buf_str(&done));

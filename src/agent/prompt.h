@@ -10,6 +10,9 @@ char *prompt_channel_system(const struct agent *a, const struct process *p);
  * keeps the text alone, so that the prompt stays the same byte for byte from turn to turn (and can
  * be cached). */
 char *prompt_channel_message(const struct agent *a, const struct process *p, const char *text);
+char *prompt_branch_system(const struct agent *a, const struct process *p);
+/* The last message of a branch's history: what it is to think about. */
+char *prompt_branch_task(const char *description);
 char *prompt_worker_system(const struct agent *a, const struct process *p);
 
 #endif

@@ -251,6 +251,28 @@ uint64_t record_worker_ended(struct agent *a, const struct process *w, enum proc
     return seq;
 }
 
+/* --- branches -----------------------------------------------------------------------------------
+ */
+
+void record_branch_created(struct agent *a, const struct process *b, int64_t max_turns) {
+    store_branch_insert(store_of(a), &(struct store_branch_insert){.id = b->bare,
+                                                                   .channel_id = b->channel,
+                                                                   .description = b->task,
+                                                                   .model = b->model,
+                                                                   .max_turns = max_turns,
+                                                                   .run_id = agent_run_id(a),
+                                                                   .started_at = b->started_ms});
+}
+
+uint64_t record_branch_ended(struct agent *a, const struct process *b, const char *status,
+                             const char *conclusion, const struct llm_history *transcript) {
+    char *json = llm_history_json(transcript);
+    uint64_t seq = store_branch_end(store_of(a), b->tool_calls, clock_wall_ms(), status, conclusion,
+                                    json, strlen(json), b->bare);
+    x_free(&json);
+    return seq;
+}
+
 /* --- what an earlier engine left ----------------------------------------------------------------
  */
 
@@ -338,6 +360,19 @@ static bool worker_interrupted(void *arg, const struct q_workers_unfinished_row 
     return true;
 }
 
+static bool branch_interrupted(void *arg, const struct q_branches_unfinished_row *row) {
+    struct reconcile *r = arg;
+    char *id = xasprintf("branch:%s", row->id), *channel = xasprintf("channel:%s", row->channel_id);
+    char *text = xasprintf("the engine ended while a branch thought about: %s", row->description);
+    remember(r, id, "the engine ended while this branch was thinking");
+    remember(r, channel, text);
+    x_free(&id);
+    x_free(&channel);
+    x_free(&text);
+    r->n++;
+    return true;
+}
+
 static bool partial_interrupted(void *arg, const struct q_partials_row *row) {
     struct reconcile *r = arg;
     char id[ID_UUID_SIZE];
@@ -376,9 +411,12 @@ enum status record_reconcile(struct agent *a, struct cause *why) {
     if (st == STATUS_OK)
         st = q_workers_unfinished(r, worker_interrupted, &rec, why);
     if (st == STATUS_OK)
+        st = q_branches_unfinished(r, branch_interrupted, &rec, why);
+    if (st == STATUS_OK)
         st = q_partials(r, partial_interrupted, &rec, why);
     if (st == STATUS_OK && rec.n) {
         store_tools_interrupt(store_of(a), clock_wall_ms());
+        store_branches_reconcile(store_of(a), "Branch failed: the engine ended", clock_wall_ms());
         store_workers_reconcile(store_of(a), "interrupted: the engine ended", clock_wall_ms());
     }
     if (st == STATUS_OK) {

@@ -68,6 +68,11 @@ uint64_t record_worker_ended(struct agent *a, const struct process *w, enum proc
                              const char *result, const char *owner,
                              const struct llm_history *transcript);
 
+void record_branch_created(struct agent *a, const struct process *b, int64_t max_turns);
+/* The one terminal commit; `status` as in the schema: done, failed, cancelled. */
+uint64_t record_branch_ended(struct agent *a, const struct process *b, const char *status,
+                             const char *conclusion, const struct llm_history *transcript);
+
 /* What an earlier engine left: its workers become failed, its intents interrupted, its half-written
  * replies messages that say so. */
 enum status record_reconcile(struct agent *a, struct cause *why) MUST_CHECK;

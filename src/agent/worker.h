@@ -9,20 +9,16 @@
 #define WORKER_STATUS_MAX 256u /* bytes of a status (SPEC A.6) */
 #define WORKER_NUDGES_MAX 2u   /* consecutive (SPEC A.5) */
 #define WORKER_TASK_MAX 50000u /* bytes */
-#define WORKER_KEEP_ENDED 200u /* ended ones kept in the table; the store has them all */
 
-/* Starts a worker for `channel`. fn is called when its row is stored. STATUS_LIMIT when the channel
- * has as many as it may; STATUS_EXISTS when one is at the same task: *out is that one then. */
-enum status worker_start(struct agent *a, struct process *channel, const char *task,
+/* Starts a worker below `parent`: a channel, or a branch of one. fn is called when its row is
+ * stored. STATUS_LIMIT when the channel has as many as it may; STATUS_EXISTS when one is at the
+ * same task: *out is that one then. */
+enum status worker_start(struct agent *a, struct process *parent, const char *task,
                          struct process **out, struct cause *why) MUST_CHECK;
 /* Cancels; false when it has ended or is ending. Its partial result is kept. `owner` is who ended
  * it, as in SPEC A.5: cancel, timeout, shutdown. */
 bool worker_cancel(struct agent *a, struct process *w, const char *owner, const char *reason);
 void worker_free(struct agent *a, struct process *w);
-
-/* Live workers of a channel (bare id); of all when NULL. One that is waiting for its outcome to be
- * stored is live. */
-size_t worker_count(const struct agent *a, const char *channel);
 
 /* Parts of struct tool_host. */
 void worker_tool_spawn(struct tool_call *c, const char *task);

@@ -12,8 +12,11 @@
 #define CONFIG_TABLE(X)                                                                            \
     X(routing, channel, STRING, "anthropic/claude-sonnet-5-5", 0, 0,                               \
       "model that holds conversations, as provider/model")                                         \
+    X(routing, branch, STRING, "anthropic/claude-sonnet-5-5", 0, 0, "model that thinks aside")     \
     X(routing, worker, STRING, "anthropic/claude-haiku-5-5", 0, 0, "model that does the work")     \
     X(limits, workers, INT, 16, 1, 10000, "workers at once in a channel")                          \
+    X(limits, branches, INT, 8, 1, 10000, "branches at once in a channel")                         \
+    X(limits, branch_turns, INT, 50, 1, 100000, "model calls a branch may make in all")            \
     X(limits, max_turns, INT, 5, 1, 1000, "model calls a channel may make for one message")        \
     X(limits, worker_turns, INT, 150, 1, 100000, "model calls a worker may make in all")           \
     X(limits, silence_secs, INT, 300, 1, 86400,                                                    \
@@ -38,10 +41,10 @@ struct config_provider {
 
 struct config {
     struct {
-        char *channel, *worker;
+        char *channel, *branch, *worker;
     } routing;
     struct {
-        int64_t workers, max_turns, worker_turns, silence_secs, connect_secs, shell_secs,
+        int64_t workers, branches, branch_turns, max_turns, worker_turns, silence_secs, connect_secs, shell_secs,
             worker_wall_secs, linger_secs;
     } limits;
     struct {

@@ -143,6 +143,13 @@ void plain_event(struct plain *p, const cJSON *e, struct buf *out) {
         plain_name(p, json_str(e, "id", NULL), json_str(e, "task", NULL));
         put_lines(p, e, "started:", json_str(e, "task", ""), 1, out);
         break;
+    case EVENT_BRANCH_STARTED:
+        plain_name(p, json_str(e, "id", NULL), json_str(e, "description", NULL));
+        put_lines(p, e, "thinks about:", json_str(e, "description", ""), 1, out);
+        break;
+    case EVENT_BRANCH_RESULT:
+        put_lines(p, e, json_str(e, "status", ""), json_str(e, "conclusion", ""), 0, out);
+        break;
     case EVENT_WORKER_STATUS:
         put_lines(p, e, "says:", json_str(e, "status", ""), 1, out);
         break;

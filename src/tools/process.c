@@ -45,6 +45,33 @@ const struct tool tool_skip = {
     .start = skip_start,
 };
 
+/* --- branch -------------------------------------------------------------------------------------
+ */
+
+static void branch_start(struct tool_call *c) {
+    c->host->branch(c, json_str(c->args, "description", ""));
+}
+
+static char *branch_label(const cJSON *args) {
+    return label_with("branch", json_str(args, "description", NULL));
+}
+
+const struct tool tool_branch = {
+    .name = "branch",
+    .description = "Go off and think about something with all that this conversation holds, while "
+                   "the conversation goes "
+                   "on. Returns at once; the conclusion comes to you later by itself. For "
+                   "weighing, recalling and "
+                   "planning; what must be run or changed goes to a worker instead.",
+    .schema = "{\"type\":\"object\",\"properties\":{"
+              "\"description\":{\"type\":\"string\",\"minLength\":1,\"description\":\"what to "
+              "think about, and what "
+              "to come back with\"}},"
+              "\"required\":[\"description\"],\"additionalProperties\":false}",
+    .start = branch_start,
+    .label = branch_label,
+};
+
 /* --- spawn_worker -------------------------------------------------------------------------------
  */
 
@@ -86,9 +113,9 @@ static char *cancel_label(const cJSON *args) {
 
 const struct tool tool_cancel = {
     .name = "cancel",
-    .description = "End a worker that is no longer wanted. What it has so far is kept.",
+    .description = "End a worker or a branch that is no longer wanted. What it has so far is kept.",
     .schema = "{\"type\":\"object\",\"properties\":{"
-              "\"process_type\":{\"type\":\"string\",\"enum\":[\"worker\"]},"
+              "\"process_type\":{\"type\":\"string\",\"enum\":[\"worker\",\"branch\"]},"
               "\"process_id\":{\"type\":\"string\",\"minLength\":4,\"description\":\"its id, as "
               "the status "
               "block shows it\"},"

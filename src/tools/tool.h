@@ -16,9 +16,11 @@
  * tool_<variable>. */
 #define TOOL_TABLE(X)                                                                              \
     X(REPLY, reply)                                                                                \
+    X(BRANCH, branch)                                                                              \
     X(SPAWN_WORKER, spawn_worker)                                                                  \
-    X(CANCEL, cancel) X(SKIP, skip) X(SET_STATUS, set_status) X(SHELL, shell)                      \
-        X(FILE_READ, file_read) X(FILE_WRITE, file_write) X(FILE_LIST, file_list)
+    X(CANCEL, cancel)                                                                              \
+    X(SKIP, skip) X(SET_STATUS, set_status) X(SHELL, shell) X(FILE_READ, file_read)                \
+        X(FILE_WRITE, file_write) X(FILE_LIST, file_list)
 enum tool_id {
 #define X(name, variable) TOOL_##name,
     TOOL_TABLE(X)
@@ -51,6 +53,7 @@ struct tool_host {
     /* Acting on processes; each ends in one tool_call_done(). */
     void (*reply)(struct tool_call *c, const char *content);
     void (*skip)(struct tool_call *c, const char *reason);
+    void (*branch)(struct tool_call *c, const char *description);
     void (*spawn_worker)(struct tool_call *c, const char *task);
     void (*cancel)(struct tool_call *c, const char *process_type, const char *process_id,
                    const char *reason);

@@ -494,6 +494,75 @@ static void the_fourth_retrigger_is_not_answered(void **state) {
     answer_clear(&a);
 }
 
+static void a_branch_thinks_with_what_the_channel_knows(void **state) {
+    struct fixture *f = *state;
+    struct answer a;
+    script_push(SCRIPT_CHANNEL, REPLY("noted"));
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"we use JWT\"}");
+    answer_clear(&a);
+    script_push(SCRIPT_CHANNEL,
+                "[" CALL("branch", "{\"description\":\"weigh the token plans\"}") "]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    script_push(SCRIPT_BRANCH, "[" TEXT("Keep JWT.") "]");
+    script_push(SCRIPT_CHANNEL, REPLY("JWT it is."));
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"what of auth?\"}");
+    assert_string_equal(json_str(a.body, "reply", ""), "JWT it is.");
+    assert_int_equal(json_i64(json_obj(a.body, "processes"), "succeeded", 0), 1);
+    answer_clear(&a);
+    expect_in(script_last_history(SCRIPT_BRANCH), "we use JWT");
+    expect_in(script_last_history(SCRIPT_BRANCH), "what of auth?");
+    expect_in(script_last_history(SCRIPT_BRANCH), "weigh the token plans");
+    expect_in(script_last_history(SCRIPT_CHANNEL), "Keep JWT.");
+    expect_in(buf_str(&f->events), "branch_started");
+    expect_in(buf_str(&f->events), "branch_result");
+}
+
+static void a_branch_delegates_once_and_ends(void **state) {
+    struct fixture *f = *state;
+    struct answer a;
+    script_push(SCRIPT_CHANNEL, "[" CALL("branch", "{\"description\":\"plan\"}") "]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    script_push(SCRIPT_BRANCH, "[" SPAWN("do the plan") "," SPAWN("and another") "]");
+    script_push(SCRIPT_WORKER, OUTCOME("did it"));
+    script_push(SCRIPT_WORKER, "[]");
+    script_default(SCRIPT_CHANNEL, REPLY("so far"));
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    assert_int_equal(json_i64(json_obj(a.body, "processes"), "started", 0), 2);
+    answer_clear(&a);
+    assert_string_equal(only_worker(f)->task, "do the plan");
+    expect_in(script_last_history(SCRIPT_CHANNEL), "did it");
+}
+
+static void branches_are_limited_fail_and_are_cancelled(void **state) {
+    struct fixture *f = *state;
+    struct answer a = {0};
+    f->config->limits.branches = 1;
+#define BRANCH(text) CALL("branch", "{\"description\":\"" text "\"}")
+    script_push(SCRIPT_CHANNEL, "[" BRANCH("one") "," BRANCH("two") "]");
+    script_push_fault(SCRIPT_BRANCH, LLM_FAULT_AUTH, "anthropic: the key was refused (401)");
+    script_push(SCRIPT_CHANNEL, "[]");
+    script_push(SCRIPT_CHANNEL, REPLY("it failed"));
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    assert_int_equal(json_i64(json_obj(a.body, "processes"), "failed", 0), 1);
+    expect_in(script_last_history(SCRIPT_CHANNEL),
+              "Branch failed: anthropic: the key was refused (401)");
+    answer_clear(&a);
+    script_push(SCRIPT_CHANNEL, "[" BRANCH("three") "]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    script_push_hang(SCRIPT_BRANCH, "perhaps it is");
+    ask(f, COMMAND_SAY, &a, "{\"channel\":\"c1\",\"text\":\"again\"}");
+    for (int i = 0; i < 50; i++)
+        loop_turn(f->loop, NS_PER_MS * 10);
+    answer_clear(&a);
+    size_t pos = 0;
+    for (struct process *p; (p = process_next(agent_processes(f->agent), &pos));)
+        if (p->kind == PROCESS_BRANCH && p->body)
+            assert_true(agent_cancel(f->agent, p, "not needed"));
+    script_push(SCRIPT_CHANNEL, "[" CALL("skip", "{}") "]");
+    settle(f);
+    expect_in(script_last_history(SCRIPT_CHANNEL), "Branch cancelled: not needed");
+}
+
 static void the_shell_refuses_uncontained(void **state) {
     struct fixture *f = *state;
     struct answer a;
@@ -584,6 +653,9 @@ int main(void) {
         T(a_cancelled_worker_ends_once),
         T(a_worker_has_its_time),
         T(the_fourth_retrigger_is_not_answered),
+        T(a_branch_thinks_with_what_the_channel_knows),
+        T(a_branch_delegates_once_and_ends),
+        T(branches_are_limited_fail_and_are_cancelled),
         T(the_shell_refuses_uncontained),
         T(the_conversation_outlives_the_engine),
         T(shutting_down_keeps_what_was_had),

@@ -1,0 +1,52 @@
+/* delegate: what workers and branches have in common: a task given by a channel, a history and a
+ * turn of their own, and one end that is in the store before anybody is told. */
+#ifndef AGENT_DELEGATE_H
+#define AGENT_DELEGATE_H
+
+#include "agent/agent.h"
+#include "agent/turn.h"
+
+#define DELEGATE_KEEP_ENDED 200u /* ended ones kept in the table; the store has them all */
+
+struct delegate;
+struct delegate_ops {
+    void (*announce)(struct delegate *d, struct process *p); /* the event that tells of the end */
+    void (*free)(struct agent *a, struct process *p);        /* the process's body */
+};
+
+/* First member of a worker's and a branch's body. */
+struct delegate {
+    struct agent *agent;
+    struct process_handle process;
+    const struct delegate_ops *ops;
+    struct llm_history history;
+    struct turn *turn;
+    struct store_after *ending; /* its end is being stored */
+    char *result;               /* what the channel will be told */
+    bool ended;                 /* the end has an owner */
+};
+
+/* Adds a process below `parent` (a channel, or a branch) and fills in what it has from it; the body
+ * is the caller's to set up: *d is zeroed but for agent, process and ops. */
+enum status delegate_add(struct agent *a, enum process_kind kind, const struct process *parent,
+                         const char *task, const char *model, struct delegate *d,
+                         const struct delegate_ops *ops, struct process **out,
+                         struct cause *why) MUST_CHECK;
+/* The task into its journal, the link into its channel's. */
+void delegate_note_start(struct delegate *d);
+struct process *delegate_process(const struct delegate *d);
+struct process *delegate_channel(const struct delegate *d);
+
+/* What it last wrote, "" when nothing; and the same below `what`. The caller frees. */
+char *delegate_last_words(const struct delegate *d);
+char *delegate_with_last_words(const struct delegate *d, const char *what);
+
+/* Whoever calls this first owns the end. Takes `result`; `seq` is the write that stores it. */
+void delegate_end(struct delegate *d, enum process_outcome o, char *result, uint64_t seq);
+/* Stops everything and frees the members (not d). */
+void delegate_clear(struct delegate *d);
+
+/* Live ones of a kind and channel (bare id; NULL: all). One whose end is being stored is live. */
+size_t delegate_count(const struct agent *a, enum process_kind kind, const char *channel);
+
+#endif
