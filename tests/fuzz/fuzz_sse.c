@@ -1,0 +1,221 @@
+/* fuzz_sse: any bytes at all as the stream of an answer. Framing may not depend on where the pieces
+ * were cut, and what the decoder passes on is always valid UTF-8.
+ *
+ * With libFuzzer: clang -fsanitize=fuzzer,address -DWITH_LIBFUZZER. Without it this is a test:
+ * every file of the corpus, and a fixed number of mutations of each. */
+#include <dirent.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "llm/anthropic.h"
+#include "llm/sse.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+#define SMALL_MAX 40 /* a bound that the corpus passes */
+
+static void must(bool good, const char *what) {
+    if (good)
+        return;
+    fprintf(stderr, "fuzz_sse: %s\n", what);
+    abort();
+}
+
+/* ---- framing ---- */
+
+static bool note(void *arg, const struct sse_event *e) {
+    struct buf *out = arg;
+    must(e->data[e->n] == '\0', "data without its terminator");
+    buf_printf(out, "%s %s %zu ", e->type, e->id, e->n);
+    buf_append(out, e->data, e->n);
+    buf_putc(out, '\n');
+    return true;
+}
+
+/* Fed in pieces of at most `size` bytes, each a heap block of its own: reading past it is seen. */
+static void frame(const char *data, size_t n, size_t size, size_t max, struct buf *out) {
+    struct sse s;
+    sse_init(&s, max);
+    enum status st = STATUS_OK;
+    for (size_t at = 0; at < n && st == STATUS_OK; at += size) {
+        size_t k = n - at < size ? n - at : size;
+        char *piece = xmalloc(k);
+        memcpy(piece, data + at, k);
+        st = sse_feed(&s, piece, k, note, out, NULL);
+        free(piece);
+    }
+    buf_printf(out, "%s %lld", status_name(st), (long long)s.retry_ms);
+    must(s.line.len <= s.max && s.data.len <= s.max, "more kept than the bound allows");
+    sse_free(&s);
+}
+
+static void check_framing(const char *data, size_t n, size_t max) {
+    struct buf whole = BUF_INIT, parts = BUF_INIT;
+    frame(data, n, n + 1, max, &whole);
+    for (size_t size = 1; size <= 7; size += 2) {
+        buf_reset(&parts);
+        frame(data, n, size, max, &parts);
+        must(parts.len == whole.len && memcmp(parts.data, whole.data, whole.len) == 0,
+             "the pieces change what comes out");
+    }
+    buf_free(&whole);
+    buf_free(&parts);
+}
+
+/* ---- meaning ---- */
+
+struct totals {
+    size_t text, input;
+};
+
+static void on_text(void *arg, const char *text, size_t n) {
+    struct totals *t = arg;
+    must(n > 0 && utf8_valid(text, n), "text that is not UTF-8");
+    t->text += n;
+}
+
+static void on_tool_start(void *arg, size_t index, const char *id, const char *name) {
+    (void)arg;
+    must(index < ANTHROPIC_BLOCKS_MAX && *id && *name, "a call without id or name");
+    must(utf8_valid(id, strlen(id)) && utf8_valid(name, strlen(name)), "a name that is not UTF-8");
+}
+
+static void on_tool_input(void *arg, size_t index, const char *text, size_t n) {
+    struct totals *t = arg;
+    must(index < ANTHROPIC_BLOCKS_MAX && n > 0 && utf8_valid(text, n), "input that is not UTF-8");
+    t->input += n;
+}
+
+static const struct llm_events events = {.on_text = on_text,
+                                         .on_thinking = on_text,
+                                         .on_tool_start = on_tool_start,
+                                         .on_tool_input = on_tool_input};
+
+static bool decode(void *arg, const struct sse_event *e) {
+    struct cause why;
+    return anthropic_event(arg, e, &why) == ANTHROPIC_MORE;
+}
+
+static void check_meaning(const char *data, size_t n) {
+    struct totals t = {0};
+    struct anthropic_stream *stream = anthropic_stream_new(&events, &t);
+    struct sse s;
+    struct llm_response r;
+    sse_init(&s, 0);
+    enum status st = sse_feed(&s, data, n, decode, stream, NULL);
+    must(st == STATUS_OK || st == STATUS_CANCELLED, "a bound that nothing can pass was passed");
+    anthropic_stream_take(stream, &r);
+    /* What was passed on in pieces is what is there in the end. */
+    size_t text = 0, input = 0;
+    for (size_t i = 0; i < r.message.n; i++) {
+        const struct llm_block *b = &r.message.blocks[i];
+        if (b->kind == LLM_BLOCK_TOOL_USE)
+            input += strlen(b->input);
+        else if (b->kind != LLM_BLOCK_REDACTED_THINKING)
+            text += strlen(b->text);
+    }
+    must(text == t.text, "text lost between the pieces and the whole");
+    must(input >= t.input, "input lost between the pieces and the whole"); /* "" becomes {} */
+    llm_message_free(&r.message);
+    anthropic_stream_free(&stream);
+    sse_free(&s);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
+    const char *text = n ? (const char *)data : "";
+    check_framing(text, n, 0);
+    check_framing(text, n, SMALL_MAX);
+    if (n < SSE_EVENT_MAX)
+        check_meaning(text, n);
+    return 0;
+}
+
+#ifndef WITH_LIBFUZZER
+#define MUTATIONS 300
+
+static uint32_t seed;
+
+static size_t below(size_t n) {
+    seed = seed * 1664525u + 1013904223u;
+    return n ? (seed >> 8) % n : 0;
+}
+
+/* One to four changes: a byte, a piece taken out, doubled, or one that steers put in. */
+static void mutate(struct buf *b) {
+    static const char *const steering[] = {
+        "\r",      "\n",      "\r\n", "\n\n", ":", "data:",    "event: ", "\xEF\xBB\xBF", "\\u0000",
+        "\\ud83e", "\\udd8a", "\"",   "{",    "}", "\xE2\x82", "\xFF",    "id",           "0"};
+    for (size_t k = 1 + below(4); k; k--) {
+        struct buf out = BUF_INIT;
+        size_t at = below(b->len + 1), len = below(b->len - at < 40 ? b->len - at : 40);
+        const char *s = buf_str(b);
+        buf_append(&out, s, at);
+        switch (below(4)) {
+        case 0:
+            buf_putc(&out, (char)below(256));
+            buf_append(&out, s + at, b->len - at);
+            break;
+        case 1:
+            buf_append(&out, s + at + len, b->len - at - len);
+            break;
+        case 2:
+            buf_append(&out, s + at, len);
+            buf_append(&out, s + at, b->len - at);
+            break;
+        case 3:
+            buf_puts(&out, steering[below(ARRAY_LEN(steering))]);
+            buf_append(&out, s + at, b->len - at);
+            break;
+        }
+        buf_free(b);
+        *b = out;
+    }
+}
+
+static void run_file(const char *path) {
+    struct buf in = BUF_INIT;
+    FILE *f = fopen(path, "re");
+    must(f != NULL, path);
+    for (size_t n; (n = fread(buf_room(&in, 4096), 1, 4096, f)) > 0;)
+        buf_added(&in, n);
+    fclose(f);
+    LLVMFuzzerTestOneInput((const uint8_t *)buf_str(&in), in.len);
+    for (int i = 0; i < MUTATIONS; i++) {
+        struct buf b = BUF_INIT;
+        buf_append(&b, buf_str(&in), in.len);
+        mutate(&b);
+        LLVMFuzzerTestOneInput((const uint8_t *)buf_str(&b), b.len);
+        buf_free(&b);
+    }
+    buf_free(&in);
+}
+
+int main(int argc, char **argv) {
+    const char *source = getenv("SRCDIR");
+    char *dir = xasprintf("%s/tests/fuzz/corpus/sse", source ? source : ".");
+    seed = 1;
+    for (int i = 1; i < argc; i++)
+        run_file(argv[i]);
+    struct dirent **files = NULL;
+    int n = argc > 1 ? 0 : scandir(dir, &files, NULL, alphasort);
+    int ran = argc - 1;
+    for (int i = 0; i < n; i++) {
+        if (files[i]->d_name[0] != '.') {
+            char *path = xasprintf("%s/%s", dir, files[i]->d_name);
+            run_file(path);
+            free(path);
+            ran++;
+        }
+        free(files[i]);
+    }
+    free(files);
+    must(ran > 0, "there is no corpus");
+    free(dir);
+    return 0;
+}
+#endif
