@@ -52,8 +52,9 @@ enum status store_close(struct store **s, struct cause *why);
 
 /* Most bytes that wait for the writer, the batch in flight included. A write that would pass it is
  * refused and returns 0, and so are all further ones until the queue has fallen to half, so that no
- * later write overtakes a refused one; the state is STORE_FULL meanwhile. Only a store that is
- * paused or a very slow disk comes here. */
+ * later write overtakes a refused one; the state is STORE_FULL meanwhile (a single write larger
+ * than half the bound may be refused alone). Only a store that is paused or a very slow disk comes
+ * here. */
 #define STORE_QUEUE_MAX (64u * 1024u * 1024u)
 
 uint64_t store_seq(const struct store *s); /* last issued; 0: none */
