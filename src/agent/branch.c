@@ -164,6 +164,9 @@ enum status branch_start(struct agent *a, struct process *channel,
              BUS_STR("profile", "default"), BUS_STR("model", p->model),
              BUS_I64("max_turns", config->limits.branch_turns));
     llm_history_copy(&b->d.history, history);
+    /* The answer that is just being carried out has calls without results: not part of the copy. */
+    if (history->n && history->v[history->n - 1].role == LLM_ROLE_ASSISTANT)
+        llm_history_truncate(&b->d.history, history->n - 1);
     char *text = prompt_branch_task(description);
     llm_history_push_text(&b->d.history, LLM_ROLE_USER, text);
     x_free(&text);

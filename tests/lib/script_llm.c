@@ -42,6 +42,9 @@ struct llm_call {
 };
 
 static int next_id;
+static const struct script_chooser *chooser;
+
+void script_choose(const struct script_chooser *c) { chooser = c; }
 
 static struct script *script(enum script_who who) {
     struct script *s = &scripts[who];
@@ -239,7 +242,21 @@ struct llm_call *llm_call_start(struct llm *llm, const struct llm_request *r,
     s->calls++;
     x_free(&s->history);
     s->history = llm_history_json(r->history);
-    if (!list_empty(&s->answers)) {
+    if (chooser) {
+        enum llm_fault fault = LLM_FAULT_CANCELLED;
+        chooser->check(chooser->arg, who, r);
+        char *blocks = chooser->choose(chooser->arg, who, &fault);
+        c->answer = xcalloc(1, sizeof *c->answer);
+        c->answer->fault = fault;
+        if (!blocks)
+            c->answer->text = xstrdup("provider: chosen to fail");
+        else if (!*blocks)
+            c->answer->hang = xstrdup("going on and on");
+        if (blocks && *blocks)
+            c->answer->blocks = blocks;
+        else
+            x_free(&blocks);
+    } else if (!list_empty(&s->answers)) {
         c->answer = list_entry(s->answers.next, struct answer, link);
         list_remove(&c->answer->link);
     } else if (s->fallback) {

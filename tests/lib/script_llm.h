@@ -23,6 +23,15 @@ size_t script_calls(enum script_who who);
 const char *script_last_history(enum script_who who);
 /* A call without a scripted answer gets this one instead of failing the test; NULL: fails. */
 void script_default(enum script_who who, const char *blocks);
+/* Instead of scripts: `choose` answers every call as script_push() would (the caller frees nothing:
+ * it returns owned text that is taken), or sets *fault and returns NULL, or returns "" for a call
+ * that never ends by itself. `check` sees every request first. */
+struct script_chooser {
+    char *(*choose)(void *arg, enum script_who who, enum llm_fault *fault);
+    void (*check)(void *arg, enum script_who who, const struct llm_request *r);
+    void *arg;
+};
+void script_choose(const struct script_chooser *c); /* NULL: scripts again */
 void script_reset(void);
 
 #endif
