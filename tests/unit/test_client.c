@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -32,7 +33,7 @@
  * until the test opens the gate. */
 struct answer {
     char *bytes; /* owned by the server */
-    size_t n, gate;
+    size_t n, gate, index;
     bool stay;    /* the connection is kept for the next request */
     bool endless; /* the bytes again and again, until nobody wants them */
 };
@@ -44,7 +45,8 @@ static struct server {
     size_t nconns, nanswers, answered;
     struct answer answers[16];
     struct buf request; /* of all requests, one behind the other */
-    bool open, stopping;
+    size_t open;        /* gates of the first answers */
+    bool stopping;
     bool rude; /* answers before it was asked */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -85,7 +87,7 @@ static bool answer(int fd, const struct answer *a) {
         return false;
     if (a->gate != WHOLE) {
         pthread_mutex_lock(&server.mutex);
-        while (!server.open && !server.stopping)
+        while (server.open <= a->index && !server.stopping)
             pthread_cond_wait(&server.changed, &server.mutex);
         bool stop = server.stopping;
         pthread_mutex_unlock(&server.mutex);
@@ -152,7 +154,8 @@ static int bound_socket(int *port) {
 static void server_start(void) {
     server.fd = bound_socket(&server.port);
     server.nconns = server.nanswers = server.answered = 0;
-    server.open = server.stopping = server.rude = false;
+    server.open = 0;
+    server.stopping = server.rude = false;
     assert_int_equal(listen(server.fd, 16), 0);
     assert_int_equal(pthread_create(&server.thread, NULL, serve, NULL), 0);
 }
@@ -177,6 +180,7 @@ static void server_stop(void) {
 
 static void add_answer(struct answer a) {
     pthread_mutex_lock(&server.mutex);
+    a.index = server.nanswers;
     server.answers[server.nanswers++] = a;
     pthread_mutex_unlock(&server.mutex);
 }
@@ -200,9 +204,9 @@ static void will_answer_until(const char *bytes, size_t gate) {
     add_answer(a);
 }
 
-static void open_gate(void) {
+static void open_gates(size_t n) {
     pthread_mutex_lock(&server.mutex);
-    server.open = true;
+    server.open = n;
     pthread_cond_broadcast(&server.changed);
     pthread_mutex_unlock(&server.mutex);
 }
@@ -448,6 +452,29 @@ static void test_chunks(void **state) {
     free(large);
 }
 
+/* The answer is there before its body ends; the connection is kept for the next call all the same.
+ */
+static void test_settled(void **state) {
+    (void)state;
+    char *text = chunked(HELLO, 4000);
+    for (size_t i = 0; i < 6; i++) {
+        struct record r = {0};
+        struct answer a = answer_of(text);
+        a.gate = a.n - 5; /* the last chunk */
+        a.stay = true;
+        add_answer(a);
+        start(&r);
+        wait_end(&r);
+        assert_hello(&r);
+        record_free(&r);
+        open_gates(i + 1);
+        loop_turn(l, -1);
+    }
+    /* Nearly always one; but a turn may have been about something else than that last chunk. */
+    assert_in_range(server.nconns, 1, 4);
+    free(text);
+}
+
 static void test_tools(void **state) {
     (void)state;
     struct record r = {0};
@@ -501,7 +528,7 @@ static void test_many(void **state) {
     for (size_t i = 0; i < ARRAY_LEN(r); i++)
         while (!r[i].pieces) /* each has its beginning while none has its end */
             loop_turn(l, -1);
-    open_gate();
+    open_gates(WHOLE);
     for (size_t i = 0; i < ARRAY_LEN(r); i++) {
         wait_end(&r[i]);
         assert_hello(&r[i]);
@@ -743,6 +770,29 @@ static void test_silence(void **state) {
     record_free(&b);
 }
 
+static void open_late(void *arg) {
+    (void)arg;
+    open_gates(WHOLE);
+}
+
+/* It counts from the last byte on, not from the first. */
+static void test_silence_begins_again(void **state) {
+    (void)state;
+    struct record r = {0};
+    struct answer a = answer_of(SSE_HEAD START BLOCK DELTA("a") DELTA("b"));
+    a.gate = sizeof(SSE_HEAD START BLOCK DELTA("a")) - 1;
+    a.stay = true;
+    add_answer(a);
+    int64_t begin = clock_real_mono_ns();
+    (void)loop_timer(l, 600 * NS_PER_MS, open_late, NULL, "gate");
+    start(&r);
+    wait_end(&r);
+    assert_int_equal(r.error.fault, LLM_FAULT_SILENCE);
+    assert_string_equal(buf_str(&r.text), "ab");
+    assert_true(clock_real_mono_ns() - begin >= 1500 * NS_PER_MS);
+    record_free(&r);
+}
+
 /* Somebody who does not speak TLS. */
 static void test_tls(void **state) {
     (void)state;
@@ -861,6 +911,30 @@ static void test_cancel(void **state) {
     record_free(&other);
 }
 
+static void cancel_at_tool(void *arg, size_t index, const char *id, const char *name) {
+    struct record *r = arg;
+    on_tool_start(arg, index, id, name);
+    llm_call_cancel(&r->call);
+}
+
+/* One event makes two callbacks; the first cancels. */
+static void test_cancel_between(void **state) {
+    (void)state;
+    struct record r = {0};
+    struct llm_events ev = events;
+    struct llm_request q = {.model = "m", .history = &history};
+    ev.on_tool_start = cancel_at_tool;
+    will_answer(SSE_HEAD START
+                "event: content_block_start\ndata: {\"index\":1,\"content_block\":{\"type\":"
+                "\"tool_use\",\"id\":\"t1\",\"name\":\"shell\",\"input\":{\"a\":1}}}\n\n" STOP);
+    r.call = llm_call_start(llm, &q, &ev, &r);
+    while (r.call)
+        loop_turn(l, -1);
+    assert_string_equal(buf_str(&r.text), "[0 t1 shell]");
+    assert_int_equal(r.done + r.failed, 0);
+    record_free(&r);
+}
+
 static struct record *victim;
 
 static void cancel_victim(void *arg, const char *text, size_t n) {
@@ -882,7 +956,7 @@ static void test_cancel_another(void **state) {
     a.call = llm_call_start(llm, &q, &ev, &a);
     b.call = llm_call_start(llm, &q, &ev, &b);
     /* Whoever is first cancels b: itself or the other one. */
-    open_gate();
+    open_gates(WHOLE);
     wait_end(&a);
     assert_int_equal(a.done, 1);
     assert_int_equal(b.done + b.failed, 0);
@@ -904,7 +978,7 @@ static void test_free_with_calls(void **state) {
     assert_int_equal(llm_calls_open(llm), 3);
     llm_free(&llm);
     assert_null(llm);
-    open_gate();
+    open_gates(WHOLE);
     while (loop_turn(l, 0))
         ;
     assert_int_equal(a.done + a.failed + b.done + b.failed + c.failed, 0);
@@ -933,6 +1007,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         T(test_answer),
         T(test_chunks),
+        T(test_settled),
         T(test_tools),
         T(test_backlog),
         T(test_many),
@@ -942,11 +1017,13 @@ int main(void) {
         T(test_refused),
         T(test_no_answer),
         T(test_silence),
+        T(test_silence_begins_again),
         T(test_tls),
         T(test_endless_error),
         T(test_not_configured),
         T(test_nothing_to_answer),
         T(test_cancel),
+        T(test_cancel_between),
         T(test_cancel_another),
         T(test_free_with_calls),
         cmocka_unit_test(test_usage_add),
