@@ -52,7 +52,6 @@ static bool speaks_elsewhere(const char *tool) {
     switch (id) {
     case TOOL_REPLY:
     case TOOL_BRANCH:
-    case TOOL_BRANCH:
     case TOOL_SPAWN_WORKER:
     case TOOL_SET_STATUS:
     case TOOL_SKIP:
