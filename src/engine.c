@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -27,6 +26,7 @@
 #include "ctl/proto.h"
 #include "ctl/server.h"
 #include "llm/client.h"
+#include "llm/rehearsal.h"
 #include "loop/child.h"
 #include "loop/job.h"
 #include "loop/loop.h"
@@ -51,6 +51,7 @@ struct engine {
     struct trace *trace;
     struct store *store;
     struct job_pool *jobs;
+    struct rehearsal *rehearsal; /* NULL where it cannot be served */
     struct llm *llm;
     struct sandbox *sandbox;
     struct agent *agent;
@@ -147,6 +148,21 @@ static enum llm_api api_of(const char *name) {
     return LLM_API_ANTHROPIC;
 }
 
+/* Where its socket cannot be, there is a provider less; a scenario that was asked for is obeyed or
+ * nothing starts. */
+static enum status make_rehearsal(struct engine *e, struct cause *why) {
+    const char *scenario = getenv("SPACEBOT_REHEARSAL");
+    struct rehearsal_options o = {
+        .loop = e->loop, .dir = e->o.home->run, .scenario = str_empty(scenario) ? NULL : scenario};
+    struct cause inner = {""};
+    enum status st = rehearsal_new(&o, &e->rehearsal, &inner);
+    if (st != STATUS_OK && o.scenario)
+        return cause_set(why, st, "%s", inner.text);
+    if (st != STATUS_OK)
+        log_warn("there is no rehearsal model: %s", inner.text);
+    return STATUS_OK;
+}
+
 /* The keys leave the environment here: from now on only the client knows them. */
 static void make_llm(struct engine *e) {
     size_t n = e->config->nproviders;
@@ -158,8 +174,10 @@ static void make_llm(struct engine *e) {
         list[i] = (struct llm_provider){
             .id = p->id, .api = api_of(p->api), .base_url = p->base_url, .api_key = keys[i]};
     }
+    if (e->rehearsal)
+        list[n] = rehearsal_provider(e->rehearsal);
     struct llm_config config = {.providers = list,
-                                .nproviders = n,
+                                .nproviders = e->rehearsal ? n + 1 : n,
                                 .silence_secs = (int)e->config->limits.silence_secs,
                                 .connect_secs = (int)e->config->limits.connect_secs,
                                 .user_agent = "spacebot/" PACKAGE_VERSION};
@@ -197,6 +215,9 @@ static enum status make_rooms(struct engine *e, struct cause *why) {
     store_on_batch(e->store, on_batch, e->trace);
     e->jobs = job_pool_new(e->loop, JOB_THREADS, JOBS_WAITING);
     job_observe(e->jobs, trace_job, e->trace);
+    st = make_rehearsal(e, why);
+    if (st != STATUS_OK)
+        return st;
     make_llm(e);
     loop_observe(e->loop, trace_turn, e->trace);
     struct agent_parts parts = {.loop = e->loop,
@@ -227,7 +248,7 @@ static enum status make_rooms(struct engine *e, struct cause *why) {
 static enum status set_up(struct engine *e, struct cause *why) {
     umask(077);
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    child_subreaper();
     raise_files();
     /* Screens are UTF-8 whatever the shell says; numbers stay as C writes them. */
     if (!setlocale(LC_CTYPE, "C.UTF-8"))
@@ -267,8 +288,10 @@ static enum status take_apart(struct engine *e, struct cause *why) {
             *why = drained;
     }
     llm_free(&e->llm);
+    rehearsal_free(&e->rehearsal);
     job_pool_free(&e->jobs);
     sandbox_free(&e->sandbox);
+    child_shutdown();
     if (e->loop)
         child_sweep(e->loop);
     loop_free(&e->loop);

@@ -261,6 +261,7 @@ static enum status say_hello(struct ctl_conn *c, const struct home *h, struct ca
 enum status ctl_connect(const struct home *h, struct ctl_conn **out, struct cause *why) {
     struct ctl_conn *c = xcalloc(1, sizeof(*c));
     c->next_id = 1;
+    c->in.limit = PROTO_REPLY_MAX;
     enum status st = dial(h, &c->fd, why);
     if (st == STATUS_OK)
         st = say_hello(c, h, why);

@@ -38,7 +38,7 @@ enum status proto_reader_line(struct proto_reader *r, const char **line, size_t 
     const char *end =
         r->in.len > r->scanned ? memchr(data + r->scanned, '\n', r->in.len - r->scanned) : NULL;
     size_t at = end ? (size_t)(end - data) : r->in.len;
-    if (at - r->taken > PROTO_LINE_MAX)
+    if (at - r->taken > (r->limit ? r->limit : PROTO_LINE_MAX))
         return STATUS_LIMIT;
     r->scanned = end ? at + 1 : at;
     if (!end)

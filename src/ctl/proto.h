@@ -22,8 +22,9 @@
 
 /* Grows when an older end could no longer make sense of a newer one. */
 #define PROTO_VERSION 1
-#define PROTO_LINE_MAX (1024u * 1024u)
-#define PROTO_TOKEN_LEN 64u /* hex digits */
+#define PROTO_LINE_MAX (1024u * 1024u)        /* of a client */
+#define PROTO_REPLY_MAX (64u * 1024u * 1024u) /* of the server: a long log is one reply */
+#define PROTO_TOKEN_LEN 64u                   /* hex digits */
 
 #ifdef SPACEBOT_TEST_HOOKS
 #define PROTO_WORD_HOOKS(X) X(ADVANCE, "advance")
@@ -47,8 +48,10 @@
     X(ATTACH, "attach")                                                                            \
     X(RESIZE, "resize")                                                                            \
     X(RESUMED, "resumed")                                                                          \
-    X(DETACH, "detach") X(STATUS, "status") X(STOP, "stop") X(LEAVE, "leave") X(FOLLOW, "follow")  \
-        X(ABANDON, "abandon") PROTO_WORD_HOOKS(X)
+    X(DETACH, "detach")                                                                            \
+    X(STATUS, "status")                                                                            \
+    X(STOP, "stop") X(LEAVE, "leave") X(FOLLOW, "follow") X(ABANDON, "abandon")                    \
+        PROTO_WORD_HOOKS(X)
 enum proto_word {
 #define X(name, text) PROTO_##name,
     PROTO_WORD_TABLE(X)
@@ -60,12 +63,13 @@ enum status proto_word_from_string(const char *s, enum proto_word *out) MUST_CHE
 struct proto_reader {
     struct buf in;
     size_t scanned, taken;
+    size_t limit; /* most bytes of a line; 0: PROTO_LINE_MAX */
 };
 /* Where to put at most `n` more bytes, and that they are there. */
 char *proto_reader_room(struct proto_reader *r, size_t n);
 void proto_reader_added(struct proto_reader *r, size_t n);
 /* The next whole line without its newline, lent until the next call: OK, NOT_FOUND (more bytes are
- * needed), or LIMIT: the line is longer than PROTO_LINE_MAX, nothing can be read any more. */
+ * needed), or LIMIT: the line is longer than the limit, nothing can be read any more. */
 enum status proto_reader_line(struct proto_reader *r, const char **line, size_t *n) MUST_CHECK;
 void proto_reader_free(struct proto_reader *r);
 

@@ -25,7 +25,6 @@ static void call_free(struct ctl_call *call) {
         follow_remove_channel(c, call->channel);
     list_remove(&call->link);
     c->ncalls--;
-    cJSON_Delete(call->held);
     free(call->channel);
     free(call);
 }
@@ -53,41 +52,6 @@ static void on_reply(void *arg, enum status st, cJSON *body, const char *why) {
         call_free(call);
 }
 
-static void call_begin(struct ctl_call *call, const cJSON *args) {
-    call->running = true;
-    struct command_call *handle =
-        command_run(call->client->server->o.agent, call->command, args, on_reply, call);
-    call->running = false;
-    if (call->done)
-        call_free(call);
-    else
-        call->call = handle;
-}
-
-/* Work may need a command at once, and how commands are contained is found out in the first moments
- * of an engine. */
-static bool must_wait(const struct ctl_server *s, enum command command) {
-    return (command == COMMAND_EXEC || command == COMMAND_SAY) &&
-           !sandbox_ready(agent_parts(s->o.agent)->sandbox);
-}
-
-void calls_resume(struct ctl_server *s) {
-    if (!s->holding || must_wait(s, COMMAND_EXEC))
-        return;
-    s->holding = false;
-    list_for(&s->clients, at) {
-        struct ctl_client *c = list_entry(at, struct ctl_client, link);
-        list_for_safe(&c->calls, it, next) {
-            struct ctl_call *call = list_entry(it, struct ctl_call, link);
-            cJSON *args = call->held;
-            call->held = NULL;
-            if (args)
-                call_begin(call, args);
-            cJSON_Delete(args);
-        }
-    }
-}
-
 /* An exec without a channel gets its own here, so that it is followed before anything happens in
  * it. */
 static void follow_exec(struct ctl_call *call, cJSON *args) {
@@ -104,8 +68,7 @@ static void follow_exec(struct ctl_call *call, cJSON *args) {
     call->following = follow_add(call->client, NULL, call->channel, &why) == STATUS_OK;
 }
 
-/* Takes the request's arguments. */
-static void run_command(struct ctl_client *c, struct proto_request *r, enum command command) {
+static void run_command(struct ctl_client *c, const struct proto_request *r, enum command command) {
     if (c->ncalls >= CALLS_MAX) {
         client_reply(c, r->id, STATUS_LIMIT, NULL, "too many requests are under way");
         return;
@@ -113,18 +76,17 @@ static void run_command(struct ctl_client *c, struct proto_request *r, enum comm
     struct ctl_call *call = xcalloc(1, sizeof(*call));
     call->client = c;
     call->id = r->id;
-    call->command = command;
     list_push_back(&c->calls, &call->link);
     c->ncalls++;
     if (command == COMMAND_EXEC)
         follow_exec(call, r->args);
-    if (must_wait(c->server, command)) {
-        c->server->holding = true;
-        call->held = r->args;
-        r->args = NULL;
-    } else {
-        call_begin(call, r->args);
-    }
+    call->running = true;
+    struct command_call *handle = command_run(c->server->o.agent, command, r->args, on_reply, call);
+    call->running = false;
+    if (call->done)
+        call_free(call);
+    else
+        call->call = handle;
 }
 
 static void hello(struct ctl_client *c, const struct proto_request *r) {

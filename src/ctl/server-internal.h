@@ -33,8 +33,6 @@ struct ctl_call {
     bool running;   /* command_run() has not returned yet */
     bool done;      /* the reply has been given */
     bool following; /* an exec: its channel is followed while it runs */
-    cJSON *held;    /* its arguments, until it may begin; NULL: it has begun */
-    enum command command;
     char *channel;
 };
 
@@ -80,7 +78,6 @@ struct ctl_server {
     bool ending;   /* the person quit and nothing runs */
     bool stopping; /* on_stop was called */
     bool reaping;  /* doomed clients wait to be freed */
-    bool holding;  /* requests wait for the sandbox */
     struct buf event;
     char sentence[160];
 };
@@ -102,8 +99,6 @@ void connections_forget(struct ctl_server *s);
 /* request.c: what a client asks. */
 void request_handle(struct ctl_client *c, const char *line, size_t n);
 void call_abandon(struct ctl_call *call);
-/* Begins what was held back. */
-void calls_resume(struct ctl_server *s);
 /* The engine ends: whoever waits for a reply gets one. */
 void calls_end(struct ctl_client *c, const char *why);
 

@@ -112,7 +112,8 @@ static void on_linger(void *arg) {
 }
 
 /* Every turn: does the engine have a reason to go on? */
-static void check_life(struct ctl_server *s) {
+static void check_life(void *arg) {
+    struct ctl_server *s = arg;
     if (s->stopping || s->o.daemon || !s->had_client)
         return;
     bool alone = server_live_clients(s) == 0;
@@ -128,12 +129,6 @@ static void check_life(struct ctl_server *s) {
         server_stop(s);
     else if (!s->linger)
         s->linger = loop_timer(s->loop, s->o.linger_secs * NS_PER_SEC, on_linger, s, "linger");
-}
-
-static void every_turn(void *arg) {
-    struct ctl_server *s = arg;
-    calls_resume(s);
-    check_life(s);
 }
 
 void server_screen_lost(struct ctl_server *s, struct ctl_client *c) {
@@ -164,7 +159,7 @@ enum status ctl_server_new(const struct ctl_server_options *o, struct ctl_server
         return st;
     }
     s->listener = bus_listen(agent_bus(o->agent), follow_event, s);
-    loop_on_phase(s->loop, PHASE_FLUSH, every_turn, s);
+    loop_on_phase(s->loop, PHASE_FLUSH, check_life, s);
     if (!o->daemon)
         s->first = loop_timer(s->loop, FIRST_NS, on_first, s, "first client");
     *out = s;
@@ -209,7 +204,7 @@ void ctl_server_free(struct ctl_server **server) {
         say_goodbye(s);
     }
     list_for_safe(&s->clients, it, next) client_free(list_entry(it, struct ctl_client, link));
-    loop_off_phase(s->loop, PHASE_FLUSH, every_turn, s);
+    loop_off_phase(s->loop, PHASE_FLUSH, check_life, s);
     connections_forget(s);
     loop_timer_del(&s->first);
     loop_timer_del(&s->linger);
