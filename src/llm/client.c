@@ -28,7 +28,8 @@ struct provider {
     char *id;
     enum llm_api api;
     char *base_url;
-    char *key; /* NULL: none */
+    char *key;    /* NULL: none */
+    char *socket; /* NULL: none */
     char host[280];
 };
 
@@ -101,6 +102,7 @@ struct llm *llm_new(struct loop *l, const struct llm_config *config) {
         p->api = from->api;
         p->base_url = base_of(from->base_url ? from->base_url : "");
         p->key = from->api_key ? trimmed(from->api_key) : NULL;
+        p->socket = xstrdup_null(from->socket);
     }
     return llm;
 }
@@ -132,6 +134,7 @@ void llm_free(struct llm **pl) {
         free(p->key);
         free(p->id);
         free(p->base_url);
+        free(p->socket);
     }
     free(llm->providers);
     x_free(pl);
@@ -425,6 +428,7 @@ static void post(struct llm_call *c, struct buf *body) {
     size_t n = body->len;
     struct http_request r = {
         .url = url,
+        .socket = c->provider->socket,
         .headers = &headers,
         .body = buf_steal(body),
         .body_len = n,

@@ -112,6 +112,7 @@ struct llm_provider {
     enum llm_api api;
     const char *base_url; /* without /v1; a trailing /v1 or slash is dropped */
     const char *api_key;  /* NULL: none */
+    const char *socket;   /* a UNIX socket where it is, whatever base_url says; NULL: none */
 };
 
 struct llm_config {

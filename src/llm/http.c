@@ -445,6 +445,10 @@ static void set_options(struct http_call *c, const struct http_request *r, bool 
     c->headers = must(curl_slist_append(c->headers, "expect:"));
     curl_easy_setopt(e, CURLOPT_URL, r->url);
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+    if (r->socket) {
+        curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, r->socket);
+        curl_easy_setopt(e, CURLOPT_PROXY, ""); /* not even where the environment names one */
+    }
     curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
     curl_easy_setopt(e, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* none of it for a proxy */
     curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);

@@ -50,6 +50,7 @@ struct http_result {
 
 struct http_request {
     const char *url;
+    const char *socket; /* a UNIX socket to connect to in place of the host; NULL: none */
     const struct strv *headers; /* "name: value"; copied, and wiped at the end */
     char *body;                 /* taken: freed at the end */
     size_t body_len;
