@@ -168,6 +168,7 @@ enum status branch_start(struct agent *a, struct process *channel,
     if (history->n && history->v[history->n - 1].role == LLM_ROLE_ASSISTANT)
         llm_history_truncate(&b->d.history, history->n - 1);
     char *text = prompt_branch_task(description);
+    b->d.own = b->d.history.n;
     llm_history_push_text(&b->d.history, LLM_ROLE_USER, text);
     x_free(&text);
     b->d.turn = turn_start(&(struct turn_options){.agent = a,

@@ -68,7 +68,7 @@ size_t delegate_count(const struct agent *a, enum process_kind kind, const char 
  */
 
 char *delegate_last_words(const struct delegate *d) {
-    for (size_t i = d->history.n; i-- > 0;) {
+    for (size_t i = d->history.n; i-- > d->own;) {
         if (d->history.v[i].role != LLM_ROLE_ASSISTANT)
             continue;
         char *text = llm_message_text(&d->history.v[i]);

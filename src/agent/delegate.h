@@ -20,6 +20,7 @@ struct delegate {
     struct process_handle process;
     const struct delegate_ops *ops;
     struct llm_history history;
+    size_t own; /* the first message of history that is its own, not its channel's */
     struct turn *turn;
     struct store_after *ending; /* its end is being stored */
     char *result;               /* what the channel will be told */

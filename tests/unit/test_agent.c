@@ -517,6 +517,22 @@ static void a_branch_thinks_with_what_the_channel_knows(void **state) {
     expect_in(buf_str(&f->events), "branch_result");
 }
 
+static void a_branch_without_a_conclusion_borrows_none(void **state) {
+    struct fixture *f = *state;
+    struct answer a;
+    script_push(SCRIPT_CHANNEL, REPLY("words of the channel"));
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"hi\"}");
+    answer_clear(&a);
+    script_push(SCRIPT_CHANNEL, "[" CALL("branch", "{\"description\":\"think\"}") "]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    script_push(SCRIPT_BRANCH, "[]");
+    script_push(SCRIPT_CHANNEL, REPLY("nothing came of it"));
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    expect_in(script_last_history(SCRIPT_CHANNEL), "it came to no conclusion");
+    assert_int_equal(json_i64(json_obj(a.body, "processes"), "failed", 0), 1);
+    answer_clear(&a);
+}
+
 static void a_branch_delegates_once_and_ends(void **state) {
     struct fixture *f = *state;
     struct answer a;
@@ -654,6 +670,7 @@ int main(void) {
         T(a_worker_has_its_time),
         T(the_fourth_retrigger_is_not_answered),
         T(a_branch_thinks_with_what_the_channel_knows),
+        T(a_branch_without_a_conclusion_borrows_none),
         T(a_branch_delegates_once_and_ends),
         T(branches_are_limited_fail_and_are_cancelled),
         T(the_shell_refuses_uncontained),
