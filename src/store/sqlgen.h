@@ -62,6 +62,7 @@ struct sqlgen_query {
     char *name, *doc, *sql;
     int sql_line; /* of the statement's first line */
     enum sqlgen_kind kind;
+    bool broken; /* its annotations were wrong: errors that follow from that are not told */
     struct sqlgen_fields param_notes, column_notes; /* annotations */
     struct sqlgen_fields params, columns;           /* what was found out, in SQLite's order */
     size_t *order;                                  /* the C arguments: places in params */

@@ -212,12 +212,14 @@ static void add_query(struct sqlgen *g, const char *file, const struct lines *l,
             return;
         }
     size_t first = end;
+    int errors = g->errors;
     for (size_t i = at + 1; i < end; i++) {
         if (note_of(l->v[i], &word, &n))
             add_notes(g, &q, l->v[i], (int)i + 1);
         else if (first == end && !is_blank(l->v[i]) && !is_comment(l->v[i]))
             first = i;
     }
+    q.broken = g->errors > errors;
     q.name = sqlgen_dup(name, strlen(name));
     q.doc = join_doc(l, doc, at);
     q.sql = join(l, first, end);
@@ -516,5 +518,6 @@ static void check_query(struct sqlgen *g, struct sqlgen_query *q) {
 
 void sqlgen_check(struct sqlgen *g) {
     for (size_t i = 0; i < g->nqueries; i++)
-        check_query(g, &g->queries[i]);
+        if (!g->queries[i].broken)
+            check_query(g, &g->queries[i]);
 }

@@ -57,8 +57,8 @@ CREATE TABLE worker_runs (
     tool_calls INTEGER NOT NULL DEFAULT 0,
     started_at INTEGER NOT NULL,
     completed_at INTEGER,
-    CHECK ((outcome_kind IS NULL) = (completed_at IS NULL)),
-    CHECK (lifecycle IS outcome_kind OR (outcome_kind IS NULL AND lifecycle IN (
+    CONSTRAINT ended_with_an_outcome CHECK ((outcome_kind IS NULL) = (completed_at IS NULL)),
+    CONSTRAINT lifecycle_fits_outcome CHECK (lifecycle IS outcome_kind OR (outcome_kind IS NULL AND lifecycle IN (
         'created', 'running', 'waiting_for_input', 'cancelling', 'timing_out', 'completing')))
 ) STRICT;
 
@@ -80,7 +80,7 @@ CREATE TABLE tool_runs (
     started_at INTEGER NOT NULL,
     ended_at INTEGER,
     dismissed_at INTEGER,                       -- a person has looked at the interruption
-    CHECK ((state = 'intended') = (ended_at IS NULL))
+    CONSTRAINT ended_unless_intended CHECK ((state = 'intended') = (ended_at IS NULL))
 ) STRICT;
 
 CREATE UNIQUE INDEX tool_runs_open ON tool_runs (process_id, call_id) WHERE state = 'intended';
