@@ -13,7 +13,7 @@ static struct rect edges(const struct layout_want *want, struct layout *out) {
         out->status = (struct rect){0, top++, cols, 1};
     if (bottom - top >= 6)
         out->footer = (struct rect){0, --bottom, cols, 1};
-    int lines = clamp(want->composer_lines, 1, want->rows / 3 > 1 ? want->rows / 3 : 1);
+    int lines = clamp(want->composer_lines, 1, want->rows / 4 > 1 ? want->rows / 4 : 1);
     if (bottom - top - lines < 1)
         lines = 1;
     bottom -= lines;

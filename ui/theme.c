@@ -45,6 +45,8 @@ void theme_init(struct theme *t, const char *term, bool no_color) {
     set(t, STYLE_BAD, A_NORMAL, COLOR_RED, A_BOLD);
     set(t, STYLE_RULE, grey ? A_NORMAL : A_DIM, grey ? 243 : -1, A_DIM);
     set(t, STYLE_SELECTED, A_REVERSE, -1, A_REVERSE);
+    set(t, STYLE_CODE, A_NORMAL, COLOR_CYAN, A_NORMAL);
+    set(t, STYLE_LINK, A_UNDERLINE, COLOR_BLUE, A_UNDERLINE);
 }
 
 const char *theme_symbol(const struct theme *t, enum symbol s) {

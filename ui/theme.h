@@ -6,7 +6,8 @@
 #include <stdbool.h>
 
 /* What a piece of text is, not how it looks. */
-#define STYLE_TABLE(X) X(TEXT) X(DIM) X(STRONG) X(ACCENT) X(GOOD) X(WARN) X(BAD) X(RULE) X(SELECTED)
+#define STYLE_TABLE(X) X(TEXT) X(DIM) X(STRONG) X(ACCENT) X(GOOD) X(WARN) X(BAD) X(RULE) X(SELECTED) \
+    X(CODE) X(LINK)
 enum style {
 #define X(name) STYLE_##name,
     STYLE_TABLE(X)
@@ -15,6 +16,7 @@ enum style {
 /* Or-ed to a style: the row under the cursor, or strong. */
 #define STYLE_REVERSED 0x100u
 #define STYLE_BOLD 0x200u
+#define STYLE_UNDERLINE 0x400u
 #define STYLE_MASK 0xFFu
 
 /* X(NAME, "symbol", "ASCII twin") */

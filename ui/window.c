@@ -18,6 +18,8 @@ static void set_cell(cchar_t *c, const struct theme *t, unsigned style, const wc
     attr &= ~(attr_t)A_COLOR;
     if (style & STYLE_BOLD)
         attr |= A_BOLD;
+    if (style & STYLE_UNDERLINE)
+        attr |= A_UNDERLINE;
     if (style & STYLE_REVERSED)
         attr |= A_REVERSE;
     setcchar(c, chars, attr, pair, NULL);
