@@ -37,9 +37,9 @@
 #define SCENE_COUNT                                                                                \
     SCENE_COUNT_ASK "," SCENE_COUNT_ANSWER "," SCENE_COUNT_WORK "," SCENE_COUNT_REPORT
 
-/* A worker that runs one command: asked for with "run it", answered "It is over.". The result comes
- * before the request: the channel has skipped its turn, so both stand in one message of the
- * person's.
+/* A worker that runs one command and reports its last line of output: asked for with "run it",
+ * answered "It is over.". The result comes before the request: the channel has skipped its turn, so
+ * both stand in one message of the person's.
  */
 #define SCENE_RUN(command)                                                                         \
     "{\"match\":{" SCENE_CHANNEL ",\"last_user_contains\":\"has come back\",\"step\":0},"          \
@@ -53,7 +53,7 @@
     "\"respond\":[{\"tool_use\":{\"name\":\"shell\",\"input\":{\"command\":\"" command "\"}}}]},"  \
     "{\"match\":{" SCENE_WORKER ",\"last_user_contains\":\"Run the command\",\"step\":1},"         \
     "\"respond\":[{\"tool_use\":{\"name\":\"set_status\",\"input\":"                               \
-    "{\"status\":\"It ended with: ${tool_result_line:1}\",\"kind\":\"outcome\"}}}]},"              \
+    "{\"status\":\"It ended with: ${tool_result_line:-2}\",\"kind\":\"outcome\"}}}]},"             \
     "{\"match\":{" SCENE_WORKER ",\"last_user_contains\":\"Run the command\",\"step\":2},"         \
     "\"respond\":[{\"text\":\"Done.\"}]}"
 
