@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "llm/rehearsal.h"
 #include "store/queries.gen.h"
 
 struct agent {
@@ -257,6 +258,13 @@ enum status agent_no_provider(const struct agent *a, const char *model, struct c
     return cause_set(why, STATUS_CONFIG,
                      "model %.80s: no provider \"%.*s\" is configured; add it to providers in %s",
                      model, n, provider, a->parts.config->path);
+}
+
+const char *agent_default_model(const struct agent *a) {
+    const struct agent_parts *p = &a->parts;
+    if (llm_has_provider(p->llm, p->config->routing.channel))
+        return NULL;
+    return llm_has_provider(p->llm, REHEARSAL_MODEL) ? REHEARSAL_MODEL : NULL;
 }
 
 enum status agent_dismiss(struct agent *a, const char *call_id, struct cause *why) {

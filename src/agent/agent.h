@@ -59,6 +59,10 @@ void agent_set_interrupted(struct agent *a, size_t n);
 enum status agent_dismiss(struct agent *a, const char *call_id, struct cause *why) MUST_CHECK;
 /* STATUS_CONFIG, and how to connect a model: for all who find none. */
 enum status agent_no_provider(const struct agent *a, const char *model, struct cause *why);
+/* What a conversation that a screen opens is held with where nobody named a model: NULL when
+ * routing's has a provider, else what can stand in for it, NULL when nothing can. Scripts are never
+ * answered by a stand-in that they did not ask for. */
+const char *agent_default_model(const struct agent *a);
 /* The engine's run, told apart from earlier ones in the store. */
 const char *agent_run_id(const struct agent *a);
 

@@ -69,6 +69,7 @@ struct channel {
     bool skipped;
     bool handled;                 /* at least one message was */
     char *model;                  /* for it and all its workers; NULL: routing decides */
+    const char *stand_in;         /* in place of routing's, which has no provider; NULL: none */
     struct channel_totals totals; /* of workers that have ended; started counts all */
     struct list watches;
 };
@@ -623,9 +624,28 @@ static void set_text(char **to, const char *value) {
     *to = xstrdup(value);
 }
 
-const char *channel_model_override(const struct process *p) {
+const char *channel_model_told(const struct process *p) {
     const struct channel *ch = p->body;
     return ch->model;
+}
+
+const char *channel_model_override(const struct process *p) {
+    const struct channel *ch = p->body;
+    return ch->model ? ch->model : ch->stand_in;
+}
+
+bool channel_stood_in(const struct process *p) {
+    const struct channel *ch = p->body;
+    return !ch->model && ch->stand_in;
+}
+
+void channel_stand_in(struct agent *a, struct process *p, const char *model) {
+    struct channel *ch = p->body;
+    ch->stand_in = model;
+    if (ch->model)
+        return;
+    set_text(&p->model, model ? model : agent_parts(a)->config->routing.channel);
+    process_changed(agent_processes(a), p);
 }
 
 const char *channel_worker_model(const struct agent *a, const struct process *p) {

@@ -22,8 +22,16 @@ enum status channel_open(struct agent *a, const char *bare, const char *model,
 void channel_free(struct agent *a, struct process *p);
 /* The model for its workers: what it was opened with, else routing.worker. */
 const char *channel_worker_model(const struct agent *a, const struct process *p);
-/* The model it was told to use for everything, or NULL. */
+/* The model it uses for everything: the one it was told to, else what stands in for it, else NULL.
+ */
 const char *channel_model_override(const struct process *p);
+/* The model it was told to use, or NULL: the one that is kept. */
+const char *channel_model_told(const struct process *p);
+/* From now on, and while this engine runs, `model` (static) answers in it, unless it was told to
+ * use another. NULL: no longer. */
+void channel_stand_in(struct agent *a, struct process *p, const char *model);
+/* It is a stand-in that answers. */
+bool channel_stood_in(const struct process *p);
 void channel_set_model(struct agent *a, struct process *p, const char *model);
 /* Results that the channel has not been told of or has not told on, for the status block: at most
  * 5, newest first. */

@@ -48,6 +48,8 @@ static enum status do_open(struct agent *a, const cJSON *args, cJSON *out, struc
     enum status st = open_channel(a, args, &p, why);
     if (st != STATUS_OK)
         return st;
+    if (json_bool(args, "screen", false))
+        channel_stand_in(a, p, agent_default_model(a));
     json_add_str(out, "channel", p->channel);
     json_add_str(out, "id", p->id);
     return STATUS_OK;
@@ -73,6 +75,8 @@ static struct command_call *do_say(struct agent *a, const cJSON *args, command_r
     c->fn = fn;
     c->arg = arg;
     enum status st = open_channel(a, args, &p, &why);
+    if (st == STATUS_OK && channel_stood_in(p) && !json_bool(args, "screen", false))
+        st = agent_no_provider(a, agent_parts(a)->config->routing.channel, &why);
     if (st == STATUS_OK) {
         c->channel = xstrdup(p->channel);
         st = channel_say(a, p, json_str(args, "sender", "you"), json_str(args, "text", ""), said, c,

@@ -24,14 +24,17 @@
  * looked at it interrupted {}                              -> {"runs":[…]} tool runs that a crash
  * cut off (shown until dismissed) dismiss    {call_id}                        such a run has been
  * looked at
+ *
+ * A screen says {"screen":true} with open and say: where no model is connected, a stand-in answers
+ * there (agent_default_model()), and nobody else's messages: their say is STATUS_CONFIG then.
  */
 #define COMMAND_TABLE(X)                                                                           \
     X(OPEN, "open")                                                                                \
     X(SAY, "say")                                                                                  \
     X(EXEC, "exec")                                                                                \
     X(CANCEL, "cancel")                                                                            \
-    X(INTERRUPT, "interrupt") X(PS, "ps") X(LOG, "log") X(SEEN, "seen")                            \
-        X(INTERRUPTED, "interrupted") X(DISMISS, "dismiss")
+    X(INTERRUPT, "interrupt")                                                                      \
+    X(PS, "ps") X(LOG, "log") X(SEEN, "seen") X(INTERRUPTED, "interrupted") X(DISMISS, "dismiss")
 enum command {
 #define X(name, text) COMMAND_##name,
     COMMAND_TABLE(X)

@@ -174,7 +174,7 @@ void record_channel(struct agent *a, const struct process *p) {
     char *kind = platform(p->bare);
     const char *workspace =
         str_eq(p->workspace, agent_parts(a)->home->workspace) ? NULL : p->workspace;
-    store_channel_touch(store_of(a), p->bare, kind, p->name, workspace, channel_model_override(p),
+    store_channel_touch(store_of(a), p->bare, kind, p->name, workspace, channel_model_told(p),
                         clock_wall_ms());
     x_free(&kind);
 }

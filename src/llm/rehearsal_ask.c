@@ -126,20 +126,30 @@ static const char *said_by(const cJSON *block) {
     return NULL;
 }
 
+/* Words alone: without the status block of a message of the present turn. */
+static const char *bare(const char *text) {
+    const char *rest = str_prefix(text, STATUS_BEGIN) ? strstr(text, STATUS_END) : NULL;
+    return rest ? rest + strlen(STATUS_END) : text;
+}
+
 void rehearsal_ask_said(const struct rehearsal_ask *a, rehearsal_said_fn *fn, void *arg) {
     int left = present(a);
     const cJSON *m, *it;
     cJSON_ArrayForEach(m, a->messages) {
-        if (left-- <= 0)
+        if (left < 0)
             return;
         bool person = is_role(m, "user");
+        /* Of the present message what stands before its last text. */
+        const char *end = left-- == 0 ? last_text(m) : NULL;
         const cJSON *content = cJSON_GetObjectItemCaseSensitive(m, "content");
-        if (cJSON_IsString(content))
-            fn(arg, person, content->valuestring);
+        if (cJSON_IsString(content) && !end)
+            fn(arg, person, bare(content->valuestring));
         cJSON_ArrayForEach(it, content) {
             const char *text = said_by(it);
+            if (text && text == end)
+                break;
             if (text)
-                fn(arg, person, text);
+                fn(arg, person, bare(text));
         }
     }
 }

@@ -15,7 +15,8 @@
 
 #define AT_ONCE_MAX 200        /* calls in one answer: the client takes 256 blocks */
 #define QUOTE_MAX 16000u       /* bytes of one result, when it comes alone */
-#define QUOTE_SEVERAL_MAX 300u /* of each of several */
+#define QUOTE_SEVERAL_MAX 300u /* of each of many */
+#define QUOTE_ALL_MAX 6000u    /* of few together */
 #define RESULTS_MAX 512u       /* results told of in one reply */
 #define SUBJECT_MAX 2000u      /* bytes of a sentence that are passed on in a task */
 
@@ -318,6 +319,12 @@ struct back {
     char *outcome, *task, *text;
 };
 
+static void back_free(struct back *b) {
+    x_free(&b->outcome);
+    x_free(&b->task);
+    x_free(&b->text);
+}
+
 /* The value between two marks, and what follows; NULL when they are not there. */
 static char *between(const char **s, const char *from, const char *to) {
     const char *begin = strstr(*s, from), *end = begin ? strstr(begin + strlen(from), to) : NULL;
@@ -351,9 +358,7 @@ static bool next_back(const char **s, struct back *out) {
     *s = *stop ? stop + strlen(end) : stop;
     if (out->outcome && out->task)
         return true;
-    x_free(&out->outcome);
-    x_free(&out->task);
-    x_free(&out->text);
+    back_free(out);
     return false;
 }
 
@@ -367,13 +372,14 @@ static void tell_one(struct buf *out, const struct back *b) {
 }
 
 /* One line for one of several; the numbers of those who counted are added up. */
-static void tell_short(struct buf *out, const struct back *b, long long sum[2], size_t *counters) {
+static void tell_short(struct buf *out, const struct back *b, size_t max, long long sum[2],
+                       size_t *counters) {
     buf_puts(out, "- ");
     rehearsal_quote(out, b->task, QUOTE_SEVERAL_MAX);
     buf_printf(out, "%s%s: ", str_eq(b->outcome, "succeeded") ? "" : " – ",
                str_eq(b->outcome, "succeeded") ? "" : b->outcome);
     struct buf text = BUF_INIT;
-    rehearsal_quote(&text, b->text, QUOTE_SEVERAL_MAX);
+    rehearsal_quote(&text, b->text, max);
     /* In a list everything has to stay in its item. */
     for (const char *p = buf_str(&text); *p; p++)
         if (*p != '\n')
@@ -394,30 +400,29 @@ static void tell_short(struct buf *out, const struct back *b, long long sum[2], 
 }
 
 static void came_back(const struct rehearsal_ask *q, struct rehearsal_answer *out) {
-    struct buf b = BUF_INIT, list = BUF_INIT;
+    struct buf b = BUF_INIT;
     struct back one;
     long long sum[2] = {0, 0};
     size_t n = 0, counters = 0;
-    for (const char *s = q->text; n < RESULTS_MAX && next_back(&s, &one); n++) {
-        if (n == 0)
-            tell_one(&b, &one);
-        tell_short(&list, &one, sum, &counters);
-        x_free(&one.outcome);
-        x_free(&one.task);
-        x_free(&one.text);
-    }
-    if (n > 1) {
-        buf_reset(&b);
+    for (const char *s = q->text; n < RESULTS_MAX && next_back(&s, &one); n++)
+        back_free(&one);
+    size_t max = n && QUOTE_ALL_MAX / n > QUOTE_SEVERAL_MAX ? QUOTE_ALL_MAX / n : QUOTE_SEVERAL_MAX;
+    if (n > 1)
         buf_printf(&b, "%zu have come back:\n\n", n);
-        buf_append(&b, buf_str(&list), list.len);
-        if (counters == n)
-            buf_printf(&b, "\nTogether: **%lld** in %lld files.", sum[0], sum[1]);
-    } else if (!n) {
-        buf_puts(&b, "Something has come back, but nothing that can be read here.");
+    const char *s = q->text;
+    for (size_t i = 0; i < n && next_back(&s, &one); i++) {
+        if (n == 1)
+            tell_one(&b, &one);
+        else
+            tell_short(&b, &one, max, sum, &counters);
+        back_free(&one);
     }
+    if (n > 1 && counters == n)
+        buf_printf(&b, "\nTogether: **%lld** in %lld files.", sum[0], sum[1]);
+    if (!n)
+        buf_puts(&b, "Something has come back, but nothing that can be read here.");
     say(q, out, buf_str(&b));
     buf_free(&b);
-    buf_free(&list);
 }
 
 static void channel(const struct rehearsal_ask *q, struct rehearsal_answer *out) {
