@@ -23,6 +23,7 @@
 void block_free(struct block *b) {
     wrap_free(&b->text);
     wrap_free(&b->result);
+    markdown_free(&b->md);
     x_free(&b->label);
     memset(b, 0, sizeof *b);
 }
@@ -93,6 +94,15 @@ static void wrap_text(struct block *b, const struct journal_entry *e, int indent
     b->body = wrap_lines(&b->text);
 }
 
+/* What is said to a person may be Markdown. */
+static void wrap_markdown(struct block *b, const struct journal_entry *e, int indent, bool ascii) {
+    b->indent = indent;
+    b->rich = true;
+    int width = b->width - indent;
+    markdown_feed(&b->md, buf_str(&e->text), e->text.len, width > 8 ? width : 8, ascii, !e->open);
+    b->body = b->md.nlines;
+}
+
 /* Shows the first `n` rows of the body; one row more tells of the rest. */
 static void fold_after(struct block *b, size_t n) {
     if (b->unfolded || b->body <= n + 1)
@@ -144,7 +154,7 @@ static void shape(struct block *b, const struct block_env *env, size_t index,
         break;
     case JOURNAL_REPLY:
         b->head = !continues(j, index);
-        wrap_text(b, e, 2);
+        wrap_markdown(b, e, 2, theme->ascii);
         break;
     case JOURNAL_TASK:
         b->mark = false;
@@ -155,8 +165,7 @@ static void shape(struct block *b, const struct block_env *env, size_t index,
         fold_after(b, TASK_ROWS);
         break;
     case JOURNAL_TEXT:
-        b->style = e->interrupted ? STYLE_DIM : STYLE_TEXT;
-        wrap_text(b, e, 2);
+        wrap_markdown(b, e, 2, theme->ascii);
         break;
     case JOURNAL_THINKING:
         b->head = true;
@@ -218,6 +227,7 @@ void block_update(struct block *b, const struct block_env *env, size_t index, in
         return;                       /* output depends on its call too */
     } else if (b->open && !e->open) { /* its final text need not be what was streamed */
         wrap_free(&b->text);
+        markdown_free(&b->md);
         x_free(&b->label);
     }
     struct block fresh = {.seq = e->seq,
@@ -227,6 +237,7 @@ void block_update(struct block *b, const struct block_env *env, size_t index, in
                           .open = e->open,
                           .text = b->text,
                           .result = b->result,
+                          .md = b->md,
                           .label = b->label};
     *b = fresh;
     shape(b, env, index, theme);
@@ -460,6 +471,17 @@ static void draw_line(const struct block *b, const struct wrap *from, size_t i,
     window_put(w, row, b->indent + indent, b->width - b->indent - indent, style, text, n);
 }
 
+static void draw_rich(const struct block *b, size_t i, const struct window *w, int row,
+                      unsigned flags) {
+    const struct markdown_line *l = &b->md.lines[i];
+    int col = b->indent + l->indent, end = b->width;
+    for (uint32_t s = l->first; s < l->first + l->n; s++) {
+        const struct markdown_span *span = &b->md.spans[s];
+        col = window_put(w, row, col, end - col, span->style | flags, b->md.text.data + span->off,
+                         span->len);
+    }
+}
+
 void block_draw(const struct block *b, const struct block_env *env, const struct journal_entry *e,
                 size_t row, const struct window *w, int screen_row, unsigned flags) {
     window_clear_row(w, screen_row, STYLE_TEXT | flags);
@@ -472,7 +494,10 @@ void block_draw(const struct block *b, const struct block_env *env, const struct
     if (row < b->body) {
         if (row == 0 && b->prefix && !b->skip)
             window_puts(w, screen_row, 2, b->style | STYLE_BOLD | flags, b->prefix);
-        draw_line(b, &b->text, b->skip + row, w, screen_row, b->style | flags);
+        if (b->rich)
+            draw_rich(b, b->skip + row, w, screen_row, flags);
+        else
+            draw_line(b, &b->text, b->skip + row, w, screen_row, b->style | flags);
         return;
     }
     row -= b->body;

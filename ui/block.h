@@ -5,6 +5,7 @@
 #define UI_BLOCK_H
 
 #include "agent/process.h"
+#include "ui/markdown.h"
 #include "ui/window.h"
 #include "ui/wrap.h"
 
@@ -32,6 +33,8 @@ struct block {
     size_t results;     /* rows of the tool's result that are shown */
     size_t rows;        /* all together; 0: not shown here */
     struct wrap text, result;
+    bool rich; /* the body is in md, not in text */
+    struct markdown md;
     char *label; /* TOOL: what is called */
 };
 
