@@ -113,8 +113,15 @@ static cJSON *one(const char *key, const char *value) {
     return args;
 }
 
-static void host_say(void *arg, const char *channel, const char *text) {
+/* A person looks on: where no model is connected, a stand-in may answer. */
+static cJSON *on_screen(const char *channel) {
     cJSON *args = one("channel", channel);
+    json_add_bool(args, "screen", true);
+    return args;
+}
+
+static void host_say(void *arg, const char *channel, const char *text) {
+    cJSON *args = on_screen(channel);
     json_add_str(args, "text", text);
     ask(arg, COMMAND_SAY, args, channel, text);
 }
@@ -191,7 +198,7 @@ static void start_view(struct ui *u) {
                              .quit = host_quit,
                              .arg = u};
     u->view = view_new(agent_processes(u->agent), u->history_path, &host);
-    ask(u, COMMAND_OPEN, one("channel", FIRST_CHANNEL), NULL, NULL);
+    ask(u, COMMAND_OPEN, on_screen(FIRST_CHANNEL), NULL, NULL);
 }
 
 /* Until the sandbox knows what works here there is nothing to warn of. */
@@ -272,12 +279,15 @@ static void op_describe(void *arg, cJSON *out) {
 static const char *const *greeting(struct ui *u) {
     size_t n = 0;
     if (llm_has_provider(u->parts->llm, u->parts->config->routing.channel)) {
-        u->greeting[n++] = "Write below what you want done.";
-        u->greeting[n++] = "Work goes to processes of its own: they appear at the left, and what";
-        u->greeting[n++] = "they do below. Try: count the lines of every file in this folder";
+        u->greeting[n++] =
+            "Write below what you want done. Work goes to processes of its own: they appear "
+            "at the left, and what they do in panes beside.";
+        u->greeting[n++] = "  count the lines of every file in this folder";
     } else {
-        u->greeting[n++] = "spacebot: AI processes that work side by side, each in view.";
-        u->greeting[n++] = "No model is connected. Set ANTHROPIC_API_KEY and start spacebot again,";
+        u->greeting[n++] = "spacebot: AI processes that work side by side, each in view. No model "
+                           "is connected, so "
+                           "a rehearsal answers: it runs real tools, but does not think. Try:";
+        u->greeting[n++] = "  start 8 workers that count the lines in this folder";
         u->greeting[n++] = u->config_line;
     }
     u->greeting[n] = NULL;
@@ -355,8 +365,10 @@ struct ui *ui_new(struct agent *a) {
                                      .describe = op_describe,
                                      .arg = u};
     u->history_path = xasprintf("%s/history", u->parts->home->dir);
-    u->config_line =
-        xasprintf("or name a provider in %s (spacebot config init).", u->parts->home->config);
+    u->config_line = xasprintf(
+        "To connect a model, set ANTHROPIC_API_KEY and start spacebot again, or name a provider in "
+        "%s (spacebot config init writes one to begin with).",
+        u->parts->home->config);
     living = u;
     loop_on_phase(u->parts->loop, PHASE_PAINT, paint, NULL);
     return u;

@@ -3,6 +3,7 @@
 #include "ui/pane.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -21,9 +22,23 @@ static void transcript_show(void *self, struct process_handle process) {
     journal_view_show(self, process);
 }
 
-static void draw_greeting(const struct window *w, const char *const *lines) {
-    for (int i = 0; lines && lines[i]; i++)
-        window_puts_cut(w, i, 0, w->r.w, i == 0 ? STYLE_STRONG : STYLE_TEXT, lines[i]);
+/* Paragraphs, each wrapped; one that begins with a blank stands out as something to type. */
+static void draw_greeting(const struct window *w, const char *const *paragraphs) {
+    int row = 0;
+    for (int i = 0; paragraphs && paragraphs[i]; i++) {
+        struct wrap lines = {0};
+        const char *text = paragraphs[i];
+        bool example = text[0] == ' ';
+        wrap_feed(&lines, text, strlen(text), w->r.w > 2 ? w->r.w - 1 : 1, true);
+        for (size_t k = 0; k < wrap_lines(&lines); k++) {
+            size_t n;
+            int indent;
+            const char *line = wrap_line(&lines, k, &n, &indent);
+            window_put(w, row++, indent, -1, example ? STYLE_ACCENT : STYLE_TEXT, line, n);
+        }
+        wrap_free(&lines);
+        row++;
+    }
 }
 
 static void transcript_draw(void *self, const struct pane_env *env, const struct window *w,
