@@ -1,17 +1,30 @@
-# Every source, SQL, prompt and test file of the tree stands in one of Makefile.am's lists: a forgotten
+# Every file of the source tree stands in one of Makefile.am's lists, itself or with its folder: a forgotten
 # one would be missing from releases, and a forgotten test would never run.
 set -eu
+if [ "$SRCDIR" = "$BUILDDIR" ]; then
+    echo 'built inside the source tree: what was written by hand cannot be told from what was built'
+    exit 77
+fi
 cd "$SRCDIR"
 
-# Words of Makefile.am, one a line.
-words=$(tr -s '\\ \t' '\n' <Makefile.am)
-missing=$(
-    find src ui tests \( -name '*.[ch]' -o -name '*.sql' -o -name '*.md' -o -name '*.sh' \) \
-        ! -name '*.gen.[ch]' | sort | while read -r file; do
+missing=$(find src ui tests man -type f ! -name '.*' ! -name '*~' | sort | awk '
+    BEGIN {
+        while ((getline line < "Makefile.am") > 0) {
+            count = split(line, word, /[ \t\\]+/)
+            for (i = 1; i <= count; i++)
+                listed[word[i]] = 1
+        }
+    }
+    {
         # A program that is built from one file of its name is listed without the suffix.
-        printf '%s\n' "$words" | grep -qxF -e "$file" -e "${file%.c}" || printf '%s\n' "$file"
-    done
-)
+        name = $0
+        sub(/\.c$/, "", name)
+        found = ($0 in listed) || (name in listed)
+        while (!found && sub(/\/[^\/]*$/, "", name))
+            found = name in listed
+        if (!found)
+            print
+    }')
 if [ -n "$missing" ]; then
     printf 'not in any list of Makefile.am:\n%s\n' "$missing"
     exit 1

@@ -7,6 +7,7 @@ trap 'rm -rf "$dir"' EXIT
 mkdir "$dir/tree" "$dir/build"
 cd "$SRCDIR"
 cp -R configure configure.ac Makefile.am Makefile.in aclocal.m4 config.h.in build-aux src "$dir/tree"
+chmod -R u+w "$dir/tree"
 # Copies are as new as each other: nothing asks for autoconf to run again.
 find "$dir/tree" -exec touch -r configure {} +
 unset MAKEFLAGS MFLAGS MAKELEVEL
