@@ -162,7 +162,10 @@ static enum status identify(sqlite3 *db, int *version, struct cause *why) {
                          "the store was written by a newer spacebot (schema %d, this one knows "
                          "%u); it was left as it is",
                          *version, store_migration_count);
-    return STATUS_OK;
+    /* Reads the schema: a file that is damaged there is refused now and not by the first query. */
+    int ignored = 0;
+    rc = db_pragma_get(db, "table_list", &ignored);
+    return rc == SQLITE_OK ? STATUS_OK : db_cause(db, rc, why);
 }
 
 /* One migration in one transaction, its number in the same. */
@@ -228,13 +231,7 @@ static enum status prepare_write(sqlite3 *db, int busy_ms, struct cause *why) {
         rc = sqlite3_wal_autocheckpoint(db, 0); /* the writer decides when */
     if (rc != SQLITE_OK)
         return db_cause(db, rc, why);
-    enum status migrated = migrate(db, version, why);
-    if (migrated != STATUS_OK)
-        return migrated;
-    /* Reads the schema: a file that is damaged there is refused now and not by the first query. */
-    int ignored = 0;
-    rc = db_pragma_get(db, "table_list", &ignored);
-    return rc == SQLITE_OK ? STATUS_OK : db_cause(db, rc, why);
+    return migrate(db, version, why);
 }
 
 enum status db_open_write(const char *path, int busy_ms, sqlite3 **out, struct cause *why) {

@@ -39,6 +39,7 @@ static void close_store(void) {
     if (store_close(&store, &why) != STATUS_OK)
         fail_msg("%s", why.text);
     assert_null(store);
+    loop_turn(loop, 0); /* the loop has forgotten it */
     loop_free(&loop);
 }
 
