@@ -102,8 +102,9 @@ static void bind(const char *seq, rl_command_func_t *fn) {
     (void)rl_bind_keyseq_if_unbound_in_map(seq, fn, vi_movement_keymap);
 }
 
-/* Once a process. Readline takes its locale from the environment and would set it for everyone: it
- * is shown the one that holds here, for as long as it looks. */
+/* Once a process. Readline takes its locale from the environment, and again with every new line,
+ * and sets it for the whole process: so the environment names the one that holds here. Children
+ * have theirs told apart. */
 static void start(void) {
     if (started)
         return;
@@ -120,14 +121,8 @@ static void start(void) {
     rl_redisplay_function = redisplay;
     rl_completion_display_matches_hook = ignore_matches;
     rl_attempted_completion_function = no_completion;
-    char *before = xstrdup_null(getenv("LC_ALL"));
     setenv("LC_ALL", "C.UTF-8", 1);
     (void)rl_initialize();
-    if (before)
-        setenv("LC_ALL", before, 1);
-    else
-        unsetenv("LC_ALL");
-    free(before);
     text_locale();
     (void)rl_variable_bind("bell-style", "none"); /* it would go to stderr */
     bind("\\e[H", rl_beg_of_line);
@@ -503,11 +498,15 @@ static const char *shown_label(const char *label) {
     return rl_display_prompt && !str_eq(rl_display_prompt, PROMPT) ? rl_display_prompt : label;
 }
 
+/* The label stands on the first row; further rows begin under the text, or near the edge under a
+ * long label. */
 static struct flow flow_start(int cols, const char *label) {
-    int indent = text_width(label, strlen(label));
-    if (indent > cols / 2)
-        indent = 0;
-    return (struct flow){.cols = cols < 1 ? 1 : cols, .indent = indent, .col = indent};
+    if (cols < 1)
+        cols = 1;
+    int first = text_width(label, strlen(label));
+    if (first > cols - 4)
+        first = cols > 4 ? cols - 4 : 0;
+    return (struct flow){.cols = cols, .indent = first <= cols / 3 ? first : 0, .col = first};
 }
 
 int composer_rows(const struct composer *c, int cols, const char *label) {
@@ -528,8 +527,9 @@ void composer_draw(const struct composer *c, const struct window *w, const char 
     int top = f.cursor_row >= w->r.h ? f.cursor_row - w->r.h + 1 : 0;
     int cursor_row = f.cursor_row - top, cursor_col = f.cursor_col;
     f = flow_start(w->r.w, label);
-    if (top == 0 && f.indent)
-        window_puts(w, 0, 0, STYLE_ACCENT | (focused ? STYLE_BOLD : 0u), label);
+    if (top == 0)
+        window_put(w, 0, 0, f.col, STYLE_ACCENT | (focused ? STYLE_BOLD : 0u), label,
+                   strlen(label));
     for (size_t i = 0; i < n && f.row - top < w->r.h;) {
         int width;
         size_t len = flow_next(&f, s + i, n - i, &width);

@@ -79,13 +79,40 @@ static inline void screen_start(struct screen *s, const char *type, int cols, in
     screen_open_term(s, type, cols, rows, false);
 }
 
-/* Takes what has been written to the terminal so far. */
-static inline void screen_read(struct screen *s) {
+/* Takes what has arrived from the terminal so far; up to and with the mark, if there is one. */
+static inline bool screen_take(struct screen *s, const char *mark, size_t nmark) {
     char data[16384];
     ssize_t n;
-    while ((n = read(s->master, data, sizeof data)) > 0) {
-        buf_append(&s->seen, data, (size_t)n);
-        vt_feed(s->vt, data, (size_t)n);
+    bool found = false;
+    struct buf fresh = BUF_INIT;
+    while ((n = read(s->master, data, sizeof data)) > 0)
+        buf_append(&fresh, data, (size_t)n);
+    char *at = nmark && fresh.len ? memmem(fresh.data, fresh.len, mark, nmark) : NULL;
+    if (at) {
+        found = true;
+        buf_truncate(&fresh, (size_t)(at - fresh.data)); /* nothing comes after it */
+    }
+    if (fresh.len) {
+        buf_append(&s->seen, fresh.data, fresh.len);
+        vt_feed(s->vt, fresh.data, fresh.len);
+    }
+    buf_free(&fresh);
+    return found;
+}
+
+/* Reads all that was written to the terminal. The kernel passes it on in its own time, so a mark is
+ * written behind it and waited for. */
+static inline void screen_read(struct screen *s) {
+    static const char mark[] = "\x01\x02mark\x03";
+    size_t n = sizeof mark - 1;
+    int64_t deadline = wait_until(WAIT_MS);
+    (void)screen_take(s, NULL, 0);
+    assert_int_equal(write(s->slave, mark, n), (ssize_t)n);
+    for (;;) {
+        struct pollfd p = {.fd = s->master, .events = POLLIN};
+        assert_true(wait_poll(&p, 1, deadline) > 0);
+        if (screen_take(s, mark, n))
+            return;
     }
 }
 
@@ -94,17 +121,23 @@ static inline void screen_settle(struct screen *s) {
     int64_t deadline = wait_until(WAIT_MS);
     do {
         (void)loop_turn(s->loop, 0);
-        screen_read(s);
+        (void)screen_take(s, NULL, 0);
         assert_true(wait_left(deadline) > 0);
     } while (s->term && term_pending(s->term) > 0);
     while (loop_turn(s->loop, 0))
-        screen_read(s);
+        (void)screen_take(s, NULL, 0);
     screen_read(s);
 }
 
-/* Types, and lets the loop take it. The terminal's driver passes bytes on before write returns. */
+/* Types, and lets the loop take it once all of it has arrived. */
 static inline void screen_type(struct screen *s, const char *bytes, size_t n) {
+    int64_t deadline = wait_until(WAIT_MS);
+    int there = 0;
     assert_int_equal(write(s->master, bytes, n), (ssize_t)n);
+    while (ioctl(s->slave, FIONREAD, &there) == 0 && there < (int)n) {
+        struct pollfd p = {.fd = s->slave, .events = POLLIN};
+        assert_true(wait_poll(&p, 1, deadline) > 0);
+    }
     screen_settle(s);
 }
 
@@ -119,11 +152,13 @@ static inline void screen_row_is(struct screen *s, int row, const char *text) {
 
 static inline void screen_end(struct screen *s) {
     term_close(&s->term, true);
-    screen_read(s);
+    if (s->master >= 0) {
+        screen_read(s);
+        close(s->slave);
+        close(s->master);
+    }
     loop_free(&s->loop);
     vt_free(&s->vt);
-    close(s->slave);
-    close(s->master);
     buf_free(&s->seen);
 }
 
