@@ -1,0 +1,336 @@
+/* The command line: what it refuses and how, exit codes, and what verbs do with and without an
+ * engine. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "tests/lib/jsonl.h"
+#include "tests/lib/tmphome.h"
+#include "tests/lib/wait.h"
+
+static struct tmphome *home;
+static struct run *last;
+
+static int setup(void **state) {
+    (void)state;
+    home = tmphome_new(NULL);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    run_free(&last);
+    tmphome_free(&home);
+    return 0;
+}
+
+#define RUN(code, ...) spacebot(code, ARGS(__VA_ARGS__), __FILE__, __LINE__)
+static void spacebot(int code, const char *const *args, const char *file, int line) {
+    run_free(&last);
+    last = tmphome_spacebot(home, args, NULL);
+    run_expect(last, code, file, line);
+}
+
+static void has(const char *text, const char *part) {
+    if (!strstr(text, part))
+        fail_msg("\"%s\" is not in:\n%s", part, text);
+}
+
+#define OUT run_out(last)
+#define ERR run_err(last)
+
+static void test_help(void **state) {
+    (void)state;
+    static const char *const verbs[] = {"exec",   "say",    "ps",   "log",    "cancel", "attach",
+                                        "daemon", "status", "stop", "config", "doctor"};
+    RUN(0, "--help");
+    char *all = xstrdup(OUT);
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+        char *entry = xasprintf("\n  %s ", verbs[i]);
+        has(all, entry);
+        free(entry);
+        RUN(0, verbs[i], "--help");
+        char *usage = xasprintf("usage: spacebot %s", verbs[i]);
+        assert_true(str_prefix(OUT, usage));
+        assert_string_equal(ERR, "");
+        free(usage);
+    }
+    free(all);
+    RUN(0, "--version");
+    assert_true(str_prefix(OUT, "spacebot "));
+}
+
+static void test_usage(void **state) {
+    (void)state;
+    RUN(2, "stauts");
+    has(ERR, "did you mean `status`?");
+    assert_string_equal(OUT, "");
+    RUN(2, "qqqqqqqq");
+    has(ERR, "there is no verb");
+    RUN(2, "--verson");
+    has(ERR, "did you mean --version?");
+    RUN(2, "-x");
+    RUN(2, "exec", "--jsn", "hi");
+    has(ERR, "did you mean --json?");
+    RUN(2, "exec", "--json=1", "hi");
+    RUN(2, "exec", "--json", "--json", "hi");
+    RUN(2, "exec", "--channel");
+    has(ERR, "--channel ID");
+    RUN(2, "exec", "two", "words");
+    has(ERR, "quotes");
+    RUN(2, "exec", "");
+    RUN(2, "exec"); /* standard input is empty */
+    RUN(2, "exec", "--timeout", "soon", "hi");
+    RUN(2, "exec", "--timeout", "-1", "hi");
+    RUN(2, "exec", "--workspace", "/nowhere", "hi");
+    RUN(2, "exec", "--workspace", "/etc/passwd", "hi");
+    RUN(2, "exec", "\xff");
+    RUN(2, "say", "inbox");
+    RUN(2, "say", "", "x");
+    RUN(2, "log");
+    RUN(2, "cancel");
+    RUN(2, "status", "x");
+    RUN(2, "config");
+    RUN(2, "config", "shwo");
+    has(ERR, "did you mean `show`?");
+    RUN(2); /* no terminal */
+    RUN(2, "attach");
+    /* None of these made an engine. */
+    assert_int_equal(tmphome_engine(home), 0);
+}
+
+static void test_without_engine(void **state) {
+    (void)state;
+    RUN(6, "status");
+    RUN(6, "status", "--json");
+    assert_string_equal(OUT, "{\"running\":false}\n");
+    RUN(6, "say", "inbox", "x");
+    has(ERR, "no engine runs");
+    has(ERR, "spacebot daemon");
+    RUN(6, "ps");
+    RUN(6, "ps", "--json");
+    assert_string_equal(OUT, "");
+    RUN(6, "cancel", "x");
+    RUN(6, "stop");
+    RUN(6, "attach", "--plain");
+    RUN(6, "log", "--follow", "inbox");
+    RUN(1, "log", "inbox");
+    has(ERR, "no process \"inbox\" is known");
+}
+
+static void test_config(void **state) {
+    (void)state;
+    RUN(0, "config", "path");
+    char *path = xasprintf("%s/spacebot.conf\n", home->home);
+    assert_string_equal(OUT, path);
+    free(path);
+    RUN(0, "config", "check");
+    has(OUT, "does not exist");
+    RUN(0, "config", "init");
+    RUN(0, "config", "check");
+    has(OUT, ": ok");
+    RUN(1, "config", "init");
+    has(ERR, "exists already");
+    RUN(0, "config", "show");
+    has(OUT, "workers = 16;");
+    tmphome_config(home, "limits = {\n  wokers = 1;\n};\n");
+    RUN(3, "config", "check");
+    has(ERR, "spacebot.conf:2: unknown key `limits.wokers`; did you mean `workers`?");
+    RUN(3, "daemon");
+    has(ERR, "spacebot.conf:2:");
+    RUN(3, "exec", "--json", "hi");
+    assert_string_equal(OUT, "");
+    RUN(6, "status");
+    RUN(1, "doctor");
+    has(OUT, "fail  config");
+}
+
+static void test_no_provider(void **state) {
+    (void)state;
+    RUN(3, "exec", "--json", "hi");
+    assert_string_equal(OUT, "");
+    has(ERR, "ANTHROPIC_API_KEY");
+    /* The engine that was started for it has ended with it. */
+    RUN(6, "status");
+}
+
+static void test_daemon(void **state) {
+    (void)state;
+    RUN(0, "daemon");
+    RUN(0, "status", "--json");
+    cJSON *lines = jsonl_parse(OUT);
+    const cJSON *s = cJSON_GetArrayItem(lines, 0);
+    assert_true(json_bool(s, "running", false));
+    assert_string_equal(json_str(s, "home", ""), home->home);
+    assert_true(json_i64(s, "pid", 0) > 1);
+    assert_non_null(json_obj(s, "processes"));
+    assert_non_null(json_obj(s, "loop"));
+    assert_non_null(json_obj(s, "store"));
+    assert_true(json_i64(s, "uptime_ms", -1) >= 0);
+    assert_true(*json_str(s, "model", ""));
+    assert_true(*json_str(s, "version", ""));
+    cJSON_Delete(lines);
+    RUN(1, "daemon");
+    has(ERR, "runs here already");
+    RUN(0, "ps");
+    RUN(0, "say", "inbox", "hello");
+    RUN(0, "ps", "--json");
+    lines = jsonl_parse(OUT);
+    assert_int_equal(cJSON_GetArraySize(lines), 1);
+    assert_string_equal(json_str(cJSON_GetArrayItem(lines, 0), "id", ""), "channel:inbox");
+    cJSON_Delete(lines);
+    RUN(0, "ps");
+    has(OUT, "KIND");
+    has(OUT, "inbox");
+    RUN(1, "cancel", "nobody");
+    RUN(1, "log", "nobody");
+    RUN(0, "log", "inbox");
+    has(OUT, "hello");
+    RUN(0, "stop");
+    RUN(6, "stop");
+    /* What was said is in the store, by any of its names. */
+    RUN(0, "log", "channel:inbox");
+    has(OUT, "hello");
+    RUN(0, "log", "--json", "inbox");
+    lines = jsonl_parse(OUT);
+    assert_string_equal(json_str(cJSON_GetArrayItem(lines, 0), "text", ""), "hello");
+    cJSON_Delete(lines);
+    tmphome_expect_quiet(home, WAIT_MS);
+}
+
+static void test_foreground_and_signal(void **state) {
+    (void)state;
+    struct run *d = tmphome_start(home, ARGS("daemon", "--foreground"));
+    pid_t engine = 0;
+    int64_t until = wait_until(WAIT_MS);
+    while (!engine && wait_left(until))
+        engine = tmphome_engine(home);
+    assert_int_equal(engine, run_pid(d));
+    assert_int_equal(kill(engine, SIGTERM), 0);
+    assert_true(run_wait_exit(d, WAIT_MS));
+    assert_int_equal(run_code(d), 0);
+    run_free(&d);
+    RUN(6, "status");
+}
+
+static void test_many_at_once_make_one_engine(void **state) {
+    (void)state;
+    enum { N = 6 };
+    struct run *r[N];
+    int made = 0;
+    for (int i = 0; i < N; i++)
+        r[i] = tmphome_start(home, ARGS("daemon"));
+    for (int i = 0; i < N; i++) {
+        assert_true(run_wait_exit(r[i], WAIT_MS));
+        made += run_code(r[i]) == 0;
+        run_free(&r[i]);
+    }
+    assert_int_equal(made, 1);
+    RUN(0, "stop");
+}
+
+/* kill -9 leaves a socket, a token and a name in the lock: none of them is believed. */
+static void test_stale_files(void **state) {
+    (void)state;
+    RUN(0, "daemon");
+    pid_t engine = tmphome_engine(home);
+    assert_true(engine > 0);
+    assert_int_equal(kill(engine, SIGKILL), 0);
+    assert_true(wait_pid(engine, wait_until(WAIT_MS)));
+    RUN(6, "status");
+    RUN(6, "stop");
+    RUN(0, "daemon");
+    assert_true(tmphome_engine(home) != engine);
+    RUN(0, "stop");
+}
+
+static void test_follow_ends_with_the_engine(void **state) {
+    (void)state;
+    RUN(0, "daemon");
+    RUN(0, "say", "inbox", "first");
+    struct run *log = tmphome_start(home, ARGS("log", "--follow", "inbox"));
+    struct run *plain = tmphome_start(home, ARGS("attach", "--plain"));
+    assert_true(run_wait_out(log, "first", WAIT_MS));
+    /* It follows once the engine counts it. */
+    int64_t until = wait_until(WAIT_MS);
+    for (bool both = false; !both && wait_left(until);) {
+        RUN(0, "status", "--json");
+        both = strstr(OUT, "\"followers\":2") != NULL;
+    }
+    RUN(0, "say", "inbox", "second");
+    assert_true(run_wait_out(log, "second", WAIT_MS));
+    assert_true(run_wait_out(plain, "#inbox  you: second", WAIT_MS));
+    RUN(0, "stop");
+    assert_true(run_wait_exit(log, WAIT_MS));
+    assert_true(run_wait_exit(plain, WAIT_MS));
+    assert_int_equal(run_code(log), 0);
+    assert_int_equal(run_code(plain), 0);
+    run_free(&log);
+    run_free(&plain);
+}
+
+static void test_interrupted_followers(void **state) {
+    (void)state;
+    RUN(0, "daemon");
+    RUN(0, "say", "inbox", "first");
+    struct run *log = tmphome_start(home, ARGS("log", "--follow", "inbox"));
+    assert_true(run_wait_out(log, "first", WAIT_MS));
+    assert_int_equal(kill(run_pid(log), SIGINT), 0);
+    assert_true(run_wait_exit(log, WAIT_MS));
+    assert_int_equal(run_code(log), 130);
+    run_free(&log);
+    RUN(0, "stop");
+}
+
+static void test_doctor(void **state) {
+    (void)state;
+    run_free(&last);
+    last = tmphome_spacebot(home, ARGS("doctor", "--json"), NULL);
+    assert_true(run_code(last) == 0 || run_code(last) == 1);
+    cJSON *lines = jsonl_parse(OUT);
+    assert_true(cJSON_GetArraySize(lines) >= 8);
+    const cJSON *it;
+    bool failed = false;
+    cJSON_ArrayForEach(it, lines) {
+        const char *result = json_str(it, "result", "");
+        assert_true(str_eq(result, "ok") || str_eq(result, "warn") || str_eq(result, "fail"));
+        failed |= str_eq(result, "fail");
+        assert_true(*json_str(it, "check", "") && *json_str(it, "text", ""));
+    }
+    assert_int_equal(run_code(last), failed ? 1 : 0);
+    cJSON_Delete(lines);
+    /* A damaged store is found. */
+    tmphome_file(home, "home/spacebot.db", "this is no database, and it is long enough to be one");
+    RUN(1, "doctor");
+    has(OUT, "fail  store");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_help),
+        TEST(test_usage),
+        TEST(test_without_engine),
+        TEST(test_config),
+        TEST(test_no_provider),
+        TEST(test_daemon),
+        TEST(test_foreground_and_signal),
+        TEST(test_many_at_once_make_one_engine),
+        TEST(test_stale_files),
+        TEST(test_follow_ends_with_the_engine),
+        TEST(test_interrupted_followers),
+        TEST(test_doctor),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
