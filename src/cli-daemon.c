@@ -1,24 +1,21 @@
 /* cli-daemon: an engine that runs until it is told to end. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "cli.h"
-#include "conf/lock.h"
 #include "engine.h"
 
 #define TRY_NS (INT64_C(5) * NS_PER_SEC) /* one may just be ending */
 
-static int refused(struct cli *c, enum status st, const struct cause *why) {
-    pid_t pid = 0;
-    char *socket = NULL;
-    if (st != STATUS_EXISTS)
-        return cli_fail(st == STATUS_CONFIG ? CLI_CONFIG : CLI_FAILED, "%s", why->text);
-    bool known = lock_holder(c->home, &pid, &socket) == STATUS_OK;
-    free(socket);
-    return known ? cli_fail(CLI_FAILED, "an engine runs here already (pid %ld)", (long)pid)
-                 : cli_fail(CLI_FAILED, "%s", why->text);
+/* One that answers stays; one that does not may just be starting or ending. */
+static bool another_runs(struct cli *c, long *pid) {
+    struct ctl_conn *conn = NULL;
+    struct cause why;
+    bool runs = ctl_connect(c->home, &conn, &why) == STATUS_OK;
+    if (runs)
+        *pid = (long)ctl_conn_engine(conn);
+    ctl_conn_free(&conn);
+    return runs;
 }
 
 static int run(struct cli *c) {
@@ -33,8 +30,13 @@ static int run(struct cli *c) {
         enum status st = foreground ? engine_run(&o, &why) : engine_start(&o, &why);
         if (st == STATUS_OK)
             return CLI_OK;
-        if (st != STATUS_EXISTS || clock_real_mono_ns() > until)
-            return refused(c, st, &why);
+        if (st != STATUS_EXISTS)
+            return cli_fail(st == STATUS_CONFIG ? CLI_CONFIG : CLI_FAILED, "%s", why.text);
+        long pid = 0;
+        if (another_runs(c, &pid))
+            return cli_fail(CLI_FAILED, "an engine runs here already (pid %ld)", pid);
+        if (clock_real_mono_ns() > until)
+            return cli_fail(CLI_FAILED, "%s", why.text);
         (void)nanosleep(&(const struct timespec){0, 10 * NS_PER_MS}, NULL);
     }
 }
