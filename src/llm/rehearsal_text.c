@@ -77,11 +77,11 @@ int64_t rehearsal_number(const char **s) {
                                         "seven", "eight", "nine",  "ten",  "eleven", "twelve"};
     const char *p = *s;
     int64_t n = 0;
-    while (isdigit((unsigned char)*p) && n < 1000000)
-        n = n * 10 + (*p++ - '0');
+    for (; isdigit((unsigned char)*p); p++)
+        n = n < 100000 ? n * 10 + (*p - '0') : 1000000;
     if (p > *s && isspace((unsigned char)*p)) {
         *s = past_space(p);
-        return n < 1000000 ? n : 1000000;
+        return n;
     }
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (rehearsal_skip(s, names[i]))
