@@ -172,7 +172,7 @@ static int bind_all(struct reader *r, sqlite3_stmt *st, int *refused) {
 static int run_one(struct run *run, struct reader *r, uint64_t seq) {
     unsigned query;
     take(r, &query, sizeof(query));
-    int rc, refused;
+    int rc = SQLITE_OK, refused;
     sqlite3_stmt *st = has_failed(run, seq) ? NULL : statement(run, query, &rc);
     int bound = bind_all(r, st, &refused);
     if (has_failed(run, seq))

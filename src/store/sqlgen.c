@@ -20,6 +20,7 @@ void sqlgen_error(struct sqlgen *g, const char *file, int line, const char *fmt,
     g->errors++;
 }
 
+static void die(const char *what, const char *name) __attribute__((noreturn));
 static void die(const char *what, const char *name) {
     fprintf(stderr, "sqlgen: %s %s: %s\n", what, name, strerror(errno));
     exit(1);
@@ -72,18 +73,14 @@ static char *read_file(const char *path) {
     if (!f)
         die("cannot read", path);
     char *text = NULL;
-    size_t n = 0;
-    for (;;) {
-        text = sqlgen_grow(text, n + 4097, 1);
-        size_t got = fread(text + n, 1, 4096, f);
-        n += got;
-        if (got == 0)
-            break;
+    size_t cap = 0;
+    if (getdelim(&text, &cap, '\0', f) < 0) { /* an error, or nothing in it */
+        free(text);
+        text = sqlgen_dup("", 0);
     }
     if (ferror(f))
         die("cannot read", path);
     fclose(f);
-    text[n] = '\0';
     return text;
 }
 
@@ -166,8 +163,7 @@ static void read_schema(struct sqlgen *g, const char *dir) {
         fprintf(stderr, "sqlgen: no schema in %s\n", dir);
         exit(1);
     }
-    g->migrations = sqlgen_grow(NULL, n, sizeof(*g->migrations));
-    for (size_t i = 0; i < n && !g->errors; i++) {
+    for (size_t i = 0; i < n && i < SQLGEN_MIGRATIONS_MAX && !g->errors; i++) {
         const char *base = strrchr(paths[i], '/') + 1;
         char want[32];
         snprintf(want, sizeof(want), "%03zu-", i + 1);
@@ -239,7 +235,6 @@ static void free_all(struct sqlgen *g) {
         free(g->migrations[i].name);
         free(g->migrations[i].sql);
     }
-    free(g->migrations);
     sqlite3_close(g->db);
 }
 
@@ -248,7 +243,7 @@ int main(int argc, char **argv) {
         fputs("usage: sqlgen -o PREFIX SCHEMA_DIR QUERIES_DIR\n", stderr);
         return 2;
     }
-    struct sqlgen g = {0};
+    static struct sqlgen g;
     if (sqlite3_open_v2(":memory:", &g.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
             SQLITE_OK ||
         sqlite3_db_config(g.db, SQLITE_DBCONFIG_DQS_DDL, 0, (int *)NULL) != SQLITE_OK ||

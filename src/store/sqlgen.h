@@ -72,9 +72,12 @@ struct sqlgen_migration {
     char *name, *sql;
 };
 
+/* Their numbers have three digits. */
+#define SQLGEN_MIGRATIONS_MAX 999
+
 struct sqlgen {
     sqlite3 *db; /* in memory, the schema applied */
-    struct sqlgen_migration *migrations;
+    struct sqlgen_migration migrations[SQLGEN_MIGRATIONS_MAX];
     size_t nmigrations;
     struct sqlgen_query *queries;
     size_t nqueries;

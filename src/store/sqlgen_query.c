@@ -134,8 +134,8 @@ static void add_note(struct sqlgen *g, const char *file, int line, struct sqlgen
 }
 
 static void add_notes(struct sqlgen *g, struct sqlgen_query *q, const char *line, int number) {
-    const char *word;
-    size_t n;
+    const char *word = "";
+    size_t n = 0;
     const char *rest = note_of(line, &word, &n);
     if (is_note(line, "param"))
         add_note(g, q->file, number, &q->param_notes, true, rest);
