@@ -517,3 +517,23 @@ void block_draw(const struct block *b, const struct block_env *env, const struct
     if (b->mark && row == 0)
         window_puts(w, screen_row, b->indent ? b->indent : 2, STYLE_WARN | flags, "(interrupted)");
 }
+
+void block_row_text(const struct block *b, size_t row, struct buf *out) {
+    size_t before = (size_t)b->gap + b->head, n;
+    int indent;
+    buf_reset(out);
+    if (row < before)
+        return;
+    row -= before;
+    if (row < b->body && b->rich) {
+        const struct markdown_line *l = &b->md.lines[b->skip + row];
+        for (uint32_t s = l->first; s < l->first + l->n; s++)
+            buf_append(out, b->md.text.data + b->md.spans[s].off, b->md.spans[s].len);
+    } else if (row < b->body) {
+        const char *text = wrap_line(&b->text, b->skip + row, &n, &indent);
+        buf_append(out, text, n);
+    } else if (row - b->body - (b->more > 0) < b->results && row >= b->body + (b->more > 0)) {
+        const char *text = wrap_line(&b->result, row - b->body - (b->more > 0), &n, &indent);
+        buf_append(out, text, n);
+    }
+}

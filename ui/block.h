@@ -45,6 +45,8 @@ void block_draw(const struct block *b, const struct block_env *env, const struct
                 size_t row, const struct window *w, int screen_row, unsigned flags);
 /* Whether Enter folds or unfolds at that row; else a LINK or RESULT opens its process. */
 bool block_folds(const struct block *b, const struct journal_entry *e, size_t row);
+/* The text of a row of the body or the result, for searching; nothing for other rows. */
+void block_row_text(const struct block *b, size_t row, struct buf *out);
 void block_free(struct block *b);
 
 #endif

@@ -274,3 +274,73 @@ const char *journal_view_open(struct journal_view *v, const struct process_table
     v->unfolded[v->next_fold++ % JOURNAL_VIEW_FOLDS] = e->seq;
     return NULL;
 }
+
+/* ---- searching and copying ------------------------------------------------------------------- */
+
+/* The first row of the entry that holds the needle, from row `from` in direction `by`; false: none.
+ */
+static bool row_with(const struct walk *k, size_t index, const char *needle, int by, size_t from,
+                     size_t *row) {
+    const struct block *b = block_at(k, index);
+    struct buf text = BUF_INIT;
+    bool found = false;
+    for (size_t i = 0; i < b->rows && !found; i++) {
+        size_t at = by < 0 ? b->rows - 1 - i : i;
+        if (by < 0 ? at > from : at < from)
+            continue;
+        block_row_text(b, at, &text);
+        if (strcasestr(buf_str(&text), needle)) {
+            *row = at;
+            found = true;
+        }
+    }
+    buf_free(&text);
+    return found;
+}
+
+static bool holds(const struct journal_entry *e, const char *needle) {
+    return strcasestr(buf_str(&e->text), needle) || strcasestr(buf_str(&e->result), needle);
+}
+
+static void unfold(struct journal_view *v, uint64_t seq) {
+    if (!is_unfolded(v, seq))
+        v->unfolded[v->next_fold++ % JOURNAL_VIEW_FOLDS] = seq;
+}
+
+bool journal_view_search(struct journal_view *v, const struct process_table *t,
+                         const struct theme *theme, const char *needle, int by) {
+    struct walk k;
+    if (!*needle || !walk_start(&k, v, t, theme, 0))
+        return false;
+    struct place at = cursor_place(&k), found;
+    size_t from = at.row; /* beyond the row under the cursor */
+    bool here = by < 0 ? from > 0 : true;
+    from = by < 0 ? from - 1 : from + 1;
+    for (size_t index = at.index;; index = by < 0 ? index - 1 : index + 1) {
+        bool whole = index != at.index;
+        found.index = index;
+        if ((whole || here) &&
+            row_with(&k, index, needle, by, whole ? (by < 0 ? SIZE_MAX : 0) : from, &found.row))
+            break;
+        if (whole && block_at(&k, index)->rows && holds(k.j->v[index], needle)) {
+            unfold(v, k.j->v[index]->seq);
+            if (row_with(&k, index, needle, by, by < 0 ? SIZE_MAX : 0, &found.row))
+                break;
+        }
+        if (by < 0 ? index == 0 : index + 1 >= k.j->n)
+            return false;
+    }
+    v->follow = false;
+    keep(v, &k, up_from(&k, found, v->height / 2), found);
+    return true;
+}
+
+char *journal_view_text(struct journal_view *v, const struct process_table *t,
+                        const struct theme *theme) {
+    struct walk k;
+    if (!walk_start(&k, v, t, theme, 0))
+        return NULL;
+    const struct journal_entry *e = k.j->v[cursor_place(&k).index];
+    const struct buf *b = e->result.len ? &e->result : &e->text;
+    return b->len ? xstrndup(buf_str(b), b->len) : NULL;
+}

@@ -42,4 +42,13 @@ void journal_view_bottom(struct journal_view *v);
 const char *journal_view_open(struct journal_view *v, const struct process_table *t,
                               const struct theme *theme);
 
+/* Moves the cursor to the next row upwards (by < 0) or downwards whose text holds `needle` (case
+ * does not matter), unfolding what hides it. False: there is none that way. */
+bool journal_view_search(struct journal_view *v, const struct process_table *t,
+                         const struct theme *theme, const char *needle, int by);
+/* The whole text of the entry under the cursor (a tool's result where it has one). The caller
+ * frees; NULL: none. */
+char *journal_view_text(struct journal_view *v, const struct process_table *t,
+                        const struct theme *theme);
+
 #endif

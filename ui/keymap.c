@@ -54,6 +54,19 @@ static const struct {
     {KEYSYM_CHAR, 'z', KEYMOD_CTRL, ACTION_SUSPEND},
     {KEYSYM_CHAR, 'l', KEYMOD_CTRL, ACTION_REDRAW},
     {KEYSYM_CHAR, '?', 0, ACTION_HELP},
+    {KEYSYM_CHAR, ':', 0, ACTION_COMMAND},
+    {KEYSYM_CHAR, 'w', 0, ACTION_WALL},
+    {KEYSYM_CHAR, 't', 0, ACTION_TABLE},
+    {KEYSYM_CHAR, 'z', 0, ACTION_ZOOM},
+    {KEYSYM_CHAR, '+', 0, ACTION_ZOOM},
+    {KEYSYM_CHAR, 'y', 0, ACTION_COPY},
+    {KEYSYM_CHAR, '/', 0, ACTION_SEARCH},
+    {KEYSYM_CHAR, 'n', 0, ACTION_SEARCH_NEXT},
+    {KEYSYM_CHAR, 'N', 0, ACTION_SEARCH_PREVIOUS},
+    {KEYSYM_CHAR, 'h', 0, ACTION_LEFT},
+    {KEYSYM_LEFT, 0, 0, ACTION_LEFT},
+    {KEYSYM_CHAR, 'l', 0, ACTION_RIGHT},
+    {KEYSYM_RIGHT, 0, 0, ACTION_RIGHT},
 };
 
 bool keymap_find(const struct key *k, enum focus f, enum action *out) {

@@ -22,7 +22,8 @@
     X(LEFT, "Left")                                                                                \
     X(RIGHT, "Right")                                                                              \
     X(HOME, "Home")                                                                                \
-    X(END, "End") X(PAGE_UP, "PgUp") X(PAGE_DOWN, "PgDn") X(INSERT, "Insert") X(DELETE, "Delete")  \
+    X(END, "End")                                                                                  \
+    X(PAGE_UP, "PgUp") X(PAGE_DOWN, "PgDn") X(INSERT, "Insert") X(DELETE, "Delete")                \
         X(FUNCTION, "F")  /* key.cp is its number */                                               \
         X(PASTE, "paste") /* key.raw is the text, as it came */                                    \
         X(OTHER, "other") /* a well-formed sequence that means nothing here; key.raw has it */

@@ -5,11 +5,14 @@
 #define UI_PANE_H
 
 #include "agent/process.h"
+#include "ui/journal_view.h"
 #include "ui/keymap.h"
 #include "ui/window.h"
 
 /* X(NAME, variable): const struct pane_ops pane_<variable>, in pane/<variable>.c */
-#define PANE_TABLE(X) X(TREE, tree) X(TRANSCRIPT, transcript) X(LIVE, live) X(HELP, help)
+#define PANE_TABLE(X)                                                                              \
+    X(TREE, tree)                                                                                  \
+    X(TRANSCRIPT, transcript) X(LIVE, live) X(WALL, wall) X(TABLE, table) X(HELP, help)
 enum pane_kind {
 #define X(name, variable) PANE_##name,
     PANE_TABLE(X)
@@ -22,6 +25,8 @@ struct pane_env {
     struct process_handle shown; /* whose journal is the transcript */
     int64_t now_ms;              /* wall clock */
     const char *const *greeting; /* lines for an empty transcript, NULL-terminated, or NULL */
+    enum focus from;             /* where the help was opened */
+    bool fresh;                  /* nothing of the last drawing is on the screen any more */
     size_t hidden;               /* live panes that found no room: the last one says so */
 };
 
@@ -46,6 +51,8 @@ struct pane_ops {
     struct pane_answer (*act)(void *self, const struct pane_env *env, enum action a);
     /* Whether that action would do something now: the footer lists no others. */
     bool (*can)(void *self, const struct pane_env *env, enum action a);
+    /* The journal it is a window onto, for searching and copying; NULL: none. */
+    struct journal_view *(*journal)(void *self);
     /* The process under the cursor; PROCESS_NONE when there is none. */
     struct process_handle (*selected)(void *self, const struct pane_env *env);
 };

@@ -3,6 +3,8 @@
  * stay, sizes never come from the environment. */
 #include "ui/term.h"
 
+#include "ui/copy.h"
+
 #include <curses.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -442,6 +444,14 @@ void term_bell(struct term *t) {
     /* Not curses' flash(): it waits a tenth of a second. */
     if (term_ready(t) && outq_write(t->q, "\a", 1) != STATUS_OK)
         term_redraw(t);
+}
+
+bool term_copy(struct term *t, const char *text, size_t n) {
+    struct buf b = BUF_INIT;
+    bool sent = term_ready(t) && copy_sequence(t->type, text, n, &b) &&
+                outq_write(t->q, b.data, b.len) == STATUS_OK;
+    buf_free(&b);
+    return sent;
 }
 
 int term_cols(const struct term *t) { return t->cols; }

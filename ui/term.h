@@ -54,6 +54,9 @@ void term_resize(struct term *t, int cols, int rows);
 /* The next frame draws every cell anew. */
 void term_redraw(struct term *t);
 void term_bell(struct term *t);
+/* Offers text to the terminal's clipboard (OSC 52), through tmux and screen too. False: it is too
+ * long for what terminals take, or nothing can be sent now. */
+bool term_copy(struct term *t, const char *text, size_t n);
 int term_cols(const struct term *t);
 int term_rows(const struct term *t);
 size_t term_pending(const struct term *t);

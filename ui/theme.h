@@ -6,8 +6,8 @@
 #include <stdbool.h>
 
 /* What a piece of text is, not how it looks. */
-#define STYLE_TABLE(X) X(TEXT) X(DIM) X(STRONG) X(ACCENT) X(GOOD) X(WARN) X(BAD) X(RULE) X(SELECTED) \
-    X(CODE) X(LINK)
+#define STYLE_TABLE(X)                                                                             \
+    X(TEXT) X(DIM) X(STRONG) X(ACCENT) X(GOOD) X(WARN) X(BAD) X(RULE) X(SELECTED) X(CODE) X(LINK)
 enum style {
 #define X(name) STYLE_##name,
     STYLE_TABLE(X)

@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "ui/copy.h"
 #include "ui/term.h"
 #include "ui/terminfo.h"
 #include "ui/view.h"
@@ -43,7 +44,7 @@ struct ui {
     struct loop_timer *frame_timer, *tick_timer;
     int64_t painted_ns;
     bool contained;
-    char *config_line, *history_path;
+    char *config_line, *history_path, *copied_path;
     const char *greeting[6];
 };
 
@@ -63,7 +64,7 @@ static void asked_free(struct asked *a) {
 static void opened(struct ui *u, const cJSON *body) {
     const char *id = json_str(body, "id", NULL);
     const struct process *p = id ? process_find(agent_processes(u->agent), id) : NULL;
-    if (p && u->view && !process_get(agent_processes(u->agent), view_shown(u->view)))
+    if (p && u->view)
         view_show(u->view, p->handle);
 }
 
@@ -126,6 +127,12 @@ static void host_say(void *arg, const char *channel, const char *text) {
     ask(arg, COMMAND_SAY, args, channel, text);
 }
 
+static void host_open(void *arg, const char *channel) {
+    ask(arg, COMMAND_OPEN, on_screen(channel), NULL, NULL);
+}
+
+static void host_copy(void *arg, const char *text);
+
 static void host_interrupt(void *arg, const char *process) {
     ask(arg, COMMAND_INTERRUPT, one("process", process), NULL, NULL);
 }
@@ -169,6 +176,23 @@ static void host_quit(void *arg) {
     ctl_client_release(c, CTL_QUIT, text);
 }
 
+/* OSC 52 gives no answer, so nothing is promised but the file. */
+static void host_copy(void *arg, const char *text) {
+    struct ui *u = arg;
+    struct cause why;
+    size_t n = strlen(text);
+    bool sent = term_copy(u->term, text, n);
+    enum status st = copy_to_file(u->copied_path, text, n, &why);
+    if (st != STATUS_OK)
+        view_message(u->view, sent ? STYLE_WARN : STYLE_BAD, "%s%s",
+                     sent ? "offered to the terminal's clipboard; " : "", why.text);
+    else
+        view_message(u->view, STYLE_GOOD, "%s%zu bytes are in %s",
+                     sent ? "offered to the terminal's clipboard, and "
+                          : "too long for the terminal's clipboard; ",
+                     n, u->copied_path);
+}
+
 static void on_key(void *arg, const struct key *k) {
     struct ui *u = arg;
     view_key(u->view, k, clock_mono_ns());
@@ -193,6 +217,8 @@ static void start_view(struct ui *u) {
                              .interrupt = host_interrupt,
                              .cancel = host_cancel,
                              .seen = host_seen,
+                             .open = host_open,
+                             .copy = host_copy,
                              .suspend = host_suspend,
                              .redraw = host_redraw,
                              .quit = host_quit,
@@ -365,6 +391,7 @@ struct ui *ui_new(struct agent *a) {
                                      .describe = op_describe,
                                      .arg = u};
     u->history_path = xasprintf("%s/history", u->parts->home->dir);
+    u->copied_path = xasprintf("%s/copied.txt", u->parts->home->dir);
     u->config_line = xasprintf(
         "To connect a model, set ANTHROPIC_API_KEY and start spacebot again, or name a provider in "
         "%s (spacebot config init writes one to begin with).",
@@ -393,6 +420,7 @@ void ui_free(struct ui **up) {
     view_free(&u->view);
     free(u->history_path);
     free(u->config_line);
+    free(u->copied_path);
     x_free(up);
 }
 

@@ -6,6 +6,7 @@
 #include "ui/composer.h"
 #include "ui/layout.h"
 #include "ui/pane.h"
+#include "ui/prompt.h"
 #include "ui/view.h"
 
 struct view_pane {
@@ -15,15 +16,15 @@ struct view_pane {
 };
 
 struct view {
-    const struct process_table *table;
+    const struct process_table *processes;
     struct view_host host;
     struct composer *composer;
     const struct theme *theme; /* of the last drawing; NULL before */
     struct layout layout, layout_drawn;
-    bool help_drawn;
+    const struct view_pane *wide_drawn; /* what took the place of the panes in the last frame */
     int cols, rows;
 
-    struct view_pane tree, transcript, help, live[LAYOUT_LIVE_MAX];
+    struct view_pane tree, transcript, help, wall, table, live[LAYOUT_LIVE_MAX];
     struct process_handle live_process[LAYOUT_LIVE_MAX];
     int nlive;         /* processes that would like a live pane and have a slot */
     size_t live_extra; /* those that found none */
@@ -31,7 +32,12 @@ struct view {
     struct process_handle shown;
     enum focus focus;
     int live_focus; /* which live pane, at FOCUS_LIVE */
-    enum focus before_help;
+    enum focus
+        before; /* the focus that the help, the wall, the table or a prompt was opened from */
+    enum focus prompt_of; /* and a prompt's own, which may be one of those */
+    bool zoomed;          /* the focused pane alone */
+    struct prompt prompt;
+    char *needle; /* what was searched last */
     const char *const *greeting;
 
     char message[256];
@@ -54,7 +60,18 @@ void view_live_update(struct view *v);
 /* Those in a slot that have ended count as seen. */
 void view_live_seen(struct view *v);
 
+/* view_command.c: what is asked for by a prompt. */
+void view_prompt_start(struct view *v, char sign);
+void view_prompt_key(struct view *v, const struct key *k, int64_t now_ns);
+void view_search(struct view *v, int by);
+void view_copy(struct view *v);
+
 /* view.c */
+/* What takes the place of the panes: the help, the wall, the table, or a zoomed pane; NULL: nothing
+ * does. */
+struct view_pane *view_wide(struct view *v);
+bool view_act(struct view *v, enum action a, const struct key *k, int64_t now_ns);
+void view_open_process(struct view *v, struct process_handle h);
 bool view_can(const struct view *v, enum action a);
 struct view_pane *view_focused_pane(struct view *v);
 bool view_process_active(const struct process *p);

@@ -32,7 +32,7 @@ static void pane_end(struct view_pane *p) {
 struct view *view_new(const struct process_table *t, const char *history_path,
                       const struct view_host *host) {
     struct view *v = xcalloc(1, sizeof *v);
-    v->table = t;
+    v->processes = t;
     v->host = *host;
     v->focus = FOCUS_COMPOSER;
     v->own = 1;
@@ -41,6 +41,8 @@ struct view *view_new(const struct process_table *t, const char *history_path,
     pane_start(&v->tree, PANE_TREE);
     pane_start(&v->transcript, PANE_TRANSCRIPT);
     pane_start(&v->help, PANE_HELP);
+    pane_start(&v->wall, PANE_WALL);
+    pane_start(&v->table, PANE_TABLE);
     return v;
 }
 
@@ -52,6 +54,10 @@ void view_free(struct view **vp) {
     pane_end(&v->tree);
     pane_end(&v->transcript);
     pane_end(&v->help);
+    pane_end(&v->wall);
+    pane_end(&v->table);
+    prompt_free(&v->prompt);
+    x_free(&v->needle);
     for (size_t i = 0; i < ARRAY_LEN(v->live); i++)
         pane_end(&v->live[i]);
     x_free(vp);
@@ -59,12 +65,12 @@ void view_free(struct view **vp) {
 
 const struct process *view_channel_of(const struct view *v, const struct process *p) {
     while (p && p->kind != PROCESS_CHANNEL)
-        p = process_get(v->table, p->parent);
+        p = process_get(v->processes, p->parent);
     return p;
 }
 
 void view_show(struct view *v, struct process_handle h) {
-    const struct process *p = process_get(v->table, h);
+    const struct process *p = process_get(v->processes, h);
     if (!p)
         return;
     v->shown = h;
@@ -94,8 +100,32 @@ void view_put_back(struct view *v, const char *channel, const char *text) {
 
 /* ---- focus ----------------------------------------------------------------------------------- */
 
+/* A prompt leaves the focus where it was, as far as panes are concerned. */
+static enum focus pane_focus(const struct view *v) {
+    return v->focus == FOCUS_PROMPT ? v->prompt_of : v->focus;
+}
+
+struct view_pane *view_wide(struct view *v) {
+    switch (pane_focus(v)) {
+    case FOCUS_HELP:
+        return &v->help;
+    case FOCUS_WALL:
+        return &v->wall;
+    case FOCUS_TABLE:
+        return &v->table;
+    case FOCUS_TREE:
+    case FOCUS_TRANSCRIPT:
+    case FOCUS_LIVE:
+        return v->zoomed && !v->layout.narrow ? view_focused_pane(v) : NULL;
+    case FOCUS_COMPOSER:
+    case FOCUS_PROMPT:
+        return NULL;
+    }
+    return NULL;
+}
+
 struct view_pane *view_focused_pane(struct view *v) {
-    switch (v->focus) {
+    switch (pane_focus(v)) {
     case FOCUS_COMPOSER:
         return &v->transcript; /* what scrolls while one writes */
     case FOCUS_TREE:
@@ -106,6 +136,12 @@ struct view_pane *view_focused_pane(struct view *v) {
         return &v->live[v->live_focus];
     case FOCUS_HELP:
         return &v->help;
+    case FOCUS_WALL:
+        return &v->wall;
+    case FOCUS_TABLE:
+        return &v->table;
+    case FOCUS_PROMPT:
+        break;
     }
     return &v->transcript;
 }
@@ -129,6 +165,9 @@ static void step_focus(struct view *v, int by) {
         at = 3 + v->live_focus;
         break;
     case FOCUS_HELP:
+    case FOCUS_WALL:
+    case FOCUS_TABLE:
+    case FOCUS_PROMPT:
         return;
     }
     at = (at + by + n) % n;
@@ -139,13 +178,32 @@ static void step_focus(struct view *v, int by) {
     v->live_focus = at >= 3 ? at - 3 : 0;
 }
 
+static void all_seen(struct view *v) {
+    size_t pos = 0;
+    for (const struct process *q; (q = process_next(v->processes, &pos));)
+        if (q->kind != PROCESS_CHANNEL && q->state == PROCESS_STATE_ENDED && !q->seen)
+            v->host.seen(v->host.arg, q->id);
+}
+
 /* One level back: from the help to where it was opened, from a worker to its channel, from a pane
  * to the composer, from the composer to the processes. */
 static void back(struct view *v) {
-    const struct process *p = process_get(v->table, v->shown);
+    const struct process *p = process_get(v->processes, v->shown);
+    if (v->zoomed) {
+        v->zoomed = false;
+        return;
+    }
     switch (v->focus) {
+    case FOCUS_WALL:
+        all_seen(v); /* it was all there to be looked at */
+        v->focus = v->before;
+        return;
     case FOCUS_HELP:
-        v->focus = v->before_help;
+    case FOCUS_TABLE:
+        v->focus = v->before;
+        return;
+    case FOCUS_PROMPT:
+        v->focus = v->prompt_of;
         return;
     case FOCUS_COMPOSER:
         v->focus = FOCUS_TREE;
@@ -168,7 +226,7 @@ static void back(struct view *v) {
 static const struct process *selected(const struct view *v) {
     struct view_pane *pane = view_focused_pane((struct view *)v);
     struct pane_env env = view_env(v);
-    return process_get(v->table, pane->ops->selected(pane->self, &env));
+    return process_get(v->processes, pane->ops->selected(pane->self, &env));
 }
 
 bool view_can(const struct view *v, enum action a) {
@@ -182,10 +240,15 @@ bool view_can(const struct view *v, enum action a) {
         p = selected(v);
         return p && view_process_active(p);
     case ACTION_INTERRUPT:
-        p = process_get(v->table, v->shown);
+        p = process_get(v->processes, v->shown);
         return p && view_process_active(p);
     case ACTION_HELP:
+    case ACTION_COMMAND:
+    case ACTION_SEARCH:
         return v->focus != FOCUS_COMPOSER || composer_empty(v->composer);
+    case ACTION_SEARCH_NEXT:
+    case ACTION_SEARCH_PREVIOUS:
+        return v->needle != NULL;
     case ACTION_BACK:
         return v->focus != FOCUS_COMPOSER;
     case ACTION_QUIT:
@@ -197,7 +260,17 @@ bool view_can(const struct view *v, enum action a) {
     case ACTION_PAGE_DOWN:
     case ACTION_TOP:
     case ACTION_BOTTOM:
+    case ACTION_LEFT:
+    case ACTION_RIGHT:
         return pane->ops->can(pane->self, &env, a);
+    case ACTION_COPY:
+        return pane->ops->journal != NULL;
+    case ACTION_WALL:
+    case ACTION_TABLE:
+    case ACTION_ZOOM:
+    case ACTION_CHANNEL:
+    case ACTION_SHOW:
+    case ACTION_CONNECT:
     case ACTION_NEWLINE:
     case ACTION_NEXT_PANE:
     case ACTION_PREVIOUS_PANE:
@@ -218,7 +291,7 @@ static bool interrupt(struct view *v, int64_t now_ns) {
         return false;
     }
     v->interrupt_ns = now_ns ? now_ns : 1;
-    const struct process *p = process_get(v->table, v->shown);
+    const struct process *p = process_get(v->processes, v->shown);
     if (p && view_process_active(p)) {
         view_message(v, STYLE_WARN, "interrupting %s; ^C again closes the screen", p->name);
         v->host.interrupt(v->host.arg, p->id);
@@ -244,18 +317,31 @@ static void cancel(struct view *v) {
     v->host.cancel(v->host.arg, p->id);
 }
 
-static void open_process(struct view *v, struct process_handle h) {
-    const struct process *p = process_get(v->table, h);
+void view_open_process(struct view *v, struct process_handle h) {
+    const struct process *p = process_get(v->processes, h);
     if (!p)
         return;
     view_show(v, h);
+    v->zoomed = false;
     if (p->state == PROCESS_STATE_ENDED && !p->seen)
         v->host.seen(v->host.arg, p->id);
     v->focus = p->kind == PROCESS_CHANNEL ? FOCUS_COMPOSER : FOCUS_TRANSCRIPT;
 }
 
+/* Instead of the panes, and back again. */
+static void toggle_wide(struct view *v, enum focus f) {
+    if (v->focus == f) {
+        back(v);
+        return;
+    }
+    if (v->focus != FOCUS_HELP && v->focus != FOCUS_WALL && v->focus != FOCUS_TABLE)
+        v->before = v->focus;
+    v->zoomed = false;
+    v->focus = f;
+}
+
 /* Returns false when the view may be gone. */
-static bool act(struct view *v, enum action a, const struct key *k, int64_t now_ns) {
+bool view_act(struct view *v, enum action a, const struct key *k, int64_t now_ns) {
     struct view_pane *pane = view_focused_pane(v);
     struct pane_env env = view_env(v);
     switch (a) {
@@ -289,26 +375,51 @@ static bool act(struct view *v, enum action a, const struct key *k, int64_t now_
         v->host.redraw(v->host.arg);
         break;
     case ACTION_HELP:
-        if (v->focus == FOCUS_HELP) {
-            v->focus = v->before_help;
-        } else {
-            v->before_help = v->focus;
-            v->focus = FOCUS_HELP;
-        }
+        toggle_wide(v, FOCUS_HELP);
         break;
+    case ACTION_WALL:
+        toggle_wide(v, FOCUS_WALL);
+        break;
+    case ACTION_TABLE:
+        toggle_wide(v, FOCUS_TABLE);
+        break;
+    case ACTION_ZOOM:
+        v->zoomed = !v->zoomed;
+        break;
+    case ACTION_COPY:
+        view_copy(v);
+        break;
+    case ACTION_COMMAND:
+        view_prompt_start(v, ':');
+        break;
+    case ACTION_SEARCH:
+        view_prompt_start(v, '/');
+        break;
+    case ACTION_SEARCH_NEXT:
+        view_search(v, -1);
+        break;
+    case ACTION_SEARCH_PREVIOUS:
+        view_search(v, 1);
+        break;
+    case ACTION_CHANNEL:
+    case ACTION_SHOW:
+    case ACTION_CONNECT:
+        break; /* by the prompt only: they need its words */
     case ACTION_OPEN:
     case ACTION_UP:
     case ACTION_DOWN:
     case ACTION_PAGE_UP:
     case ACTION_PAGE_DOWN:
     case ACTION_TOP:
-    case ACTION_BOTTOM: {
+    case ACTION_BOTTOM:
+    case ACTION_LEFT:
+    case ACTION_RIGHT: {
         if (!v->theme)
             break; /* nothing has been drawn: there is nothing to move in */
         struct pane_answer answer = pane->ops->act(pane->self, &env, a);
         switch (answer.verdict) {
         case PANE_SHOW:
-            open_process(v, answer.process);
+            view_open_process(v, answer.process);
             break;
         case PANE_DONE:
         case PANE_IGNORED:
@@ -327,7 +438,8 @@ static bool action_of(const struct view *v, const struct key *k, enum action *a)
         return false;
     if (v->focus != FOCUS_COMPOSER)
         return true;
-    if (*a == ACTION_HELP && !composer_empty(v->composer))
+    if ((*a == ACTION_HELP || *a == ACTION_COMMAND || *a == ACTION_SEARCH) &&
+        !composer_empty(v->composer))
         return false;
     if (*a == ACTION_BACK && composer_takes_escape(v->composer))
         return false;
@@ -336,6 +448,10 @@ static bool action_of(const struct view *v, const struct key *k, enum action *a)
 
 void view_key(struct view *v, const struct key *k, int64_t now_ns) {
     enum action a;
+    if (v->focus == FOCUS_PROMPT) {
+        view_prompt_key(v, k, now_ns);
+        return;
+    }
     bool known = action_of(v, k, &a);
     if (v->message[0]) {
         v->message[0] = '\0';
@@ -346,7 +462,7 @@ void view_key(struct view *v, const struct key *k, int64_t now_ns) {
     if (!known || a != ACTION_INTERRUPT)
         v->interrupt_ns = 0;
     if (known) {
-        (void)act(v, a, k, now_ns);
+        (void)view_act(v, a, k, now_ns);
         return;
     }
     if (k->sym == KEYSYM_PASTE && v->focus != FOCUS_COMPOSER) {
@@ -362,14 +478,14 @@ void view_key(struct view *v, const struct key *k, int64_t now_ns) {
 /* ---- when to draw ---------------------------------------------------------------------------- */
 
 bool view_stale(const struct view *v) {
-    return v->own != v->own_drawn || v->table_drawn != process_table_version(v->table) ||
+    return v->own != v->own_drawn || v->table_drawn != process_table_version(v->processes) ||
            v->composer_drawn != composer_version(v->composer);
 }
 
 bool view_ticks(const struct view *v) {
     size_t pos = 0;
     const struct process *p;
-    while ((p = process_next(v->table, &pos)) != NULL)
+    while ((p = process_next(v->processes, &pos)) != NULL)
         if (p->state == PROCESS_STATE_THINKING || p->state == PROCESS_STATE_RUNNING ||
             p->state == PROCESS_STATE_CANCELLING)
             return true;

@@ -16,6 +16,8 @@ struct view_host {
     void (*interrupt)(void *arg, const char *process); /* full ids */
     void (*cancel)(void *arg, const char *process);
     void (*seen)(void *arg, const char *process);
+    void (*open)(void *arg, const char *channel); /* view_show() follows */
+    void (*copy)(void *arg, const char *text);
     void (*suspend)(void *arg);
     void (*redraw)(void *arg);
     void (*quit)(void *arg); /* the view may be freed inside: its last use of itself */

@@ -13,15 +13,16 @@
 #include "ui/text.h"
 
 struct pane_env view_env(const struct view *v) {
-    return (struct pane_env){.table = v->table,
+    return (struct pane_env){.table = v->processes,
                              .theme = v->theme,
                              .shown = v->shown,
                              .now_ms = clock_wall_ms(),
-                             .greeting = v->greeting};
+                             .greeting = v->greeting,
+                             .from = v->before};
 }
 
 char *view_label(const struct view *v) {
-    const struct process *p = process_get(v->table, v->shown);
+    const struct process *p = process_get(v->processes, v->shown);
     if (!p || p->kind == PROCESS_CHANNEL || !p->channel)
         return xstrdup("> ");
     return xasprintf("#%.40s> ", p->channel); /* what is written goes to the worker's channel */
@@ -50,9 +51,9 @@ static void add(struct item *items, size_t *n, int rank, unsigned style, const c
 static size_t status_items(struct view *v, const struct view_facts *facts, struct item *items) {
     size_t n = 0, running = 0, pos = 0;
     char text[48], number[FORMAT_SIZE];
-    const struct process *shown = process_get(v->table, v->shown), *p;
+    const struct process *shown = process_get(v->processes, v->shown), *p;
     struct llm_usage sum = {0};
-    while ((p = process_next(v->table, &pos)) != NULL) {
+    while ((p = process_next(v->processes, &pos)) != NULL) {
         running += view_process_active(p);
         if (shown && str_eq(p->channel, shown->channel))
             llm_usage_add(&sum, &p->usage);
@@ -112,7 +113,7 @@ static void draw_status(struct view *v, const struct view_facts *facts) {
     }
     for (size_t i = n; i > 0; i--)
         end = window_puts_right(&w, 0, end, items[i - 1].style, items[i - 1].text) - gap;
-    const struct process *p = process_get(v->table, v->shown);
+    const struct process *p = process_get(v->processes, v->shown);
     if (!p)
         return;
     unsigned style = STYLE_ACCENT | STYLE_BOLD;
@@ -137,6 +138,13 @@ static void draw_footer(struct view *v) {
     window_clear_row(&w, 0, STYLE_TEXT);
     if (v->message[0]) {
         window_puts_cut(&w, 0, 1, w.r.w - 1, v->message_style, v->message);
+        return;
+    }
+    if (v->focus == FOCUS_PROMPT) {
+        window_puts_cut(&w, 0, 1, w.r.w - 1, STYLE_DIM,
+                        v->prompt.sign == ':'
+                            ? "Enter run   Tab complete   Up history   Esc back"
+                            : "Enter search upwards   Up history   Esc back   (n and N go on)");
         return;
     }
     const struct action_info *a;
@@ -186,14 +194,14 @@ static void draw_rule(const struct view *v, struct rect r, bool down) {
 static void draw_panes(struct view *v) {
     const struct layout *l = &v->layout;
     struct pane_env env = view_env(v);
-    uint64_t table = process_table_version(v->table);
-    if (v->focus == FOCUS_HELP) {
-        struct rect r = l->narrow
-                            ? (l->tree.h         ? l->tree
-                               : l->transcript.h ? l->transcript
-                                                 : l->live[0])
-                            : (struct rect){0, l->tree.y, v->cols, l->composer_rule.y - l->tree.y};
-        draw_pane(v, &v->help, &env, r, 0, true);
+    uint64_t table = process_table_version(v->processes);
+    struct view_pane *wide = view_wide(v);
+    if (wide) {
+        struct rect all = {0, l->tree.y, v->cols, l->composer_rule.y - l->tree.y};
+        if (l->narrow)
+            all = l->tree.h ? l->tree : l->transcript.h ? l->transcript : l->live[0];
+        env.fresh = wide->drawn == 0;
+        draw_pane(v, wide, &env, all, table, true);
         return;
     }
     draw_pane(v, &v->tree, &env, l->tree, table, v->focus == FOCUS_TREE);
@@ -202,7 +210,7 @@ static void draw_panes(struct view *v) {
     for (int i = 0; i < l->nlive && i < v->nlive; i++) {
         /* A narrow screen has one live pane: the one with the focus. */
         int which = l->narrow ? v->live_focus : i;
-        const struct process *p = process_get(v->table, v->live_process[which]);
+        const struct process *p = process_get(v->processes, v->live_process[which]);
         env.hidden = i + 1 == l->nlive ? unseen : 0;
         draw_pane(v, &v->live[which], &env, l->live[i], mix(p ? p->version : 0, env.hidden),
                   v->focus == FOCUS_LIVE && v->live_focus == which);
@@ -221,7 +229,10 @@ static enum layout_pane single_pane(const struct view *v) {
         return LAYOUT_LIVE;
     case FOCUS_COMPOSER:
     case FOCUS_TRANSCRIPT:
+    case FOCUS_WALL:
+    case FOCUS_TABLE:
     case FOCUS_HELP:
+    case FOCUS_PROMPT:
         return LAYOUT_TRANSCRIPT;
     }
     return LAYOUT_TRANSCRIPT;
@@ -243,18 +254,18 @@ static void arrange(struct view *v, int cols, int rows, const char *label) {
     }
     want.composer_lines = composer_rows(v->composer, fresh.composer.w, label);
     layout_compute(&want, &fresh);
-    bool help = v->focus == FOCUS_HELP;
+    const struct view_pane *wide = view_wide(v);
     bool same = cols == v->cols && memcmp(&fresh, &v->layout_drawn, sizeof fresh) == 0 &&
-                help == v->help_drawn;
+                wide == v->wide_drawn;
     v->layout = v->layout_drawn = fresh;
-    v->help_drawn = help;
+    v->wide_drawn = wide;
     v->cols = cols;
     v->rows = rows;
     if (same)
         return;
     struct window all = in(v, (struct rect){0, 0, cols, rows});
     window_clear(&all);
-    v->tree.drawn = v->transcript.drawn = v->help.drawn = 0;
+    v->tree.drawn = v->transcript.drawn = v->help.drawn = v->wall.drawn = v->table.drawn = 0;
     for (size_t i = 0; i < ARRAY_LEN(v->live); i++)
         v->live[i].drawn = 0;
 }
@@ -269,6 +280,10 @@ static void draw_composer(struct view *v, const char *label) {
             window_puts_right(&w, 0, w.r.w - 2, STYLE_ACCENT, " more below ");
     }
     w = in(v, l->composer);
+    if (v->focus == FOCUS_PROMPT) {
+        prompt_draw(&v->prompt, &w);
+        return;
+    }
     composer_draw(v->composer, &w, label, v->focus == FOCUS_COMPOSER);
     if (v->focus != FOCUS_COMPOSER)
         window_cursor(&w, -1, -1);
@@ -278,7 +293,7 @@ static void draw_composer(struct view *v, const char *label) {
 static struct process_handle first_channel(const struct view *v) {
     size_t pos = 0;
     const struct process *p;
-    while ((p = process_next(v->table, &pos)) != NULL)
+    while ((p = process_next(v->processes, &pos)) != NULL)
         if (p->kind == PROCESS_CHANNEL)
             return p->handle;
     return PROCESS_NONE;
@@ -288,7 +303,7 @@ void view_draw(struct view *v, const struct theme *theme, int cols, int rows,
                const struct view_facts *facts) {
     v->theme = theme;
     v->greeting = facts->greeting;
-    if (!process_get(v->table, v->shown))
+    if (!process_get(v->processes, v->shown))
         view_show(v, first_channel(v));
     view_live_update(v);
     char *label = view_label(v);
@@ -299,6 +314,6 @@ void view_draw(struct view *v, const struct theme *theme, int cols, int rows,
     draw_composer(v, label);
     free(label);
     v->own_drawn = v->own;
-    v->table_drawn = process_table_version(v->table);
+    v->table_drawn = process_table_version(v->processes);
     v->composer_drawn = composer_version(v->composer);
 }

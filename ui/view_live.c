@@ -63,7 +63,7 @@ static void take(struct view *v, int slot) {
 /* An ended one that could give its slot to one that runs; -1: none. */
 static int spare(const struct view *v) {
     for (int i = 0; i < v->nlive; i++) {
-        const struct process *p = process_get(v->table, v->live_process[i]);
+        const struct process *p = process_get(v->processes, v->live_process[i]);
         if (!p || !view_process_active(p))
             return i;
     }
@@ -72,7 +72,7 @@ static int spare(const struct view *v) {
 
 void view_live_update(struct view *v) {
     for (int i = v->nlive; i > 0; i--)
-        if (!keeps(v, process_get(v->table, v->live_process[i - 1])))
+        if (!keeps(v, process_get(v->processes, v->live_process[i - 1])))
             take(v, i - 1);
     /* As many slots as the screen shows; one at least, so that the layout learns of the first. */
     int most = v->layout.wide ? LAYOUT_LIVE_MAX : v->rows >= 38 ? 2 : 1;
@@ -83,7 +83,7 @@ void view_live_update(struct view *v) {
     v->live_extra = 0;
     size_t pos = 0;
     const struct process *p;
-    while ((p = process_next(v->table, &pos)) != NULL) {
+    while ((p = process_next(v->processes, &pos)) != NULL) {
         if (!wants(v, p) || has_slot(v, p->handle))
             continue;
         int slot = v->nlive < most ? v->nlive : spare(v);
@@ -104,7 +104,7 @@ void view_live_update(struct view *v) {
 
 void view_live_seen(struct view *v) {
     for (int i = 0; i < v->nlive; i++) {
-        const struct process *p = process_get(v->table, v->live_process[i]);
+        const struct process *p = process_get(v->processes, v->live_process[i]);
         if (p && !view_process_active(p) && !p->seen)
             v->host.seen(v->host.arg, p->id);
     }

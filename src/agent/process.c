@@ -209,6 +209,10 @@ int64_t process_elapsed_ms(const struct process *p) {
     return (end - p->started_ns) / NS_PER_MS;
 }
 
+int64_t process_in_state_ms(const struct process *p) {
+    return (clock_mono_ns() - p->state_since_ns) / NS_PER_MS;
+}
+
 int64_t process_silent_ms(const struct process *p) {
     bool active = p->state == PROCESS_STATE_THINKING || p->state == PROCESS_STATE_RUNNING ||
                   p->state == PROCESS_STATE_STALLED;

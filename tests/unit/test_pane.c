@@ -563,8 +563,14 @@ static void first_screen(void **state) {
     draw(t);
     there(t, "Second line.");
     type(t, "?");
+    there(t, "send the message"); /* first what acts in the composer */
     there(t, "this help");
+    there(t, "more below");
+    type(t, "\x1b[6~");
+    type(t, "\x1b[6~");
     there(t, "cancel the process");
+    there(t, ":channel NAME");
+    not_there(t, "more below");
     not_there(t, "Second line.");
     escape(t);
     there(t, "Second line.");

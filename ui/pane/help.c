@@ -16,11 +16,14 @@ static void help_close(void *self) { free(self); }
 static const char *const sections[] = {
     "Everywhere",
     "Writing",
-    "In the processes, the transcript and the live panes",
+    "In the processes, the transcript, the live panes, the wall and the table",
+    "Typed after : (as are the names of most actions above)",
 };
 
 static bool belongs(const struct action_info *a, size_t section) {
-    bool composer = a->where & AT(COMPOSER), lists = a->where & AT_LISTS;
+    bool composer = a->where & AT(COMPOSER), lists = a->where & AT_PANES;
+    if (section == 3)
+        return a->where == 0;
     return section == 0   ? composer && lists
            : section == 1 ? composer && !lists
                           : lists && !composer;
@@ -32,29 +35,33 @@ static void put_row(const struct help *h, const struct window *w, int at, unsign
     if (row < 0 || row >= w->r.h)
         return;
     int col = window_puts(w, row, keys ? 2 : 0, keys ? STYLE_ACCENT : style, keys ? keys : "");
-    window_puts_cut(w, row, keys ? (col < 11 ? 12 : col + 1) : 0, w->r.w, style, text);
+    window_puts_cut(w, row, keys ? (col < 11 ? 12 : col + 2) : 0, w->r.w, style, text);
 }
 
 static void help_draw(void *self, const struct pane_env *env, const struct window *w,
                       bool focused) {
-    (void)env;
     (void)focused;
     struct help *h = self;
     window_clear(w);
     h->height = w->r.h;
     int at = 0;
-    for (size_t s = 0; s < ARRAY_LEN(sections); s++) {
-        if (s)
+    /* First what acts where the person was. */
+    size_t here = env->from == FOCUS_COMPOSER ? 1 : 2;
+    for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
+        size_t s = i == 0 ? here : i <= here ? i - 1 : i;
+        if (i)
             at++;
         put_row(h, w, at++, STYLE_STRONG, NULL, sections[s]);
         const struct action_info *a;
-        for (size_t i = 0; (a = keymap_action(i)) != NULL; i++)
+        for (size_t k = 0; (a = keymap_action(k)) != NULL; k++)
             if (belongs(a, s))
                 put_row(h, w, at++, STYLE_TEXT, a->keys, a->help);
     }
     put_row(h, w, at + 1, STYLE_DIM, NULL,
             "Writing has the keys of readline: emacs or vi, as ~/.inputrc says.");
     h->rows = at + 2;
+    if (h->top + h->height < h->rows)
+        window_puts_right(w, w->r.h - 1, w->r.w - 1, STYLE_ACCENT, " more below: PgDn ");
 }
 
 static struct pane_answer help_act(void *self, const struct pane_env *env, enum action a) {
@@ -81,17 +88,7 @@ static struct pane_answer help_act(void *self, const struct pane_env *env, enum 
         top = last;
         break;
     case ACTION_OPEN:
-    case ACTION_SEND:
-    case ACTION_NEWLINE:
-    case ACTION_CANCEL:
-    case ACTION_NEXT_PANE:
-    case ACTION_PREVIOUS_PANE:
-    case ACTION_BACK:
-    case ACTION_INTERRUPT:
-    case ACTION_QUIT:
-    case ACTION_SUSPEND:
-    case ACTION_REDRAW:
-    case ACTION_HELP:
+    ACTIONS_OF_THE_VIEW:
         return (struct pane_answer){PANE_IGNORED, PROCESS_NONE};
     }
     h->top = top < 0 ? 0 : top > last ? last : top;

@@ -102,17 +102,7 @@ static struct pane_answer live_act(void *self, const struct pane_env *env, enum 
         return done;
     case ACTION_OPEN:
         return (struct pane_answer){PANE_SHOW, v->process};
-    case ACTION_SEND:
-    case ACTION_NEWLINE:
-    case ACTION_CANCEL:
-    case ACTION_NEXT_PANE:
-    case ACTION_PREVIOUS_PANE:
-    case ACTION_BACK:
-    case ACTION_INTERRUPT:
-    case ACTION_QUIT:
-    case ACTION_SUSPEND:
-    case ACTION_REDRAW:
-    case ACTION_HELP:
+    ACTIONS_OF_THE_VIEW:
         break; /* the view's */
     }
     return (struct pane_answer){PANE_IGNORED, PROCESS_NONE};
@@ -128,6 +118,8 @@ static struct process_handle live_selected(void *self, const struct pane_env *en
     return ((struct journal_view *)self)->process;
 }
 
+static struct journal_view *live_journal(void *self) { return self; }
+
 extern const struct pane_ops pane_live;
 const struct pane_ops pane_live = {
     .name = "live",
@@ -137,5 +129,6 @@ const struct pane_ops pane_live = {
     .draw = live_draw,
     .act = live_act,
     .can = live_can,
+    .journal = live_journal,
     .selected = live_selected,
 };

@@ -76,17 +76,7 @@ static struct pane_answer transcript_act(void *self, const struct pane_env *env,
         const struct process *p = id ? process_find(env->table, id) : NULL;
         return p ? (struct pane_answer){PANE_SHOW, p->handle} : done;
     }
-    case ACTION_SEND:
-    case ACTION_NEWLINE:
-    case ACTION_CANCEL:
-    case ACTION_NEXT_PANE:
-    case ACTION_PREVIOUS_PANE:
-    case ACTION_BACK:
-    case ACTION_INTERRUPT:
-    case ACTION_QUIT:
-    case ACTION_SUSPEND:
-    case ACTION_REDRAW:
-    case ACTION_HELP:
+    ACTIONS_OF_THE_VIEW:
         break; /* the view's */
     }
     return (struct pane_answer){PANE_IGNORED, PROCESS_NONE};
@@ -106,6 +96,8 @@ static struct process_handle transcript_selected(void *self, const struct pane_e
     return env->shown;
 }
 
+static struct journal_view *transcript_journal(void *self) { return self; }
+
 extern const struct pane_ops pane_transcript;
 const struct pane_ops pane_transcript = {
     .name = "transcript",
@@ -115,5 +107,6 @@ const struct pane_ops pane_transcript = {
     .draw = transcript_draw,
     .act = transcript_act,
     .can = transcript_can,
+    .journal = transcript_journal,
     .selected = transcript_selected,
 };

@@ -189,12 +189,18 @@ static void since(const struct process *p, const struct pane_env *env, char out[
 /* Short: the names need the room. */
 static const char *outcome_word(enum process_outcome o) {
     switch (o) {
-    case PROCESS_OUTCOME_SUCCEEDED: return "done";
-    case PROCESS_OUTCOME_PARTIAL: return "partial";
-    case PROCESS_OUTCOME_BLOCKED: return "blocked";
-    case PROCESS_OUTCOME_FAILED: return "failed";
-    case PROCESS_OUTCOME_CANCELLED: return "cancelled";
-    case PROCESS_OUTCOME_TIMED_OUT: return "timed out";
+    case PROCESS_OUTCOME_SUCCEEDED:
+        return "done";
+    case PROCESS_OUTCOME_PARTIAL:
+        return "partial";
+    case PROCESS_OUTCOME_BLOCKED:
+        return "blocked";
+    case PROCESS_OUTCOME_FAILED:
+        return "failed";
+    case PROCESS_OUTCOME_CANCELLED:
+        return "cancelled";
+    case PROCESS_OUTCOME_TIMED_OUT:
+        return "timed out";
     }
     return "ended";
 }
@@ -349,17 +355,7 @@ static struct pane_answer tree_act(void *self, const struct pane_env *env, enum 
         break;
     case ACTION_OPEN:
         return (struct pane_answer){PANE_SHOW, t->selected};
-    case ACTION_SEND:
-    case ACTION_NEWLINE:
-    case ACTION_CANCEL:
-    case ACTION_NEXT_PANE:
-    case ACTION_PREVIOUS_PANE:
-    case ACTION_BACK:
-    case ACTION_INTERRUPT:
-    case ACTION_QUIT:
-    case ACTION_SUSPEND:
-    case ACTION_REDRAW:
-    case ACTION_HELP:
+    ACTIONS_OF_THE_VIEW:
         return (struct pane_answer){PANE_IGNORED, PROCESS_NONE};
     }
     return (struct pane_answer){PANE_DONE, PROCESS_NONE};
