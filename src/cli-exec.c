@@ -204,27 +204,26 @@ static void print_result(struct exec *x, const cJSON *result) {
         cli_fail(x->code, "%s", json_str(result, "error", "the work failed"));
 }
 
+/* Refused before anything was started: what was asked for cannot be. */
+static bool is_usage(enum status st) {
+    return st == STATUS_INVALID || st == STATUS_DENIED || st == STATUS_NOT_FOUND;
+}
+
 /* The engine's own answer. */
 static void on_reply(struct exec *x, const cJSON *line, enum status st, const char *why) {
     const cJSON *result = json_obj(line, "body");
-    int code = st == STATUS_CONFIG                                 ? CLI_CONFIG
-               : st == STATUS_PROVIDER                             ? CLI_PROVIDER
-               : st == STATUS_INVALID && !result                   ? CLI_USAGE
-               : st == STATUS_OK && json_bool(result, "ok", false) ? CLI_OK
-                                                                   : CLI_FAILED;
-    bool silent = code == CLI_CONFIG || code == CLI_USAGE;
-    if (!result || silent) {
-        /* Without a result of the engine's there is ours, but for wrong use and configuration. */
-        finish(x, code, why);
-        if (!silent)
-            return;
-        cli_fail(code, "%s", why);
-        x_free(&x->error);
-        return;
+    if (st == STATUS_CONFIG || (!result && is_usage(st))) {
+        x->over = true;
+        x->code = cli_fail(st == STATUS_CONFIG ? CLI_CONFIG : CLI_USAGE, "%s", why);
+    } else if (!result) {
+        finish(x, CLI_FAILED, why);
+    } else {
+        x->over = true;
+        x->code = st == STATUS_PROVIDER                               ? CLI_PROVIDER
+                  : st == STATUS_OK && json_bool(result, "ok", false) ? CLI_OK
+                                                                      : CLI_FAILED;
+        print_result(x, result);
     }
-    x->over = true;
-    x->code = code;
-    print_result(x, result);
 }
 
 static void on_socket(struct exec *x) {

@@ -92,6 +92,27 @@ static void put_lines(const struct plain *p, const cJSON *e, const char *word, c
     }
 }
 
+/* A new process: named by the first line of what it is to do, which is said again only when the
+ * name had to cut it. */
+static void process_started(struct plain *p, const cJSON *e, const char *word, const char *what,
+                            struct buf *out) {
+    size_t n = strcspn(what, "\n");
+    plain_name(p, json_str(e, "id", NULL), what);
+    bool cut = n > NAME_MAX_BYTES || what[n];
+    char *label = xasprintf("%s%s", word, cut ? ":" : "");
+    put_lines(p, e, label, cut ? what : "", 1, out);
+    free(label);
+}
+
+/* What these do is told by an event of its own. */
+static bool speaks_for_itself(const cJSON *e) {
+    static const char *const tools[] = {"reply", "spawn_worker", "branch", "set_status"};
+    for (size_t i = 0; i < ARRAY_LEN(tools); i++)
+        if (str_eq(json_str(e, "tool_name", ""), tools[i]))
+            return true;
+    return false;
+}
+
 static void worker_complete(const struct plain *p, const cJSON *e, struct buf *out) {
     const char *outcome = json_str(e, "outcome_kind", "ended");
     char *word = xasprintf("%s:", outcome);
@@ -101,7 +122,7 @@ static void worker_complete(const struct plain *p, const cJSON *e, struct buf *o
 
 static void tool_completed(const struct plain *p, const cJSON *e, struct buf *out) {
     bool failed = json_bool(e, "is_error", false);
-    if (!failed && !p->o.output)
+    if (!failed && (!p->o.output || speaks_for_itself(e)))
         return;
     char *word = xasprintf("%s %s:", json_str(e, "tool_name", "tool"), failed ? "failed" : "done");
     put_lines(p, e, word, json_str(e, "result", ""), RESULT_LINES, out);
@@ -140,24 +161,25 @@ void plain_event(struct plain *p, const cJSON *e, struct buf *out) {
             put_lines(p, e, "spacebot:", json_str(e, "text", ""), 0, out);
         break;
     case EVENT_WORKER_STARTED:
-        plain_name(p, json_str(e, "id", NULL), json_str(e, "task", NULL));
-        put_lines(p, e, "started:", json_str(e, "task", ""), 1, out);
+        process_started(p, e, "started", json_str(e, "task", ""), out);
         break;
     case EVENT_BRANCH_STARTED:
-        plain_name(p, json_str(e, "id", NULL), json_str(e, "description", NULL));
-        put_lines(p, e, "thinks about:", json_str(e, "description", ""), 1, out);
+        process_started(p, e, "thinks", json_str(e, "description", ""), out);
         break;
     case EVENT_BRANCH_RESULT:
-        put_lines(p, e, json_str(e, "status", ""), json_str(e, "conclusion", ""), 0, out);
+        put_lines(p, e, json_str(e, "status", ""), json_str(e, "conclusion", ""),
+                  p->o.output ? 0 : 1, out);
         break;
     case EVENT_WORKER_STATUS:
-        put_lines(p, e, "says:", json_str(e, "status", ""), 1, out);
+        if (!str_eq(json_str(e, "kind", ""), "outcome")) /* that one comes with its end */
+            put_lines(p, e, "says:", json_str(e, "status", ""), 1, out);
         break;
     case EVENT_WORKER_COMPLETE:
         worker_complete(p, e, out);
         break;
     case EVENT_TOOL_STARTED:
-        put_lines(p, e, "▸", json_str(e, "label", json_str(e, "tool_name", "")), 1, out);
+        if (!speaks_for_itself(e))
+            put_lines(p, e, "▸", json_str(e, "label", json_str(e, "tool_name", "")), 1, out);
         break;
     case EVENT_TOOL_OUTPUT:
         if (p->o.output)

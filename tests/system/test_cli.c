@@ -96,6 +96,10 @@ static void test_usage(void **state) {
     RUN(2, "exec", "--workspace", "/nowhere", "hi");
     RUN(2, "exec", "--workspace", "/etc/passwd", "hi");
     RUN(2, "exec", "\xff");
+    RUN(2, "exec", "--json", "--workspace", "/", "hi"); /* an existing one that cannot be */
+    assert_string_equal(OUT, "");
+    RUN(2, "exec", "--json", "--channel", "a b", "hi");
+    assert_string_equal(OUT, "");
     RUN(2, "say", "inbox");
     RUN(2, "say", "", "x");
     RUN(2, "log");
