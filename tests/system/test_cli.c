@@ -96,10 +96,6 @@ static void test_usage(void **state) {
     RUN(2, "exec", "--workspace", "/nowhere", "hi");
     RUN(2, "exec", "--workspace", "/etc/passwd", "hi");
     RUN(2, "exec", "\xff");
-    RUN(2, "exec", "--json", "--workspace", "/", "hi"); /* an existing one that cannot be */
-    assert_string_equal(OUT, "");
-    RUN(2, "exec", "--json", "--channel", "a b", "hi");
-    assert_string_equal(OUT, "");
     RUN(2, "say", "inbox");
     RUN(2, "say", "", "x");
     RUN(2, "log");
@@ -167,6 +163,20 @@ static void test_no_provider(void **state) {
     has(ERR, "ANTHROPIC_API_KEY");
     /* The engine that was started for it has ended with it. */
     RUN(6, "status");
+}
+
+/* Nothing was started and nobody was asked: no result line. */
+static void test_refused_before_it_begins(void **state) {
+    (void)state;
+    tmphome_setenv(home, "ANTHROPIC_API_KEY", "unused");
+    RUN(2, "exec", "--json", "--workspace", "/", "hi");
+    assert_string_equal(OUT, "");
+    has(ERR, "workspace");
+    RUN(2, "exec", "--json", "--channel", "a b", "hi");
+    assert_string_equal(OUT, "");
+    RUN(3, "exec", "--json", "--model", "nobody/x", "hi");
+    assert_string_equal(OUT, "");
+    has(ERR, "no provider \"nobody\"");
 }
 
 static void test_daemon(void **state) {
@@ -328,6 +338,7 @@ int main(void) {
         TEST(test_without_engine),
         TEST(test_config),
         TEST(test_no_provider),
+        TEST(test_refused_before_it_begins),
         TEST(test_daemon),
         TEST(test_foreground_and_signal),
         TEST(test_many_at_once_make_one_engine),
