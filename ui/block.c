@@ -14,7 +14,7 @@
 #include "ui/text.h"
 
 #define TASK_ROWS 6     /* of what a worker was told, until unfolded */
-#define RESULT_ROWS 5   /* of what came back */
+#define RESULT_ROWS 2   /* of what came back: the reply about it follows */
 #define OUTPUT_ROWS 4   /* of a running tool's output, in a transcript */
 #define THINKING_ROWS 3 /* in a live pane */
 #define LABEL_JSON_MAX (64u * 1024)
@@ -365,17 +365,15 @@ static void draw_link(const struct block *b, const struct block_env *env,
         style = STYLE_ACCENT;
         format_elapsed(process_elapsed_ms(p), right);
     }
+    /* Names get a column of their own, so that what they do stands in one too. */
     int col = window_puts(w, row, 2, STYLE_DIM | flags, symbol_of(e->ref, w->theme)) + 1;
-    char *left = xstrdup(e->title ? e->title : "process");
-    /* What it does now may be long: it gets at most what the name leaves. */
-    char *cut = xstrdup(word);
-    int room = b->width - col - 2 - FORMAT_SIZE / 4 - text_width(left, strlen(left)) - 2;
-    if (room < 8)
-        room = 8;
-    cut[text_fit(cut, strlen(cut), room, NULL)] = '\0';
-    three_parts(w, row, flags, b->width, col, STYLE_STRONG, left, style, cut, right);
-    free(left);
-    free(cut);
+    int name = b->width * 2 / 5 - col, end = b->width - text_width(right, strlen(right));
+    if (name > 26)
+        name = 26;
+    window_puts_right(w, row, b->width, STYLE_DIM | flags, right);
+    window_puts_cut(w, row, col, name, STYLE_STRONG | flags, e->title ? e->title : "process");
+    col += name + 2;
+    window_puts_cut(w, row, col, end - 2 - col, style | flags, word);
 }
 
 static void draw_result(const struct block *b, const struct block_env *env,

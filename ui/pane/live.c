@@ -54,12 +54,16 @@ static void draw_header(const struct process *p, const struct pane_env *env, con
         snprintf(more, sizeof more, " +%zu more ", env->hidden);
     int end = window_puts_right(w, 0, w->r.w - 2, STYLE_WARN, more);
     end = window_puts_right(w, 0, end - (more[0] ? 1 : 0), ended ? STYLE_DIM : STYLE_TEXT, right);
-    char *name = xasprintf(" %s %s ", process_kind_symbol(p->kind, w->theme->ascii), p->name);
-    int col = window_puts_cut(w, 0, 2, end - 2, ended ? STYLE_DIM : STYLE_STRONG, name);
     const char *word = ended ? process_outcome_name(p->outcome) : process_state_name(p->state);
-    const char *tool = p->tool && !ended ? p->tool : NULL;
-    char *state = tool ? xasprintf(" %s ", tool) : xasprintf(" %s ", word);
-    col = window_puts_cut(w, 0, col, end - col - 1, ended ? STYLE_DIM : STYLE_ACCENT, state);
+    char *name = xasprintf(" %s %s", process_kind_symbol(p->kind, w->theme->ascii), p->name);
+    char *state = xasprintf(" %s ", p->tool && !ended ? p->tool : word);
+    /* What it does gets up to half of the room, however long the name is. */
+    int room = end - 4, state_width = text_width(state, strlen(state));
+    if (state_width > room / 2)
+        state_width = room / 2;
+    int col = window_puts_cut(w, 0, 2, room - state_width, ended ? STYLE_DIM : STYLE_STRONG, name);
+    col = window_puts(w, 0, col, STYLE_TEXT, " ");
+    window_puts_cut(w, 0, col, end - col - 1, ended ? STYLE_DIM : STYLE_ACCENT, state);
     free(name);
     free(state);
 }
