@@ -82,6 +82,21 @@ static void on_batch(void *arg, uint64_t rows, int64_t start_ns, int64_t end_ns,
     span_record(arg, SPAN_QUERY, 0, name, start_ns, end_ns, st);
 }
 
+static void on_store_state(void *arg, enum store_state state, const char *why) {
+    (void)arg;
+    switch (state) {
+    case STORE_RUNNING:
+        log_info("the store writes again");
+        break;
+    case STORE_PAUSED:
+        log_warn("the store cannot write and tries again: %s", why);
+        break;
+    case STORE_FULL:
+        log_error("the store takes no more writes until it can write again: %s", why);
+        break;
+    }
+}
+
 static void on_signal(void *arg) {
     struct engine *e = arg;
     log_info("told to end by a signal");
@@ -213,6 +228,7 @@ static enum status make_rooms(struct engine *e, struct cause *why) {
     if (st != STATUS_OK)
         return st;
     store_on_batch(e->store, on_batch, e->trace);
+    store_on_state(e->store, on_store_state, NULL);
     e->jobs = job_pool_new(e->loop, JOB_THREADS, JOBS_WAITING);
     job_observe(e->jobs, trace_job, e->trace);
     st = make_rehearsal(e, why);
