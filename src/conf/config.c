@@ -310,6 +310,8 @@ static enum status provider_check(const struct reading *r, const config_setting_
         return wrong(r, at, "a provider needs an `id`");
     if (!id_ok(p->id))
         return wrong(r, at, "provider id \"%s\" may only hold a-z, 0-9, _ and -", p->id);
+    if (str_eq(p->id, "rehearsal"))
+        return wrong(r, at, "provider \"rehearsal\" is built in; choose another id");
     for (size_t i = 0; i < r->c->nproviders; i++)
         if (str_eq(r->c->providers[i].id, p->id))
             return wrong(r, at, "provider \"%s\" is already described in line %d", p->id,

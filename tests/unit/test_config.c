@@ -170,6 +170,8 @@ static void test_providers(void **state) {
     refused("providers = ( { api = \"anthropic\"; } );\n", "1: a provider needs an `id`");
     refused("providers = ( { id = \"a b\"; } );\n",
             "1: provider id \"a b\" may only hold a-z, 0-9, _ and -");
+    refused("providers = ( { id = \"rehearsal\"; api = \"anthropic\"; } );\n",
+            "1: provider \"rehearsal\" is built in; choose another id");
     refused("providers = ( { id = \"x\"; api = \"soap\"; } );\n",
             "1: provider \"x\": unknown api \"soap\"; known: anthropic");
     refused("providers = ( { id = \"x\"; api = \"anthropic\"; base_url = \"ftp://x\"; } );\n",

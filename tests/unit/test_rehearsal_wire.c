@@ -366,6 +366,33 @@ static void too_much_is_refused(void **state) {
     x_free(&text);
 }
 
+/* Whoever sends something else gets one answer to all of it. */
+static void what_is_not_understood_is_answered_once(void **state) {
+    (void)state;
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    char junk[8192], got[4096];
+    size_t n = 0;
+    serve(NULL);
+    memset(junk, 'x', sizeof(junk));
+    memcpy(junk, "GET / HTTP/1.1\r\n\r\n", strlen("GET / HTTP/1.1\r\n\r\n"));
+    snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/rehearsal", f.dir);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+    for (int i = 0; i < 40; i++) {
+        assert_int_equal(write(fd, junk, sizeof(junk)), sizeof(junk));
+        loop_turn(f.loop, NS_PER_MS);
+        loop_turn(f.loop, NS_PER_MS);
+        ssize_t more = read(fd, got + n, sizeof(got) - 1 - n);
+        n += more > 0 ? (size_t)more : 0;
+    }
+    got[n] = '\0';
+    assert_true(str_prefix(got, "HTTP/1.1 404 Not Found\r\n"));
+    assert_null(strstr(got + 1, "HTTP/1.1"));
+    close(fd);
+    call("hello");
+    expect_done();
+}
+
 /* No proxy of the environment ever sees it. */
 static void no_proxy_is_asked(void **state) {
     (void)state;
@@ -521,6 +548,7 @@ int main(void) {
         CASE(a_wrong_key_is_refused),
         CASE(there_is_one_model),
         CASE(too_much_is_refused),
+        CASE(what_is_not_understood_is_answered_once),
         CASE(no_proxy_is_asked),
         CASE(the_first_rule_that_fits_answers),
         CASE(results_can_be_matched_and_told),
