@@ -231,8 +231,10 @@ static void on_socket(struct exec *x) {
         cJSON *line = NULL;
         struct cause why = {""};
         enum status said = STATUS_OK, st = ctl_conn_read(x->conn, 0, &line, &why);
-        if (st == STATUS_TIMEOUT)
+        if (st == STATUS_TIMEOUT) {
+            fflush(stdout); /* whoever reads a pipe sees events as they happen */
             return;
+        }
         if (st != STATUS_OK)
             finish(x, CLI_FAILED, why.text);
         else if (ctl_line_event(line))
