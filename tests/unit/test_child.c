@@ -24,7 +24,7 @@
 #include "base/utf8.h"
 #include "loop/child.h"
 
-#define DEADLINE (20 * NS_PER_SEC)
+#define DEADLINE (60 * NS_PER_SEC)
 
 static struct loop *l;
 
