@@ -50,6 +50,7 @@ const char *focus_name(enum focus f);
     X(SEARCH, "/", AT_JOURNALS | AT(COMPOSER), "search", "search the transcript")                  \
     X(SEARCH_NEXT, "n", AT_JOURNALS, NULL, "the next place where it stands (upwards)")             \
     X(SEARCH_PREVIOUS, "N", AT_JOURNALS, NULL, "the place before (downwards)")                     \
+    X(DISMISS, "d", AT_PANES, "interrupted: seen", "what a crash interrupted has been looked at")  \
     X(PAGE_UP, "PgUp", AT_ALL, "scroll", "one page up (from the composer: the transcript)")        \
     X(PAGE_DOWN, "PgDn", AT_ALL, NULL, "one page down")                                            \
     X(UP, "k Up", AT_PANES | AT(HELP), NULL, "one line up")                                        \
@@ -96,6 +97,7 @@ const struct action_info *keymap_action(size_t i);
     case ACTION_SEARCH:                                                                            \
     case ACTION_SEARCH_NEXT:                                                                       \
     case ACTION_SEARCH_PREVIOUS:                                                                   \
+    case ACTION_DISMISS:                                                                           \
     case ACTION_NEWLINE:                                                                           \
     case ACTION_REDRAW:                                                                            \
     case ACTION_SUSPEND:                                                                           \

@@ -68,6 +68,20 @@ static void opened(struct ui *u, const cJSON *body) {
         view_show(u->view, p->handle);
 }
 
+static void ask(struct ui *u, enum command c, cJSON *args, const char *channel, const char *text);
+static cJSON *one(const char *key, const char *value);
+
+/* A list of what a crash cut off, which is on the screen where it happened: it counts as seen. */
+static void dismiss_all(struct ui *u, const cJSON *body) {
+    const cJSON *run;
+    int n = 0;
+    cJSON_ArrayForEach(run, json_arr(body, "runs")) {
+        ask(u, COMMAND_DISMISS, one("call_id", json_str(run, "call_id", "")), NULL, NULL);
+        n++;
+    }
+    view_message(u->view, STYLE_DIM, "%d interrupted %s looked at", n, n == 1 ? "run" : "runs");
+}
+
 static void on_reply(void *arg, enum status st, cJSON *body, const char *why) {
     struct asked *a = arg;
     struct ui *u = a->ui;
@@ -76,6 +90,8 @@ static void on_reply(void *arg, enum status st, cJSON *body, const char *why) {
         view_message(u->view, STYLE_BAD, "%s", str_empty(why) ? status_name(st) : why);
         if (a->command == COMMAND_SAY)
             view_put_back(u->view, a->channel, a->text);
+    } else if (u->view && a->command == COMMAND_INTERRUPTED) {
+        dismiss_all(u, body);
     } else if (u->view && a->command == COMMAND_OPEN) {
         opened(u, body);
     } else if (u->view && (a->command == COMMAND_CANCEL || a->command == COMMAND_INTERRUPT)) {
@@ -140,6 +156,9 @@ static void host_interrupt(void *arg, const char *process) {
 static void host_cancel(void *arg, const char *process) {
     ask(arg, COMMAND_CANCEL, one("process", process), NULL, NULL);
 }
+
+/* Asks which runs they are; on_reply() dismisses each. */
+static void host_dismiss(void *arg) { ask(arg, COMMAND_INTERRUPTED, json_new_obj(), NULL, NULL); }
 
 static void host_seen(void *arg, const char *process) {
     ask(arg, COMMAND_SEEN, one("process", process), NULL, NULL);
@@ -220,6 +239,7 @@ static void start_view(struct ui *u) {
                              .open = host_open,
                              .copy = host_copy,
                              .suspend = host_suspend,
+                             .dismiss = host_dismiss,
                              .redraw = host_redraw,
                              .quit = host_quit,
                              .arg = u};

@@ -39,6 +39,7 @@ struct view {
     struct prompt prompt;
     char *needle; /* what was searched last */
     const char *const *greeting;
+    size_t interrupted; /* runs that a crash cut off and nobody has looked at */
 
     char message[256];
     enum style message_style;

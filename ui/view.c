@@ -251,6 +251,8 @@ bool view_can(const struct view *v, enum action a) {
         return v->needle != NULL;
     case ACTION_BACK:
         return v->focus != FOCUS_COMPOSER;
+    case ACTION_DISMISS:
+        return v->interrupted > 0;
     case ACTION_QUIT:
         return !view_can(v, ACTION_INTERRUPT);
     case ACTION_OPEN:
@@ -367,6 +369,10 @@ bool view_act(struct view *v, enum action a, const struct key *k, int64_t now_ns
         return interrupt(v, now_ns);
     case ACTION_QUIT:
         break; /* a second interrupt() */
+    case ACTION_DISMISS:
+        if (v->interrupted)
+            v->host.dismiss(v->host.arg);
+        break;
     case ACTION_SUSPEND:
         v->host.suspend(v->host.arg);
         break;

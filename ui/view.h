@@ -19,6 +19,7 @@ struct view_host {
     void (*open)(void *arg, const char *channel); /* view_show() follows */
     void (*copy)(void *arg, const char *text);
     void (*suspend)(void *arg);
+    void (*dismiss)(void *arg); /* the interrupted runs have been looked at */
     void (*redraw)(void *arg);
     void (*quit)(void *arg); /* the view may be freed inside: its last use of itself */
     void *arg;

@@ -29,6 +29,7 @@ static bool typeable(enum action a) {
     switch (a) {
     case ACTION_HELP:
     case ACTION_CANCEL:
+    case ACTION_DISMISS:
     case ACTION_INTERRUPT:
     case ACTION_QUIT:
     case ACTION_WALL:

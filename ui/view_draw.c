@@ -303,6 +303,7 @@ void view_draw(struct view *v, const struct theme *theme, int cols, int rows,
                const struct view_facts *facts) {
     v->theme = theme;
     v->greeting = facts->greeting;
+    v->interrupted = facts->interrupted;
     if (!process_get(v->processes, v->shown))
         view_show(v, first_channel(v));
     view_live_update(v);

@@ -38,6 +38,7 @@ static void seen(void *arg, const char *process) {
     process_changed(t->table, p);
 }
 static void suspend(void *arg) { buf_puts(&((struct test *)arg)->asked, "suspend;"); }
+static void dismiss(void *arg) { buf_puts(&((struct test *)arg)->asked, "dismiss;"); }
 static void redraw(void *arg) { term_redraw(((struct test *)arg)->s.term); }
 static void quit(void *arg) { buf_puts(&((struct test *)arg)->asked, "quit;"); }
 
@@ -59,6 +60,7 @@ static void start(struct test *t, const char *type, int cols, int rows) {
                              .cancel = cancel,
                              .seen = seen,
                              .suspend = suspend,
+                             .dismiss = dismiss,
                              .redraw = redraw,
                              .quit = quit,
                              .arg = t};
@@ -544,6 +546,16 @@ static void status_line(void **state) {
     draw(t);
     there(t, "no containment");
     there(t, "2 interrupted");
+    escape(t); /* the processes have the focus: single letters act */
+    there(t, "d interrupted: seen");
+    type(t, "d");
+    assert_string_equal(buf_str(&t->asked), "dismiss;");
+    t->facts.interrupted = 0;
+    view_dirty(t->view);
+    draw(t);
+    type(t, "d"); /* nothing of it is left */
+    assert_string_equal(buf_str(&t->asked), "dismiss;");
+    not_there(t, "interrupted");
     there(t, "1.2k tok"); /* of the whole channel */
     there(t, "$0.004");
     there(t, "ctx   34k");
@@ -567,8 +579,8 @@ static void first_screen(void **state) {
     there(t, "this help");
     there(t, "more below");
     type(t, "\x1b[6~");
-    type(t, "\x1b[6~");
     there(t, "cancel the process");
+    type(t, "\x1b[6~");
     there(t, ":channel NAME");
     not_there(t, "more below");
     not_there(t, "Second line.");
