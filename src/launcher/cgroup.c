@@ -36,7 +36,10 @@ static void set_pids_max(const struct cgroup *g, long pids) {
 bool cgroup_make(struct cgroup *g, const char *parent, long pids) {
     g->procs = g->kill = -1;
     int n = snprintf(g->path, sizeof g->path, "%s/spacebot-run-%d", parent, (int)getpid());
-    if (n < 0 || (size_t)n >= sizeof g->path || mkdir(g->path, 0700) < 0)
+    if (n < 0 || (size_t)n >= sizeof g->path)
+        return false;
+    rmdir(g->path); /* of a launcher that was killed and had our pid */
+    if (mkdir(g->path, 0700) < 0)
         return false;
     g->procs = open_in(g, "cgroup.procs");
     if (g->procs < 0) {

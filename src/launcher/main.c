@@ -168,13 +168,17 @@ static int main_stage1(char **argv) {
     return stage1_run(&s);
 }
 
-_Noreturn static void main_stage2(int argc, char **argv) {
-    /* No list is longer than the command line. */
-    const char **lists = calloc((size_t)argc * 3, sizeof *lists);
-    if (!lists)
+/* No list is longer than the command line. */
+static const char **new_list(int argc) {
+    const char **list = calloc((size_t)argc, sizeof *list);
+    if (!list)
         fail(errno, "no memory");
+    return list;
+}
+
+_Noreturn static void main_stage2(int argc, char **argv) {
     struct stage2 s = {
-        .reached = -1, .ro = lists, .rw = lists + argc, .hide = lists + 2 * (size_t)argc};
+        .reached = -1, .ro = new_list(argc), .rw = new_list(argc), .hide = new_list(argc)};
     int i = 2;
     for (; argv[i] && strcmp(argv[i], "--") != 0; i++) {
         const char *option = argv[i];

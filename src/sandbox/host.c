@@ -1,7 +1,11 @@
 /* host: what this machine has that concerns containment: bubblewrap, files that only some may read,
  * cgroups. */
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,6 +153,28 @@ static void own_directory(const struct hierarchy *h, const char *path, char dir[
     snprintf(dir, 1100, "%s%s", h->mount, str_eq(rest, "/") ? "" : rest);
 }
 
+void host_remove_stale_cgroups(const char *dir) {
+    DIR *d = opendir(dir);
+    const struct dirent *e;
+    while (d && (e = readdir(d))) {
+        int64_t pid;
+        if (!str_prefix(e->d_name, "spacebot-run-") ||
+            str_to_i64(e->d_name + strlen("spacebot-run-"), &pid) != STATUS_OK || pid < 1 ||
+            pid > INT_MAX || kill((pid_t)pid, 0) == 0 || errno != ESRCH)
+            continue;
+        (void)unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR); /* fails while something is in it */
+    }
+    if (d)
+        closedir(d);
+}
+
+static void add_cgroup(struct strv *out, const char *dir) {
+    if (!dir[0] || access(dir, W_OK) != 0)
+        return;
+    host_remove_stale_cgroups(dir);
+    strv_push(out, dir);
+}
+
 void host_cgroups(struct strv *out) {
     struct hierarchy h;
     char path[512], dir[1100];
@@ -157,12 +183,10 @@ void host_cgroups(struct strv *out) {
         /* Under systemd only the root's children have the pids controller without asking. */
         if (!gives_pids(dir) && gives_pids(h.mount) && access(h.mount, W_OK) == 0)
             snprintf(dir, sizeof dir, "%s", h.mount);
-        if (dir[0] && access(dir, W_OK) == 0)
-            strv_push(out, dir);
+        add_cgroup(out, dir);
     }
     if (find_mount("pids", &h) && find_path("pids", path)) {
         own_directory(&h, path, dir);
-        if (dir[0] && access(dir, W_OK) == 0)
-            strv_push(out, dir);
+        add_cgroup(out, dir);
     }
 }

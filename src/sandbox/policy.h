@@ -82,6 +82,8 @@ int landlock_abi(void);
 
 void host_masked(struct strv *out);
 void host_cgroups(struct strv *out);
+/* Below `dir`: the cgroups of launchers that were killed before they could remove them. */
+void host_remove_stale_cgroups(const char *dir);
 char *host_bubblewrap(void);
 char *host_resolv(void);
 

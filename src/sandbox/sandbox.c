@@ -142,6 +142,8 @@ void sandbox_free(struct sandbox **sbp) {
         struct sandbox_wait *w = list_entry(it, struct sandbox_wait, link);
         sandbox_wait_cancel(&w);
     }
+    for (size_t i = 0; i < sb->cgroups.n; i++)
+        host_remove_stale_cgroups(sb->cgroups.v[i]);
     x_free(&sb->launcher);
     x_free(&sb->bubblewrap);
     x_free(&sb->home);

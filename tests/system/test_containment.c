@@ -538,6 +538,9 @@ static void launcher_killed(void **state) {
     char *text = tree("wait");
     start(&c, text);
     wait_ups(&c, TREE_UPS);
+    struct strv cgroups = {0};
+    for (size_t i = 0; i < sb->cgroups.n; i++)
+        strv_pushf(&cgroups, "%s/spacebot-run-%d", sb->cgroups.v[i], (int)child_pid(c.child));
     child_signal(c.child, SIGKILL);
     finish(&c);
     int64_t end = clock_mono_ns() + SECOND_MS * NS_PER_MS;
@@ -547,6 +550,10 @@ static void launcher_killed(void **state) {
         proc_find_command(mark, &left);
     }
     expect_gone("SIGKILL of the launcher");
+    engine_down(); /* it cannot have removed its cgroups: the engine does */
+    for (size_t i = 0; i < cgroups.n; i++)
+        assert_int_equal(access(cgroups.v[i], F_OK), -1);
+    strv_free(&cgroups);
     x_free(&text);
     command_free(&c);
 }
