@@ -12,7 +12,8 @@
 #include "llm/rehearsal-internal.h"
 
 #define TEXT_PIECES 200 /* most pieces of one text: a long one comes in larger pieces */
-#define CALL_PIECES 8   /* and of a call's arguments that nobody reads as they come */
+#define CALL_PIECES 8   /* and of a call's arguments that nobody reads as they come, */
+#define CALLS_PIECES 64 /* fewer where many calls come in one answer */
 
 enum at {
     AT_HEAD,
@@ -147,7 +148,9 @@ static void message_start(struct rehearsal_stream *s, struct buf *out) {
 static size_t piece_of(const struct rehearsal_stream *s, const struct llm_block *b, size_t n) {
     bool read = b->kind != LLM_BLOCK_TOOL_USE || str_eq(b->name, "reply");
     size_t least = s->answer.pace.chunk_chars > 0 ? (size_t)s->answer.pace.chunk_chars : 1;
-    size_t even = n / (read ? TEXT_PIECES : CALL_PIECES) + 1;
+    size_t share = CALLS_PIECES / s->answer.message.n;
+    size_t pieces = read ? TEXT_PIECES : share < 1 ? 1 : share < CALL_PIECES ? share : CALL_PIECES;
+    size_t even = n / pieces + 1;
     return even > least ? even : least;
 }
 

@@ -13,6 +13,11 @@
 #define REPORT_MAX 12000u /* bytes of a command's output in an outcome */
 #define COMMAND_MAX 200u  /* a longer command is not repeated in it */
 #define COUNT_SECONDS 600
+/* So many at once go at the usual pace. Of more each goes slower, shows fewer of its files, and
+ * begins a moment after the one before: they share one machine, and nobody reads them all. */
+#define USUAL 8
+#define CROWD_MAX 64
+#define SHOWN 32 /* files that are named */
 
 struct task {
     int64_t part, parts;
@@ -82,15 +87,15 @@ static const char count_script[] =
     "fi\n"
     "if [ -z \"$mine\" ]; then echo \"= 0 $unit in 0 files: none is left for this part\"; exit; "
     "fi\n"
-    "pause=$(printf '%s\\n' \"$mine\" | awk -v ms=$ms 'END {\n"
-    "    p = NR < 24 ? ms * 24 / NR : ms; if (p > 5 * ms) p = 5 * ms; print p / 1000 }')\n"
+    "pause=$(printf '%s\\n' \"$mine\" | awk -v ms=$ms -v most=$most -v show=$show 'END {\n"
+    "    p = NR < show ? ms * show / NR : ms; if (p > most) p = most; print p / 1000 }')\n"
     "printf '%s\\n' \"$mine\" | {\n"
-    "    total=0 files=0 most=0 name=$where\n"
+    "    total=0 files=0 top=0 name=$where\n"
     "    while IFS= read -r f; do\n"
     "        x=$({ wc $flag <\"$f\"; } 2>/dev/null) || continue\n"
     "        total=$((total + x)) files=$((files + 1))\n"
-    "        if [ \"$x\" -ge \"$most\" ]; then most=$((x)) name=$f; fi\n"
-    "        if [ $files -le 32 ]; then\n"
+    "        if [ \"$x\" -ge \"$top\" ]; then top=$((x)) name=$f; fi\n"
+    "        if [ $files -le $show ]; then\n"
     "            printf '%8d  %s\\n' \"$x\" \"${f#./}\"\n"
     "            if [ $ms -gt 0 ]; then sleep $pause; fi\n"
     "        elif [ $((files % 50)) -eq 0 ]; then\n"
@@ -98,11 +103,14 @@ static const char count_script[] =
     "        fi\n"
     "    done\n"
     "    s=s; if [ $files -eq 1 ]; then s=; fi\n"
-    "    echo \"= $total $unit in $files file$s$note; most in ${name#./} ($most)\"\n"
+    "    echo \"= $total $unit in $files file$s$note; most in ${name#./} ($top)\"\n"
     "}\n";
 
 static void start_counting(const struct task *t, struct rehearsal_answer *out) {
     char *thought, *status, *script;
+    int64_t crowd = t->parts < USUAL ? USUAL : t->parts > CROWD_MAX ? CROWD_MAX : t->parts;
+    int64_t work = out->pace.work_ms, ms = work * crowd / USUAL;
+    out->delay_ms = (t->part < CROWD_MAX ? t->part - 1 : CROWD_MAX) * 2 * out->pace.chunk_ms;
     thought =
         t->parts == 1
             ? xasprintf("One task: %s. The files of this folder, one after the other.", t->what)
@@ -115,9 +123,10 @@ static void start_counting(const struct task *t, struct rehearsal_answer *out) {
                            : xasprintf("counting %s, part %lld of %lld", t->unit,
                                        (long long)t->part, (long long)t->parts);
     rehearsal_answer_call_str(out, "set_status", "status", status);
-    script = xasprintf("k=%lld n=%lld ms=%lld unit=%s flag=%s\n%s", (long long)t->part,
-                       (long long)t->parts, (long long)out->pace.work_ms, t->unit, t->flag,
-                       count_script);
+    script = xasprintf("k=%lld n=%lld ms=%lld most=%lld show=%lld unit=%s flag=%s\n%s",
+                       (long long)t->part, (long long)t->parts, (long long)ms,
+                       (long long)(ms > 5 * work ? ms : 5 * work),
+                       (long long)(SHOWN * USUAL / crowd), t->unit, t->flag, count_script);
     cJSON *input = json_new_obj();
     json_add_str(input, "command", script);
     json_add_i64(input, "timeout_seconds", COUNT_SECONDS);

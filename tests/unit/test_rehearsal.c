@@ -436,7 +436,8 @@ static void a_part_is_counted_with_the_shell(void **state) {
     ask();
     assert_int_equal(block(0)->kind, LLM_BLOCK_THINKING);
     assert_has(arg(1, "set_status", "status"), "part 3 of 8");
-    assert_true(str_prefix(arg(2, "shell", "command"), "k=3 n=8 ms=200 unit=words flag=-w\n"));
+    assert_true(str_prefix(arg(2, "shell", "command"),
+                           "k=3 n=8 ms=200 most=1000 show=32 unit=words flag=-w\n"));
     results("  12  a\n= 12 lines are a lie\n= 640 words in 2 files; most in a (600)\n[exit code 0]",
             false);
     assert_string_equal(arg(0, "set_status", "status"), "640 words in 2 files; most in a (600)");
@@ -470,7 +471,7 @@ static void counting_really_counts(void **state) {
     char *path = xasprintf("%s/.run", dir);
     FILE *f = fopen(path, "w");
     assert_non_null(f);
-    fprintf(f, "cd %s; k=1 n=1 ms=0 unit=lines flag=-l\n%s", dir, script);
+    fprintf(f, "cd %s; k=1 n=1 ms=0 most=0 show=2 unit=lines flag=-l\n%s", dir, script);
     fclose(f);
     char *command = xasprintf("sh %s 2>&1", path);
     f = popen(command, "r");
