@@ -123,8 +123,9 @@ static void check_model(struct doctor *d, const char *role, const char *model) {
     const struct config_provider *p = provider_of(d->config, model, id);
     char *key = p ? config_key(p) : NULL;
     char *text = NULL, *remedy = NULL;
-    if (key) {
-        text = xasprintf("%s by %s, with a key", model, p->base_url);
+    if (key || (p && !config_needs_key(p))) {
+        text = xasprintf("%s by %s, %s", model, p->base_url,
+                         key ? "with a key" : "which needs no key");
         tell(d, role, VERDICT_OK, text, NULL);
     } else {
         text =

@@ -186,8 +186,11 @@ static void make_llm(struct engine *e) {
     for (size_t i = 0; i < n; i++) {
         const struct config_provider *p = &e->config->providers[i];
         keys[i] = config_key(p);
-        list[i] = (struct llm_provider){
-            .id = p->id, .api = api_of(p->api), .base_url = p->base_url, .api_key = keys[i]};
+        list[i] = (struct llm_provider){.id = p->id,
+                                        .api = api_of(p->api),
+                                        .base_url = p->base_url,
+                                        .api_key = keys[i],
+                                        .keyless = !config_needs_key(p)};
     }
     if (e->rehearsal)
         list[n] = rehearsal_provider(e->rehearsal);

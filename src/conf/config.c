@@ -317,9 +317,12 @@ static enum status provider_check(const struct reading *r, const config_setting_
             return wrong(r, at, "provider \"%s\" is already described in line %d", p->id,
                          r->c->providers[i].line);
     if (!p->api && !env_provider(p->id))
-        return wrong(r, at, "provider \"%s\" needs an `api`: anthropic", p->id);
+        return wrong(r, at, "provider \"%s\" needs an `api`: anthropic or openai_completions",
+                     p->id);
     if (p->api && !api_known(p->api))
-        return wrong(r, at, "provider \"%s\": unknown api \"%s\"; known: anthropic", p->id, p->api);
+        return wrong(r, at,
+                     "provider \"%s\": unknown api \"%s\"; known: anthropic, openai_completions",
+                     p->id, p->api);
     if (p->base_url && !url_ok(p->base_url))
         return wrong(r, at, "provider \"%s\": base_url must begin with http:// or https://", p->id);
     if (p->base_url && url_has_login(p->base_url))
@@ -472,16 +475,48 @@ static const char *env_text(const char *name) {
     return v && *v ? v : NULL;
 }
 
+/* OLLAMA_HOST is its server's address too: it may lack the scheme, the port, or the host, and one
+ * that stands for all of this machine's is to be reached on the nearest. */
+static char *ollama_url(const char *host) {
+    static const char *const all[][2] = {{"0.0.0.0", "127.0.0.1"}, {"[::]", "[::1]"}};
+    struct buf out = BUF_INIT;
+    buf_puts(&out, "http://");
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        if (!str_prefix(host, all[i][0]))
+            continue;
+        buf_puts(&out, all[i][1]);
+        host += strlen(all[i][0]);
+        break;
+    }
+    if (*host == ':' && out.len == strlen("http://"))
+        buf_puts(&out, "127.0.0.1");
+    buf_puts(&out, host);
+    const char *name = buf_str(&out) + strlen("http://"), *end = strchr(name, ']');
+    if (!strchr(end ? end : name, ':') && !strchr(name, '/'))
+        buf_puts(&out, ":11434");
+    return buf_steal(&out);
+}
+
+static char *env_url(const struct config_env_provider *e) {
+    const char *url = env_text(e->url_var);
+    if (url && str_eq(e->id, "ollama") && !strstr(url, "://"))
+        return ollama_url(url);
+    return xstrdup_null(url);
+}
+
 /* What the config leaves open the usual variables say; what both leave open has a default. */
 static enum status add_environment(struct config *c, struct cause *why) {
     for (size_t i = 0; i < config_nenv_providers; i++) {
         const struct config_env_provider *e = &config_env_providers[i];
-        const char *url = env_text(e->url_var), *key = env_text(e->key_var);
-        if (url && (!url_ok(url) || url_has_login(url) || strlen(url) > STRING_MAX))
+        const char *key = env_text(e->key_var);
+        char *url = env_url(e);
+        if (url && (!url_ok(url) || url_has_login(url) || strlen(url) > STRING_MAX)) {
+            x_free(&url);
             return cause_set(why, STATUS_CONFIG,
                              "%s must be an address that begins with http:// or https://, "
                              "without a login",
                              e->url_var);
+        }
         struct config_provider *p = NULL;
         for (size_t j = 0; j < c->nproviders; j++)
             if (str_eq(c->providers[j].id, e->id))
@@ -495,6 +530,7 @@ static enum status add_environment(struct config *c, struct cause *why) {
         }
         if (!p->base_url)
             p->base_url = xstrdup(url ? url : e->url);
+        x_free(&url);
         if (!p->api_key && key)
             p->api_key = xasprintf("env:%s", e->key_var);
     }
@@ -575,6 +611,23 @@ char *config_key(const struct config_provider *p) {
         return NULL;
     const char *var = config_env_name(p->api_key);
     return xstrdup_null(var ? env_text(var) : p->api_key);
+}
+
+/* strchr() finds the end of a string as well. */
+static bool is_loopback(const char *url) {
+    static const char *const hosts[] = {"localhost", "[::1]"};
+    const char *host = strstr(url, "://");
+    host = host ? host + 3 : url;
+    if (str_prefix(host, "127."))
+        return strchr(":/", host[strspn(host, "0123456789.")]) != NULL;
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+        if (str_prefix(host, hosts[i]) && strchr(":/", host[strlen(hosts[i])]))
+            return true;
+    return false;
+}
+
+bool config_needs_key(const struct config_provider *p) {
+    return !str_eq(p->id, "ollama") && !is_loopback(p->base_url);
 }
 
 void config_key_free(char **key) {

@@ -34,7 +34,7 @@
     X(sandbox, passthrough_env, "environment variables that commands may see")
 
 struct config_provider {
-    char *id, *api, *base_url; /* api: "anthropic" */
+    char *id, *api, *base_url; /* api: "anthropic" or "openai_completions" */
     char *api_key; /* as written: "env:NAME" or the key itself; resolved by config_key() */
     int line;
 };
@@ -44,8 +44,8 @@ struct config {
         char *channel, *branch, *worker;
     } routing;
     struct {
-        int64_t workers, branches, branch_turns, max_turns, worker_turns, silence_secs, connect_secs, shell_secs,
-            worker_wall_secs, linger_secs;
+        int64_t workers, branches, branch_turns, max_turns, worker_turns, silence_secs,
+            connect_secs, shell_secs, worker_wall_secs, linger_secs;
     } limits;
     struct {
         bool required;
@@ -58,14 +58,16 @@ struct config {
 };
 
 /* Defaults, then `path` when it exists (a missing file is no error), then what the environment says
- * for known providers (ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL): a provider of the config wins over
- * the environment's of the same id for the fields it sets. On STATUS_CONFIG the cause is
- * "FILE:LINE: what; did you mean X". */
+ * for known providers (ANTHROPIC_API_KEY, OPENAI_BASE_URL, OLLAMA_HOST and so on): a provider of
+ * the config wins over the environment's of the same id for the fields it sets. On STATUS_CONFIG
+ * the cause is "FILE:LINE: what; did you mean X". */
 enum status config_load(const char *path, struct config **out, struct cause *why) MUST_CHECK;
 void config_free(struct config **c);
 /* The provider's key, resolved ("env:NAME" read from the environment); NULL when none. The caller
  * hands it to config_key_free(). */
 char *config_key(const struct config_provider *p);
+/* Whether it is of no use without a key: all but Ollama and what runs on this machine. */
+bool config_needs_key(const struct config_provider *p);
 /* Overwrites, frees, sets NULL. */
 void config_key_free(char **key);
 /* The values of every variable that a provider's key may come from are overwritten in this

@@ -37,7 +37,12 @@ size_t config_sections(const char **out, size_t max);
  * X("id", "api", "key variable", "base URL variable", "usual base URL") */
 #define CONFIG_ENV_PROVIDER_TABLE(X)                                                               \
     X("anthropic", "anthropic", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL",                         \
-      "https://api.anthropic.com")
+      "https://api.anthropic.com")                                                                 \
+    X("openai", "openai_completions", "OPENAI_API_KEY", "OPENAI_BASE_URL",                         \
+      "https://api.openai.com")                                                                    \
+    X("openrouter", "openai_completions", "OPENROUTER_API_KEY", "OPENROUTER_BASE_URL",             \
+      "https://openrouter.ai/api")                                                                 \
+    X("ollama", "openai_completions", "OLLAMA_API_KEY", "OLLAMA_HOST", "http://127.0.0.1:11434")
 struct config_env_provider {
     const char *id, *api, *key_var, *url_var, *url;
 };
@@ -47,9 +52,9 @@ extern const size_t config_nenv_providers;
 /* X(field, "what it is") */
 #define CONFIG_PROVIDER_FIELDS(X)                                                                  \
     X(id, "the part of a model's name before the slash")                                           \
-    X(api, "the wire format it speaks: anthropic")                                                 \
+    X(api, "the wire format it speaks: anthropic or openai_completions")                           \
     X(base_url, "where it is, without /v1")                                                        \
-    X(api_key, "the key, or env:NAME to read it from a variable")
+    X(api_key, "the key, or env:NAME to read it from a variable; a local server needs none")
 
 /* "env:NAME" names a variable: its name, else NULL. */
 const char *config_env_name(const char *api_key);

@@ -122,11 +122,11 @@ char *config_template(void) {
         }
         buf_puts(&out, "};\n\n");
     }
-    buf_puts(&out, "# Where models are. Without this list the usual variables are read:\n#  ");
+    buf_puts(&out, "# Where models are. Without this list the usual variables are read:\n");
     for (size_t i = 0; i < config_nenv_providers; i++)
-        buf_printf(&out, " %s %s", config_env_providers[i].key_var,
+        buf_printf(&out, "#   %s %s\n", config_env_providers[i].key_var,
                    config_env_providers[i].url_var);
-    buf_puts(&out, "\n# In each group:\n");
+    buf_puts(&out, "# In each group (a comma stands between two):\n");
 #define X(field, what) buf_printf(&out, "#   %-10s %s\n", #field, what);
     CONFIG_PROVIDER_FIELDS(X)
 #undef X

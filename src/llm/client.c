@@ -13,8 +13,10 @@
 #include "base/str.h"
 #include "base/utf8.h"
 #include "llm/anthropic.h"
+#include "llm/decode.h"
 #include "llm/fault.h"
 #include "llm/http.h"
+#include "llm/openai.h"
 #include "llm/price.h"
 #include "llm/sse.h"
 
@@ -24,11 +26,33 @@
 #define DEFAULT_CONNECT_SECS 30
 #define DEFAULT_USER_AGENT "spacebot"
 
+/* What a wire format is to a call; everything else is the same for all. */
+struct wire {
+    const char *path; /* behind the base URL */
+    enum status (*request)(const struct llm_request *r, const char *model, const char *base_url,
+                           struct buf *out, struct cause *why);
+    void (*headers)(const char *key, struct strv *out);
+    enum decode_step (*event)(struct decode *d, const struct sse_event *e, struct cause *why);
+};
+
+static enum status request_anthropic(const struct llm_request *r, const char *model,
+                                     const char *base_url, struct buf *out, struct cause *why) {
+    (void)base_url;
+    return anthropic_request(r, model, out, why);
+}
+
+static const struct wire wires[] = {
+    [LLM_API_ANTHROPIC] = {"/v1/messages", request_anthropic, anthropic_headers, anthropic_event},
+    [LLM_API_OPENAI_COMPLETIONS] = {"/v1/chat/completions", openai_request, openai_headers,
+                                    openai_event},
+};
+
 struct provider {
     char *id;
-    enum llm_api api;
+    const struct wire *wire;
     char *base_url;
     char *key;    /* NULL: none */
+    bool keyless; /* none is needed */
     char *socket; /* NULL: none */
     char host[280];
 };
@@ -56,7 +80,7 @@ struct llm_call {
     struct http_call *http;
     struct loop_timer *refused; /* tells early_error from a later turn */
     struct sse sse;
-    struct anthropic_stream *stream;
+    struct decode *decode;
     struct buf error_body;
     enum body body;
     size_t bytes;
@@ -99,7 +123,8 @@ struct llm *llm_new(struct loop *l, const struct llm_config *config) {
         const struct llm_provider *from = &config->providers[i];
         struct provider *p = &llm->providers[i];
         p->id = xstrdup(from->id);
-        p->api = from->api;
+        p->wire = &wires[from->api];
+        p->keyless = from->keyless;
         p->base_url = base_of(from->base_url ? from->base_url : "");
         p->key = from->api_key ? trimmed(from->api_key) : NULL;
         p->socket = xstrdup_null(from->socket);
@@ -114,7 +139,7 @@ static void call_free(struct llm_call *c) {
     http_cancel(&c->http);
     loop_timer_del(&c->refused);
     sse_free(&c->sse);
-    anthropic_stream_free(&c->stream);
+    decode_free(&c->decode);
     buf_free(&c->error_body);
     free(c->model);
     free(c);
@@ -154,7 +179,7 @@ static struct provider *provider_of(const struct llm *llm, const char *name, con
 
 bool llm_has_provider(const struct llm *llm, const char *model) {
     const struct provider *p = provider_of(llm, model, &model);
-    return p && p->key;
+    return p && (p->key || p->keyless);
 }
 
 size_t llm_calls_open(const struct llm *llm) { return llm->open; }
@@ -199,9 +224,9 @@ static void price(struct llm_call *c, const char *said, struct llm_usage *u) {
 }
 
 static void fail(struct llm_call *c, struct llm_error *e) {
-    if (c->stream) {
-        e->delivered = anthropic_stream_delivered(c->stream);
-        anthropic_stream_usage(c->stream, &e->usage);
+    if (c->decode) {
+        e->delivered = c->decode->delivered;
+        decode_usage(c->decode, &e->usage);
         price(c, "", &e->usage);
     }
     void (*on_error)(void *, const struct llm_error *) = c->ev.on_error;
@@ -212,7 +237,7 @@ static void fail(struct llm_call *c, struct llm_error *e) {
 
 static void finish(struct llm_call *c) {
     struct llm_response r;
-    anthropic_stream_take(c->stream, &r);
+    decode_take(c->decode, &r);
     if (c->dead) { /* by a callback for the last held-back character */
         llm_message_free(&r.message);
         return;
@@ -270,8 +295,8 @@ static void fail_stream(struct llm_call *c, enum llm_fault fault, const char *te
     if (fault == LLM_FAULT_GARBAGE) {
         fault_set(&e, &p, fault, "not the stream that was expected: %s", text);
     } else {
-        const struct anthropic_error *said = anthropic_stream_error(c->stream);
-        fault_event(&e, &p, said->type, said->message);
+        const struct decode_error *said = &c->decode->error;
+        fault_event(&e, &p, said->type, said->message, said->status);
     }
     fail(c, &e);
 }
@@ -279,19 +304,19 @@ static void fail_stream(struct llm_call *c, enum llm_fault fault, const char *te
 static bool on_event(void *arg, const struct sse_event *e) {
     struct llm_call *c = arg;
     struct cause why = {""};
-    enum anthropic_step step = anthropic_event(c->stream, e, &why);
+    enum decode_step step = c->provider->wire->event(c->decode, e, &why);
     if (c->dead)
         return false;
     switch (step) {
-    case ANTHROPIC_MORE:
+    case DECODE_MORE:
         return true;
-    case ANTHROPIC_DONE:
+    case DECODE_DONE:
         finish(c);
         return false;
-    case ANTHROPIC_ERROR:
+    case DECODE_ERROR:
         fail_stream(c, LLM_FAULT_SERVER, "");
         return false;
-    case ANTHROPIC_BAD:
+    case DECODE_BAD:
         fail_stream(c, LLM_FAULT_GARBAGE, why.text);
         return false;
     }
@@ -353,7 +378,7 @@ static void on_end(void *arg, const struct http_head *h, const struct http_resul
     enter(c);
     c->http = NULL; /* gone already */
     bool answered = r->end == HTTP_END_COMPLETE || c->error_body.len || h->status >= 300;
-    if (c->body == BODY_STREAM && anthropic_stream_stopped(c->stream)) {
+    if (c->body == BODY_STREAM && c->decode->stopped) {
         /* Only the last words are missing, and they say nothing. */
         finish(c);
     } else if (c->body != BODY_STREAM && h->status && answered && !is_stream(h)) {
@@ -404,16 +429,19 @@ static bool check_provider(struct llm_call *c, const char *model) {
         return false;
     }
     const char *wrong = NULL;
-    if (!p->key)
-        wrong = str_eq(p->id, "anthropic")
-                    ? "there is no key; set ANTHROPIC_API_KEY or providers in spacebot.conf"
-                    : "there is no key; set it in providers in spacebot.conf";
-    else if (!is_clean(p->key))
+    char *no_key = NULL;
+    if (!p->key && !p->keyless) {
+        const char *var = fault_key_variable(p->id);
+        wrong = no_key = xasprintf("there is no key; set %s%sproviders in spacebot.conf",
+                                   var ? var : "it in ", var ? " or " : "");
+    } else if (p->key && !is_clean(p->key)) {
         wrong = "the key has characters that no key has";
-    else if (!*p->host && !http_host(p->base_url, p->host, sizeof(p->host)))
+    } else if (!*p->host && !http_host(p->base_url, p->host, sizeof(p->host))) {
         wrong = "its base_url is not a web address";
+    }
     if (wrong) {
         refuse(c, p->id, LLM_FAULT_NOT_CONFIGURED, wrong);
+        free(no_key);
         return false;
     }
     c->provider = p;
@@ -422,8 +450,9 @@ static bool check_provider(struct llm_call *c, const char *model) {
 
 static void post(struct llm_call *c, struct buf *body) {
     struct strv headers = {0};
-    char *url = xasprintf("%s/v1/messages", c->provider->base_url);
-    anthropic_headers(c->provider->key, &headers);
+    const struct wire *wire = c->provider->wire;
+    char *url = xasprintf("%s%s", c->provider->base_url, wire->path);
+    wire->headers(c->provider->key, &headers);
     c->request_bytes = body->len;
     size_t n = body->len;
     struct http_request r = {
@@ -462,13 +491,8 @@ struct llm_call *llm_call_start(struct llm *llm, const struct llm_request *r,
         return c;
     struct buf body = BUF_INIT;
     struct cause why = {""};
-    enum status s = STATUS_OK;
-    switch (c->provider->api) {
-    case LLM_API_ANTHROPIC:
-        c->stream = anthropic_stream_new(&pieces, c);
-        s = anthropic_request(r, model, &body, &why);
-        break;
-    }
+    c->decode = decode_new(&pieces, c);
+    enum status s = c->provider->wire->request(r, model, c->provider->base_url, &body, &why);
     if (s == STATUS_OK)
         post(c, &body);
     else

@@ -11,7 +11,9 @@
 #include "llm/message.h"
 #include "loop/loop.h"
 
-#define LLM_API_TABLE(X) X(ANTHROPIC, "anthropic")
+#define LLM_API_TABLE(X)                                                                           \
+    X(ANTHROPIC, "anthropic")                                                                      \
+    X(OPENAI_COMPLETIONS, "openai_completions")
 enum llm_api {
 #define X(name, text) LLM_API_##name,
     LLM_API_TABLE(X)
@@ -46,8 +48,9 @@ bool llm_fault_retriable(enum llm_fault f);
 #define LLM_STOP_TABLE(X)                                                                          \
     X(END_TURN, "end_turn")                                                                        \
     X(TOOL_USE, "tool_use")                                                                        \
-    X(MAX_TOKENS, "max_tokens") X(STOP_SEQUENCE, "stop_sequence") X(PAUSE_TURN, "pause_turn")      \
-        X(REFUSAL, "refusal") X(OTHER, "other")
+    X(MAX_TOKENS, "max_tokens")                                                                    \
+    X(STOP_SEQUENCE, "stop_sequence") X(PAUSE_TURN, "pause_turn") X(REFUSAL, "refusal")            \
+        X(OTHER, "other")
 enum llm_stop {
 #define X(name, text) LLM_STOP_##name,
     LLM_STOP_TABLE(X)
@@ -112,6 +115,7 @@ struct llm_provider {
     enum llm_api api;
     const char *base_url; /* without /v1; a trailing /v1 or slash is dropped */
     const char *api_key;  /* NULL: none */
+    bool keyless;         /* none is needed: a server on this machine */
     const char *socket;   /* a UNIX socket where it is, whatever base_url says; NULL: none */
 };
 
@@ -129,7 +133,8 @@ struct llm_call;
 struct llm *llm_new(struct loop *l, const struct llm_config *config);
 /* Ends every call without callback. Not from a callback of a call. */
 void llm_free(struct llm **llm);
-bool llm_has_provider(const struct llm *llm, const char *model); /* configured, with key */
+bool llm_has_provider(const struct llm *llm,
+                      const char *model); /* configured, with key if it needs one */
 
 /* Copies what it needs of the request. Errors come by on_error. Never NULL. */
 struct llm_call *llm_call_start(struct llm *llm, const struct llm_request *r,

@@ -121,6 +121,36 @@ static void reduce_html(struct buf *out, const char *s, size_t n) {
     }
 }
 
+/* What providers call it: Anthropic's types, then OpenAI's types and codes. */
+static const struct {
+    const char *type;
+    enum llm_fault fault;
+} types[] = {
+    {"overloaded_error", LLM_FAULT_OVERLOADED},
+    {"rate_limit_error", LLM_FAULT_RATE_LIMITED},
+    {"authentication_error", LLM_FAULT_AUTH},
+    {"permission_error", LLM_FAULT_AUTH},
+    {"not_found_error", LLM_FAULT_NOT_FOUND},
+    {"request_too_large", LLM_FAULT_OVERFLOW},
+    {"invalid_request_error", LLM_FAULT_BAD_REQUEST},
+    {"billing_error", LLM_FAULT_BAD_REQUEST},
+    {"context_length_exceeded", LLM_FAULT_OVERFLOW},
+    {"exceed_context_size_error", LLM_FAULT_OVERFLOW},
+    {"invalid_api_key", LLM_FAULT_AUTH},
+    {"model_not_found", LLM_FAULT_NOT_FOUND},
+    {"rate_limit_exceeded", LLM_FAULT_RATE_LIMITED},
+    {"insufficient_quota", LLM_FAULT_BAD_REQUEST},
+    {"service_unavailable", LLM_FAULT_OVERLOADED},
+    {"BadRequestError", LLM_FAULT_BAD_REQUEST},
+};
+
+bool fault_knows_type(const char *type) {
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        if (str_eq(type, types[i].type))
+            return true;
+    return false;
+}
+
 /* An error body: {"error":{"type","message"}}, {"error":"..."}, {"message"} or {"detail"}; a page;
  * any text. */
 struct said {
@@ -138,7 +168,9 @@ static void read_body(struct said *out, const char *body, size_t n, const char *
         at++;
     if (json_parse(body, n, &root, NULL) == STATUS_OK) {
         const cJSON *error = json_obj(root, "error");
-        type = json_str(error, "type", "");
+        type = json_str(error, "code", "");
+        if (!fault_knows_type(type))
+            type = json_str(error, "type", type);
         const char *m = json_str(error, "message", NULL);
         m = m ? m : json_str(root, "error", NULL);
         m = m ? m : json_str(root, "message", NULL);
@@ -166,8 +198,11 @@ static bool is_overflow(const char *type, const char *message) {
     static const char *const signs[] = {"context length",  "maximum context",   "token limit",
                                         "too many tokens", "request too large", "content_too_large",
                                         "max_tokens",      "prompt is too long"};
-    if (str_eq(type, "request_too_large"))
+    if (str_eq(type, "request_too_large") || str_eq(type, "context_length_exceeded"))
         return true;
+    /* "'max_tokens' is not supported with this model": a matter of names. */
+    if (strcasestr(message, "unsupported parameter"))
+        return false;
     for (size_t i = 0; i < ARRAY_LEN(signs); i++)
         if (strcasestr(message, signs[i]))
             return true;
@@ -185,11 +220,22 @@ static void set_said(struct llm_error *e, const struct fault_place *p, enum llm_
     fault_set(e, p, f, "%s%s%s%s%s", what, number, *said ? ": " : "", said, advice);
 }
 
+const char *fault_key_variable(const char *provider) {
+    static const char *const usual[][2] = {{"anthropic", "ANTHROPIC_API_KEY"},
+                                           {"openai", "OPENAI_API_KEY"},
+                                           {"openrouter", "OPENROUTER_API_KEY"}};
+    for (size_t i = 0; i < ARRAY_LEN(usual); i++)
+        if (str_eq(provider, usual[i][0]))
+            return usual[i][1];
+    return NULL;
+}
+
 static void set_auth(struct llm_error *e, const struct fault_place *p, int status,
                      const char *said) {
     struct buf advice = BUF_INIT;
-    if (str_eq(p->provider, "anthropic"))
-        buf_puts(&advice, "; set ANTHROPIC_API_KEY or providers in spacebot.conf");
+    const char *var = fault_key_variable(p->provider);
+    if (var)
+        buf_printf(&advice, "; set %s or providers in spacebot.conf", var);
     else
         buf_printf(&advice, "; set the key of \"%s\" in providers in spacebot.conf", p->provider);
     set_said(e, p, LLM_FAULT_AUTH, status == 403 ? "access was refused" : "the key was refused",
@@ -234,22 +280,16 @@ static void set_kind(struct llm_error *e, const struct fault_place *p, enum llm_
 }
 
 static enum llm_fault kind_of_type(const char *type, const char *message) {
-    if (str_eq(type, "overloaded_error"))
-        return LLM_FAULT_OVERLOADED;
-    if (str_eq(type, "rate_limit_error"))
-        return LLM_FAULT_RATE_LIMITED;
-    if (str_eq(type, "authentication_error") || str_eq(type, "permission_error"))
-        return LLM_FAULT_AUTH;
-    if (str_eq(type, "not_found_error"))
-        return LLM_FAULT_NOT_FOUND;
-    if (str_eq(type, "request_too_large"))
-        return LLM_FAULT_OVERFLOW;
-    if (str_eq(type, "invalid_request_error") || str_eq(type, "billing_error"))
-        return is_overflow(type, message) ? LLM_FAULT_OVERFLOW : LLM_FAULT_BAD_REQUEST;
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        if (!str_eq(type, types[i].type))
+            continue;
+        bool overflow = types[i].fault == LLM_FAULT_BAD_REQUEST && is_overflow(type, message);
+        return overflow ? LLM_FAULT_OVERFLOW : types[i].fault;
+    }
     return LLM_FAULT_SERVER;
 }
 
-static enum llm_fault kind_of_status(int status, const struct said *s) {
+static enum llm_fault kind_of_status(int status, const char *type, const char *message) {
     switch (status) {
     case 401:
     case 403:
@@ -266,7 +306,7 @@ static enum llm_fault kind_of_status(int status, const struct said *s) {
     }
     if (status >= 500 || status == 408)
         return LLM_FAULT_SERVER;
-    return is_overflow(s->type, s->raw) ? LLM_FAULT_OVERFLOW : LLM_FAULT_BAD_REQUEST;
+    return is_overflow(type, message) ? LLM_FAULT_OVERFLOW : LLM_FAULT_BAD_REQUEST;
 }
 
 /* Status 200, and no stream: an error that came late, or somebody else's page. */
@@ -300,17 +340,18 @@ void fault_response(struct llm_error *e, const struct fault_place *p, const stru
                   p->host, to.len ? to.data : "an unnamed place", h->status);
         buf_free(&to);
     } else {
-        set_kind(e, p, kind_of_status(h->status, &s), h->status, s.text);
+        set_kind(e, p, kind_of_status(h->status, s.type, s.raw), h->status, s.text);
     }
     said_free(&s);
 }
 
 void fault_event(struct llm_error *e, const struct fault_place *p, const char *type,
-                 const char *message) {
+                 const char *message, int status) {
     struct buf said = BUF_INIT;
     fault_clean(&said, *message ? message : type, strlen(*message ? message : type), SAID_MAX,
                 p->key);
-    set_kind(e, p, kind_of_type(type, message), 0, buf_str(&said));
+    enum llm_fault f = status ? kind_of_status(status, type, message) : kind_of_type(type, message);
+    set_kind(e, p, f, status, buf_str(&said));
     buf_free(&said);
 }
 

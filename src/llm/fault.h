@@ -4,6 +4,7 @@
 #ifndef LLM_FAULT_H
 #define LLM_FAULT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buf.h"
@@ -30,9 +31,16 @@ void fault_clean(struct buf *out, const char *s, size_t n, size_t max, const cha
 void fault_response(struct llm_error *e, const struct fault_place *p, const struct http_head *h,
                     const char *body, size_t n);
 
-/* An error event in the stream: its type and message. */
+/* An error in the stream: its type, message, and the status that it would have been (0: not told).
+ */
 void fault_event(struct llm_error *e, const struct fault_place *p, const char *type,
-                 const char *message);
+                 const char *message, int status);
+
+/* A type or code that tells the kind of an error. */
+bool fault_knows_type(const char *type);
+
+/* The variable that the provider's key usually stands in; NULL when there is none. */
+const char *fault_key_variable(const char *provider);
 
 /* The transfer did not come to its end, or did without the stream's (COMPLETE); `bytes` of it had
  * come. */

@@ -23,7 +23,7 @@ static const char *const dangerous_prefixes[] = {"LD_", "DYLD_", "BASH_FUNC_"};
 
 /* What providers are reached with never goes to a command, not even by name. */
 static const char *const credentials[] = {"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN",
-                                          "OPENAI_API_KEY", "OPENROUTER_API_KEY"};
+                                          "OPENAI_API_KEY", "OPENROUTER_API_KEY", "OLLAMA_API_KEY"};
 
 static bool in_list(const char *name, const char *const *list, size_t n) {
     for (size_t i = 0; i < n; i++)

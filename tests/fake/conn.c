@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "check.h"
+#include "openai.h"
 
 #define OUT_ENOUGH (256u * 1024u) /* more is not prepared before it is taken */
 
@@ -213,20 +214,16 @@ static void start_answer(struct server *s, struct conn *c, bool keep_alive) {
     advance(s, c);
 }
 
-/* Why the headers are not those of a Messages call: the status, 0 when they are. */
-static int check_headers(const struct server *s, const struct http1_request *h, struct cause *why) {
+static bool has_path(const struct http1_request *h, const char *path) {
+    size_t n = strcspn(h->path, "?");
+    return n == strlen(path) && strncmp(h->path, path, n) == 0;
+}
+
+/* What only Anthropic's API wants. */
+static int check_anthropic(const struct server *s, const struct http1_request *h,
+                           struct cause *why) {
     const char *key = http1_header(h, "x-api-key"), *bearer = http1_header(h, "authorization");
     const char *version = http1_header(h, "anthropic-version");
-    const char *type = http1_header(h, "content-type");
-    size_t path_len = strcspn(h->path, "?");
-    if (path_len != strlen("/v1/messages") || strncmp(h->path, "/v1/messages", path_len) != 0) {
-        cause_set(why, STATUS_NOT_FOUND, "Not found: %.200s", h->path);
-        return 404;
-    }
-    if (strcmp(h->method, "POST") != 0) {
-        cause_set(why, STATUS_INVALID, "Method Not Allowed");
-        return 405;
-    }
     if (bearer && str_prefix(bearer, "Bearer "))
         bearer += strlen("Bearer ");
     if (str_empty(key) && str_empty(bearer)) {
@@ -245,6 +242,42 @@ static int check_headers(const struct server *s, const struct http1_request *h, 
         cause_set(why, STATUS_INVALID, "anthropic-version: %.40s is not a valid version", version);
         return 400;
     }
+    return 0;
+}
+
+/* And only OpenAI's: without --key it asks for none, as servers on one's own machine do. */
+static int check_openai(const struct server *s, const struct http1_request *h, struct cause *why) {
+    const char *bearer = http1_header(h, "authorization");
+    if (http1_header(h, "x-api-key") || http1_header(h, "anthropic-version")) {
+        cause_set(why, STATUS_INVALID, "headers of another API");
+        return 400;
+    }
+    if (bearer && (!str_prefix(bearer, "Bearer ") || !bearer[strlen("Bearer ")])) {
+        cause_set(why, STATUS_DENIED, "You didn't provide an API key.");
+        return 401;
+    }
+    if (s->key && (!bearer || !str_eq(bearer + strlen("Bearer "), s->key))) {
+        cause_set(why, STATUS_DENIED, "Incorrect API key provided");
+        return 401;
+    }
+    return 0;
+}
+
+/* Why the headers are not those of a call: the status, 0 when they are. */
+static int check_headers(const struct server *s, const struct http1_request *h, struct cause *why) {
+    const char *type = http1_header(h, "content-type");
+    bool openai = has_path(h, OPENAI_PATH);
+    if (!openai && !has_path(h, "/v1/messages")) {
+        cause_set(why, STATUS_NOT_FOUND, "Not found: %.200s", h->path);
+        return 404;
+    }
+    if (strcmp(h->method, "POST") != 0) {
+        cause_set(why, STATUS_INVALID, "Method Not Allowed");
+        return 405;
+    }
+    int status = openai ? check_openai(s, h, why) : check_anthropic(s, h, why);
+    if (status)
+        return status;
     if (!type || !str_prefix(type, "application/json")) {
         cause_set(why, STATUS_INVALID, "content-type: must be application/json");
         return 400;
@@ -257,11 +290,17 @@ static void plan_answer(struct server *s, struct conn *c, const struct http1_req
     struct cause why = {{0}};
     cJSON *root = NULL;
     int status = check_headers(s, h, &why), index = -1;
-    bool rejected = true;
+    bool rejected = true, openai = has_path(h, OPENAI_PATH);
+    const struct dialect *d = openai ? &dialect_openai : &dialect_anthropic;
     if (status == 0 && json_parse(buf_str(&h->body), h->body.len, &root, &why) != STATUS_OK)
         status = 400;
-    if (status == 0 && !check_request(root, &why))
+    if (status == 0 && !(openai ? openai_check : check_request)(root, &why))
         status = 400;
+    if (status == 0 && openai) {
+        cJSON *other = openai_translate(root);
+        cJSON_Delete(root);
+        root = other;
+    }
     if (status == 0) {
         struct request r;
         request_read(&r, root, buf_str(&h->body), h->body.len, c->call);
@@ -273,7 +312,7 @@ static void plan_answer(struct server *s, struct conn *c, const struct http1_req
                       buf_str(&r.user));
         } else {
             index = (int)(rule - s->scenario.rules);
-            if (plan_rule(&c->plan, rule, &r, &why)) {
+            if (plan_rule(&c->plan, d, rule, &r, &why)) {
                 rejected = false;
                 status = c->plan.status;
             } else {
@@ -284,7 +323,7 @@ static void plan_answer(struct server *s, struct conn *c, const struct http1_req
         request_free(&r);
     }
     if (rejected)
-        plan_error(&c->plan, status, NULL, why.text);
+        plan_error(&c->plan, d, status, why.text);
     report_request(&s->report, c->call, c->id, h, index, status, rejected ? why.text : NULL);
     report_say(&s->report, "request %d rule %d", c->call, index);
     cJSON_Delete(root);
@@ -308,7 +347,7 @@ static void take_request(struct server *s, struct conn *c) {
         struct http1_request none = {.method = (char[]){""}, .path = (char[]){""}};
         bool large = !why.text[0];
         c->call = ++s->calls;
-        plan_error(&c->plan, large ? 413 : 400, NULL,
+        plan_error(&c->plan, &dialect_anthropic, large ? 413 : 400,
                    large ? "Request exceeds the maximum size" : why.text);
         report_request(&s->report, c->call, c->id, &none, -1, c->plan.status,
                        large ? "too large" : why.text);

@@ -1,5 +1,5 @@
 /* plan: see plan.h. */
-#include "plan.h"
+#include "plan-internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,17 +13,6 @@
 
 #define FLOOD_BYTES 65536
 #define FLOOD_REPEAT 1024
-
-/* One answer while it is written. */
-struct writer {
-    struct plan *p;
-    const struct rule *rule;
-    const struct request *r;
-    int events; /* written so far */
-    int chars;  /* of text, for the usage */
-    bool over;  /* a fault ended the stream: nothing follows */
-    struct cause *why;
-};
 
 static void add_step(struct plan *p, size_t from, int repeat) {
     if (p->n == p->cap) {
@@ -46,8 +35,9 @@ static void put_event(struct writer *w, const char *name, const char *data, int 
     if (f->unknown_events)
         buf_printf(out, "event: weather%sdata: {\"type\":\"weather\",\"sky\":\"clear\"}%s%s", eol,
                    eol, eol);
-    buf_printf(out, "event: %s%s", name, eol);
-    if (f->multi_line) {
+    if (name)
+        buf_printf(out, "event: %s%s", name, eol);
+    if (f->multi_line && *data == '{') {
         /* JSON allows white space after the first brace, and data lines are joined by a newline. */
         buf_printf(out, "data: {%sdata:%s%s", eol, data + 1, eol);
         if (f->comments)
@@ -66,14 +56,10 @@ static void put_garbage(struct writer *w) {
     case GARBAGE_NONE:
         return;
     case GARBAGE_JSON:
-        put_event(w, "content_block_delta", "{\"type\":\"content_block_delta\",\"index\":0,", 1);
+        put_event(w, w->dialect->event, w->dialect->broken_json, 1);
         return;
     case GARBAGE_UTF8:
-        put_event(
-            w, "content_block_delta",
-            "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\","
-            "\"text\":\"\xC3\x28\xFF\xFE\"}}",
-            1);
+        put_event(w, w->dialect->event, w->dialect->broken_utf8, 1);
         return;
     case GARBAGE_SSE:
         buf_puts(out, "<<< upstream connect error \x01\x02\x1B[31m no event stream here >>>\n\n");
@@ -92,19 +78,14 @@ static void put_garbage(struct writer *w) {
 }
 
 static void put_error(struct writer *w) {
-    struct buf data = BUF_INIT;
-    buf_puts(&data, "{\"type\":\"error\",\"error\":{\"type\":");
-    json_quote(&data, w->rule->faults.error_type, strlen(w->rule->faults.error_type));
-    buf_puts(&data, ",\"message\":");
-    json_quote(&data, w->rule->faults.error_message, strlen(w->rule->faults.error_message));
-    buf_puts(&data, "}}");
-    put_event(w, "error", buf_str(&data), 1);
-    buf_free(&data);
+    const struct faults *f = &w->rule->faults;
+    char *data = w->dialect->error(200, f->error_type, f->error_message);
+    put_event(w, w->dialect->error_event, data, 1);
+    x_free(&data);
     w->over = true;
 }
 
-/* The next event of the answer, with the faults that strike before it. */
-static void event(struct writer *w, const char *name, const char *data, int repeat) {
+void plan_event(struct writer *w, const char *name, const char *data, int repeat) {
     const struct faults *f = &w->rule->faults;
     if (w->over)
         return;
@@ -131,13 +112,12 @@ static void delta(struct writer *w, int index, const char *type, const char *key
                index, type, key);
     json_quote(&data, text, n);
     buf_puts(&data, "}}");
-    event(w, "content_block_delta", buf_str(&data), repeat);
+    plan_event(w, "content_block_delta", buf_str(&data), repeat);
     buf_free(&data);
 }
 
-/* A text in deltas of the rule's size, whole characters each. */
-static void deltas(struct writer *w, int index, const char *type, const char *key,
-                   const char *text) {
+void plan_pieces(struct writer *w, const char *text,
+                 void (*one)(struct writer *w, void *arg, const char *piece, size_t n), void *arg) {
     size_t n = strlen(text);
     w->chars += (int)n;
     for (size_t at = 0; at < n;) {
@@ -147,21 +127,37 @@ static void deltas(struct writer *w, int index, const char *type, const char *ke
             int len = utf8_decode(text + end, n - end, &cp);
             end += len > 0 ? (size_t)len : 1;
         }
-        delta(w, index, type, key, text + at, end - at, 1);
+        one(w, arg, text + at, end - at);
         at = end;
     }
+}
+
+struct place {
+    int index;
+    const char *type, *key;
+};
+
+static void one_delta(struct writer *w, void *arg, const char *piece, size_t n) {
+    const struct place *p = arg;
+    delta(w, p->index, p->type, p->key, piece, n, 1);
+}
+
+static void deltas(struct writer *w, int index, const char *type, const char *key,
+                   const char *text) {
+    struct place p = {index, type, key};
+    plan_pieces(w, text, one_delta, &p);
 }
 
 static void block_start(struct writer *w, int index, const char *block) {
     char *data = xasprintf("{\"type\":\"content_block_start\",\"index\":%d,\"content_block\":%s}",
                            index, block);
-    event(w, "content_block_start", data, 1);
+    plan_event(w, "content_block_start", data, 1);
     x_free(&data);
 }
 
 static void block_stop(struct writer *w, int index) {
     char *data = xasprintf("{\"type\":\"content_block_stop\",\"index\":%d}", index);
-    event(w, "content_block_stop", data, 1);
+    plan_event(w, "content_block_stop", data, 1);
     x_free(&data);
 }
 
@@ -232,7 +228,7 @@ fail:
     return NULL;
 }
 
-static const char *stop_reason(const struct rule *rule) {
+const char *plan_stop_reason(const struct rule *rule) {
     if (rule->stop_reason)
         return rule->stop_reason;
     const cJSON *block;
@@ -240,7 +236,7 @@ static const char *stop_reason(const struct rule *rule) {
     return "end_turn";
 }
 
-static const char *answer_model(const struct writer *w) {
+const char *plan_model(const struct writer *w) {
     return w->rule->model ? w->rule->model : w->r->model;
 }
 
@@ -301,10 +297,10 @@ static void write_block(struct writer *w, int index, const cJSON *block, int rep
     block_stop(w, index);
 }
 
-static void write_stream(struct writer *w, const cJSON *content) {
+static void anthropic_stream(struct writer *w, const cJSON *content) {
     struct buf data = BUF_INIT;
     char *usage = usage_json(w, 1);
-    const char *model = answer_model(w);
+    const char *model = plan_model(w);
     buf_printf(
         &data,
         "{\"type\":\"message_start\",\"message\":{\"id\":\"msg_fake%04d\",\"type\":\"message\","
@@ -313,8 +309,8 @@ static void write_stream(struct writer *w, const cJSON *content) {
     json_quote(&data, model, strlen(model));
     buf_printf(&data, ",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":%s}}",
                usage);
-    event(w, "message_start", buf_str(&data), 1);
-    event(w, "ping", "{\"type\":\"ping\"}", 1);
+    plan_event(w, "message_start", buf_str(&data), 1);
+    plan_event(w, "ping", "{\"type\":\"ping\"}", 1);
     x_free(&usage);
 
     int index = 0;
@@ -327,10 +323,10 @@ static void write_stream(struct writer *w, const cJSON *content) {
     usage = usage_json(w, w->chars / 4 + 1);
     buf_reset(&data);
     buf_puts(&data, "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":");
-    json_quote(&data, stop_reason(w->rule), strlen(stop_reason(w->rule)));
+    json_quote(&data, plan_stop_reason(w->rule), strlen(plan_stop_reason(w->rule)));
     buf_printf(&data, ",\"stop_sequence\":null},\"usage\":%s}", usage);
-    event(w, "message_delta", buf_str(&data), 1);
-    event(w, "message_stop", "{\"type\":\"message_stop\"}", 1);
+    plan_event(w, "message_delta", buf_str(&data), 1);
+    plan_event(w, "message_stop", "{\"type\":\"message_stop\"}", 1);
     x_free(&usage);
     buf_free(&data);
 }
@@ -355,24 +351,23 @@ static void whole_body(struct plan *p, const char *content_type, const char *bod
     write_head(p, content_type, (long)n, extra);
 }
 
-static void write_unstreamed(struct writer *w, const cJSON *content) {
+static char *anthropic_whole(struct writer *w, const cJSON *content) {
     cJSON *m = json_new_obj();
     json_add_str(m, "id", "msg_fake");
     json_add_str(m, "type", "message");
     json_add_str(m, "role", "assistant");
-    json_add_str(m, "model", answer_model(w));
+    json_add_str(m, "model", plan_model(w));
     cJSON *blocks = cJSON_Duplicate(content, true), *block;
     cJSON_ArrayForEach(block, blocks) cJSON_DeleteItemFromObjectCaseSensitive(block, "input_raw");
     cJSON_AddItemToObject(m, "content", blocks);
-    json_add_str(m, "stop_reason", stop_reason(w->rule));
+    json_add_str(m, "stop_reason", plan_stop_reason(w->rule));
     json_add_null(m, "stop_sequence");
     char *usage = usage_json(w, 1);
     cJSON_AddItemToObject(m, "usage", cJSON_CreateRaw(usage));
     char *text = json_print(m);
-    whole_body(w->p, "application/json", text, "");
-    x_free(&text);
     x_free(&usage);
     cJSON_Delete(m);
+    return text;
 }
 
 static const char *error_type(int status) {
@@ -396,7 +391,7 @@ static const char *error_type(int status) {
     }
 }
 
-static char *error_body(int status, const char *type, const char *message) {
+static char *anthropic_error(int status, const char *type, const char *message) {
     struct buf b = BUF_INIT;
     if (!type)
         type = error_type(status);
@@ -406,22 +401,33 @@ static char *error_body(int status, const char *type, const char *message) {
     return buf_steal(&b);
 }
 
+const struct dialect dialect_anthropic = {
+    .stream = anthropic_stream,
+    .whole = anthropic_whole,
+    .error = anthropic_error,
+    .event = "content_block_delta",
+    .error_event = "error",
+    .broken_json = "{\"type\":\"content_block_delta\",\"index\":0,",
+    .broken_utf8 = "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
+                   "\"text_delta\",\"text\":\"\xC3\x28\xFF\xFE\"}}",
+};
+
 static void plan_init(struct plan *p) {
     memset(p, 0, sizeof(*p));
     p->status = 200;
     p->cut_after = p->hold_after = -1;
 }
 
-void plan_error(struct plan *p, int status, const char *type, const char *message) {
+void plan_error(struct plan *p, const struct dialect *d, int status, const char *message) {
     plan_init(p);
     p->status = status;
-    char *body = error_body(status, type, message);
+    char *body = d->error(status, NULL, message);
     whole_body(p, "application/json", body, "");
     x_free(&body);
 }
 
 /* An error status or a page that no client asked for. */
-static void write_failure(struct plan *p, const struct faults *f) {
+static void write_failure(struct plan *p, const struct dialect *d, const struct faults *f) {
     static const char page[] =
         "<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head>\n"
         "<body><center><h1>502 Bad Gateway</h1></center><hr><center>proxy</center></body></html>\n";
@@ -437,15 +443,15 @@ static void write_failure(struct plan *p, const struct faults *f) {
         const char *message = f->message         ? f->message
                               : p->status == 529 ? "Overloaded"
                                                  : http1_reason(p->status);
-        char *body = f->body ? xstrdup(f->body) : error_body(p->status, NULL, message);
+        char *body = f->body ? xstrdup(f->body) : d->error(p->status, NULL, message);
         whole_body(p, "application/json", body, buf_str(&extra));
         x_free(&body);
     }
     buf_free(&extra);
 }
 
-bool plan_rule(struct plan *p, const struct rule *rule, const struct request *r,
-               struct cause *why) {
+bool plan_rule(struct plan *p, const struct dialect *d, const struct rule *rule,
+               const struct request *r, struct cause *why) {
     const struct faults *f = &rule->faults;
     plan_init(p);
     p->delay_ms = f->delay_ms;
@@ -461,18 +467,20 @@ bool plan_rule(struct plan *p, const struct rule *rule, const struct request *r,
         return true;
     }
     if (f->status || f->html) {
-        write_failure(p, f);
+        write_failure(p, d, f);
         return true;
     }
     cJSON *content = build_content(rule, r, why);
     if (!content)
         return false;
-    struct writer w = {.p = p, .rule = rule, .r = r, .why = why};
+    struct writer w = {.p = p, .dialect = d, .rule = rule, .r = r};
     if (r->stream) {
         write_head(p, "text/event-stream; charset=utf-8", -1, "");
-        write_stream(&w, content);
+        d->stream(&w, content);
     } else {
-        write_unstreamed(&w, content);
+        char *body = d->whole(&w, content);
+        whole_body(p, "application/json", body, "");
+        x_free(&body);
     }
     cJSON_Delete(content);
     return true;

@@ -38,10 +38,14 @@ struct plan {
     const char *hold;  /* lent from the scenario */
 };
 
+struct dialect; /* a wire format: see plan-internal.h */
+extern const struct dialect dialect_anthropic, dialect_openai;
+
 /* The answer of a rule. False with a cause when a capture finds nothing. */
-bool plan_rule(struct plan *p, const struct rule *rule, const struct request *r, struct cause *why);
-/* An error in the API's shape. type NULL: the one that belongs to the status. */
-void plan_error(struct plan *p, int status, const char *type, const char *message);
+bool plan_rule(struct plan *p, const struct dialect *d, const struct rule *rule,
+               const struct request *r, struct cause *why);
+/* An error in the dialect's shape, of the type that belongs to the status. */
+void plan_error(struct plan *p, const struct dialect *d, int status, const char *message);
 void plan_free(struct plan *p);
 
 #endif

@@ -43,6 +43,7 @@ void request_read(struct request *r, const cJSON *root, const char *raw, size_t 
     r->root = root;
     r->model = json_str(root, "model", "");
     r->stream = json_bool(root, "stream", false);
+    r->usage = json_bool(root, "usage", true);
     r->call = call;
     buf_append(&r->raw, raw, n);
     append_text(&r->system, cJSON_GetObjectItemCaseSensitive(root, "system"), "text");

@@ -9,7 +9,7 @@
 #include "base/buf.h"
 
 struct request {
-    const cJSON *root; /* lent */
+    const cJSON *root; /* lent; in Anthropic's shape, whatever shape it came in */
     const char *model;
     bool stream;
     struct buf raw;         /* the body as it came */
@@ -18,6 +18,7 @@ struct request {
     struct buf tool_result; /* the last tool result of the last message; empty when there is none */
     bool has_result;        /* the last message carries tool results */
     int step;               /* rounds of tool results since the last user text: 0 right after it */
+    bool usage;             /* wants to be told what it used (Anthropic's always are) */
     int call;               /* number of this request on the server, from 1 */
 };
 

@@ -79,7 +79,7 @@ static void assert_messages(const char *want) {
 #define RESULT(id, t) "{\"type\":\"tool_result\",\"tool_use_id\":\"" id "\",\"content\":\"" t "\"}"
 #define FAILED(id, t)                                                                              \
     "{\"type\":\"tool_result\",\"tool_use_id\":\"" id "\",\"content\":\"" t "\",\"is_error\":"     \
-                                                                            "true}"
+    "true}"
 
 static void test_whole(void **state) {
     (void)state;
@@ -126,6 +126,16 @@ static void test_merged(void **state) {
                                    "failed without a message") "," RESULT("t2",
                                                                           "two") "," TEXT("meanwhil"
                                                                                           "e")));
+}
+
+/* Another provider's id, on both ends of the pair. */
+static void test_foreign_ids(void **state) {
+    (void)state;
+    llm_history_push_text(&history, LLM_ROLE_USER, "a");
+    call(last(LLM_ROLE_ASSISTANT), "functions.shell:1", "{}");
+    llm_message_add_result(last(LLM_ROLE_USER), "functions.shell:1", "one", false);
+    assert_messages(USER(TEXT("a")) "," ASSISTANT(USE("functions_shell_1", "{}")) "," USER(
+        RESULT("functions_shell_1", "one")));
 }
 
 static void test_thinking(void **state) {
@@ -281,36 +291,36 @@ static const struct llm_events events = {.on_text = on_text,
                                          .on_tool_start = on_tool_start,
                                          .on_tool_input = on_tool_input};
 
-static struct anthropic_stream *s;
+static struct decode *s;
 static struct cause why;
 
 static int setup_stream(void **state) {
     (void)state;
-    s = anthropic_stream_new(&events, NULL);
+    s = decode_new(&events, NULL);
     return 0;
 }
 
 static int teardown_stream(void **state) {
     (void)state;
-    anthropic_stream_free(&s);
+    decode_free(&s);
     buf_free(&seen);
     return 0;
 }
 
-static enum anthropic_step event_n(const char *type, const char *data, size_t n) {
+static enum decode_step event_n(const char *type, const char *data, size_t n) {
     struct sse_event e = {.type = type, .data = data, .n = n, .id = ""};
     return anthropic_event(s, &e, &why);
 }
 
-static enum anthropic_step event(const char *type, const char *data) {
+static enum decode_step event(const char *type, const char *data) {
     return event_n(type, data, strlen(data));
 }
 
 static void ok(const char *type, const char *data) {
     why.text[0] = '\0';
-    enum anthropic_step step = event(type, data);
+    enum decode_step step = event(type, data);
     assert_string_equal(why.text, "");
-    assert_int_equal(step, ANTHROPIC_MORE);
+    assert_int_equal(step, DECODE_MORE);
 }
 
 static void begin(void) {
@@ -348,10 +358,10 @@ static void finish(const char *reason) {
     char b[128];
     snprintf(b, sizeof(b), "{\"delta\":{\"stop_reason\":\"%s\"},\"usage\":{\"output_tokens\":89}}",
              reason);
-    assert_false(anthropic_stream_stopped(s));
+    assert_false(s->stopped);
     ok("message_delta", b);
-    assert_true(anthropic_stream_stopped(s));
-    assert_int_equal(event("message_stop", "{\"type\":\"message_stop\"}"), ANTHROPIC_DONE);
+    assert_true(s->stopped);
+    assert_int_equal(event("message_stop", "{\"type\":\"message_stop\"}"), DECODE_DONE);
 }
 
 #define TEXT_BLOCK "{\"type\":\"text\",\"text\":\"\"}"
@@ -367,10 +377,10 @@ static void test_answer(void **state) {
     stop_block(0);
     start_block(1, "{\"type\":\"redacted_thinking\",\"data\":\"b3A=\"}");
     stop_block(1);
-    assert_false(anthropic_stream_delivered(s));
+    assert_false(s->delivered);
     start_block(2, TEXT_BLOCK);
     text(2, "Good \\\"day\\\"");
-    assert_true(anthropic_stream_delivered(s));
+    assert_true(s->delivered);
     text(2, "!\\n");
     stop_block(2);
     start_block(3, "{\"type\":\"tool_use\",\"id\":\"toolu_1\",\"name\":\"shell\",\"input\":{}}");
@@ -384,7 +394,7 @@ static void test_answer(void **state) {
                                         "start 3|toolu_1|shell\n"
                                         "input 3|{\"n\": 90071992\ninput 3|54740993 }\n");
     struct llm_response r;
-    anthropic_stream_take(s, &r);
+    decode_take(s, &r);
     assert_int_equal(r.stop, LLM_STOP_TOOL_USE);
     assert_string_equal(r.model, "claude-sonnet-5-5-20261001");
     assert_int_equal(r.usage.input_tokens, 25);
@@ -432,7 +442,7 @@ static void test_interleaved(void **state) {
     assert_string_equal(buf_str(&seen), "start 1|t1|a\nstart 2|t2|b\ninput 2|{\"x\":[1]}\n"
                                         "input 1|{}\ntext|a\ntext|b\n");
     struct llm_response r;
-    anthropic_stream_take(s, &r);
+    decode_take(s, &r);
     assert_int_equal(r.message.n, 4);
     assert_string_equal(r.message.blocks[0].text, "a");
     assert_string_equal(r.message.blocks[1].input, "{}");
@@ -474,7 +484,7 @@ static void test_split_characters(void **state) {
     text(1, "\\ud83e");
     finish("end_turn");
     struct llm_response r;
-    anthropic_stream_take(s, &r);
+    decode_take(s, &r);
     assert_string_equal(r.message.blocks[1].text, "\xF0\x9F\xA6\x8A\xEF\xBF\xBD");
     llm_message_free(&r.message);
 }
@@ -485,7 +495,7 @@ static void test_raw_nul(void **state) {
         "{\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"a\0b\"}}";
     begin();
     start_block(0, TEXT_BLOCK);
-    assert_int_equal(event_n("content_block_delta", data, sizeof(data) - 1), ANTHROPIC_MORE);
+    assert_int_equal(event_n("content_block_delta", data, sizeof(data) - 1), DECODE_MORE);
     assert_string_equal(buf_str(&seen), "text|a\xEF\xBF\xBD"
                                         "b\n");
 }
@@ -503,12 +513,12 @@ static void test_stop_reasons(void **state) {
                    {"refusal", LLM_STOP_REFUSAL},
                    {"something new", LLM_STOP_OTHER}};
     for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
-        anthropic_stream_free(&s);
-        s = anthropic_stream_new(&events, NULL);
+        decode_free(&s);
+        s = decode_new(&events, NULL);
         begin();
         finish(reasons[i].text);
         struct llm_response r;
-        anthropic_stream_take(s, &r);
+        decode_take(s, &r);
         assert_int_equal(r.stop, reasons[i].stop);
         llm_message_free(&r.message);
     }
@@ -518,20 +528,20 @@ static void test_stop_reasons(void **state) {
 static void test_usage_of_a_part(void **state) {
     (void)state;
     struct llm_usage u;
-    anthropic_stream_usage(s, &u);
+    decode_usage(s, &u);
     assert_int_equal(u.input_tokens + u.output_tokens, 0);
     assert_false(u.cost_is_estimate);
     begin();
     start_block(0, TEXT_BLOCK);
     text(0, "0123456789012345678901234567890");
-    anthropic_stream_usage(s, &u);
+    decode_usage(s, &u);
     assert_int_equal(u.input_tokens, 25);
     assert_int_equal(u.output_tokens, 8);
     assert_true(u.cost_is_estimate);
 }
 
 static void assert_bad(const char *type, const char *data, const char *text) {
-    assert_int_equal(event(type, data), ANTHROPIC_BAD);
+    assert_int_equal(event(type, data), DECODE_BAD);
     assert_string_equal(why.text, text);
 }
 
@@ -554,7 +564,7 @@ static void test_garbage(void **state) {
     ok("content_block_delta", "{\"index\":\"0\",\"delta\":7}");
     ok("content_block_delta", "{\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":7}}");
     ok("message_delta", "{\"delta\":{\"stop_reason\":null},\"usage\":{\"output_tokens\":\"x\"}}");
-    assert_false(anthropic_stream_stopped(s));
+    assert_false(s->stopped);
     assert_string_equal(buf_str(&seen), "");
 }
 
@@ -563,11 +573,11 @@ static void test_error_event(void **state) {
     begin();
     assert_int_equal(event("error", "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
                                     "\"message\":\"Overloaded\"}}"),
-                     ANTHROPIC_ERROR);
-    assert_string_equal(anthropic_stream_error(s)->type, "overloaded_error");
-    assert_string_equal(anthropic_stream_error(s)->message, "Overloaded");
-    assert_int_equal(event("error", "{}"), ANTHROPIC_ERROR);
-    assert_string_equal(anthropic_stream_error(s)->type, "");
+                     DECODE_ERROR);
+    assert_string_equal(s->error.type, "overloaded_error");
+    assert_string_equal(s->error.message, "Overloaded");
+    assert_int_equal(event("error", "{}"), DECODE_ERROR);
+    assert_string_equal(s->error.type, "");
 }
 
 static void test_bounds(void **state) {
@@ -576,7 +586,7 @@ static void test_bounds(void **state) {
     start_block(0, "{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"a\",\"input\":{}}");
     struct buf b = BUF_INIT;
     buf_puts(&b, "{\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"");
-    for (size_t i = 0; i < ANTHROPIC_INPUT_MAX / 2; i++)
+    for (size_t i = 0; i < DECODE_INPUT_MAX / 2; i++)
         buf_putc(&b, ' ');
     buf_puts(&b, "\"}}");
     ok("content_block_delta", b.data);
@@ -585,7 +595,7 @@ static void test_bounds(void **state) {
                "{\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\" \"}}",
                "the input of a tool call is larger than 1048576 bytes");
     buf_free(&b);
-    for (int i = 1; i < (int)ANTHROPIC_BLOCKS_MAX; i++)
+    for (int i = 1; i < (int)DECODE_BLOCKS_MAX; i++)
         start_block(i, TEXT_BLOCK);
     assert_bad("content_block_start", "{\"index\":999,\"content_block\":" TEXT_BLOCK "}",
                "the answer has more than 256 blocks");
@@ -597,7 +607,7 @@ static void test_bound_of_all(void **state) {
     begin();
     start_block(0, TEXT_BLOCK);
     buf_puts(&b, "{\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"");
-    for (size_t i = 0; i < ANTHROPIC_RESPONSE_MAX / 16; i++)
+    for (size_t i = 0; i < DECODE_RESPONSE_MAX / 16; i++)
         buf_putc(&b, 'x');
     buf_puts(&b, "\"}}");
     for (int i = 0; i < 16; i++) {
@@ -614,6 +624,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_whole, teardown),
         cmocka_unit_test_teardown(test_merged, teardown),
+        cmocka_unit_test_teardown(test_foreign_ids, teardown),
         cmocka_unit_test_teardown(test_thinking, teardown),
         cmocka_unit_test_teardown(test_mended, teardown),
         cmocka_unit_test_teardown(test_long_orphan, teardown),

@@ -320,6 +320,8 @@ static void new_client(const char *base_url, const char *key) {
     struct llm_provider p[] = {
         {.id = "anthropic", .api = LLM_API_ANTHROPIC, .base_url = base_url, .api_key = key},
         {.id = "local", .api = LLM_API_ANTHROPIC, .base_url = "nonsense", .api_key = key},
+        {.id = "openai", .api = LLM_API_OPENAI_COMPLETIONS, .base_url = base_url, .api_key = key},
+        {.id = "bare", .api = LLM_API_OPENAI_COMPLETIONS, .base_url = base_url, .keyless = true},
     };
     struct llm_config c = {.providers = p,
                            .nproviders = ARRAY_LEN(p),
@@ -847,6 +849,8 @@ static void test_not_configured(void **state) {
         {" \n", "m",
          "anthropic: there is no key; set ANTHROPIC_API_KEY or providers in spacebot.conf"},
         {NULL, "local/m", "local: there is no key; set it in providers in spacebot.conf"},
+        {NULL, "openai/m",
+         "openai: there is no key; set OPENAI_API_KEY or providers in spacebot.conf"},
         {"a\r\nx: y", "m", "anthropic: the key has characters that no key has"},
         {KEY, "local/m", "local: its base_url is not a web address"},
     };
@@ -866,6 +870,8 @@ static void test_not_configured(void **state) {
     assert_false(llm_has_provider(llm, "nobody/x"));
     new_client("http://127.0.0.1:1", NULL);
     assert_false(llm_has_provider(llm, "x"));
+    assert_false(llm_has_provider(llm, "openai/x"));
+    assert_true(llm_has_provider(llm, "bare/x"));
     assert_int_equal(llm_calls_open(llm), 0);
 }
 
@@ -879,6 +885,90 @@ static void test_nothing_to_answer(void **state) {
     assert_string_equal(r.error.text,
                         "anthropic: the conversation does not end with a message to answer");
     record_free(&r);
+}
+
+/* ---- the other wire format ---- */
+
+#define CHUNK(delta, finish)                                                                       \
+    "data: {\"model\":\"gpt-5-2025-08-07\",\"choices\":[{\"index\":0,\"delta\":" delta             \
+    ",\"finish_reason\":" finish "}]}\n\n"
+#define CHAT                                                                                       \
+    CHUNK("{\"content\":\"Good \xE2\x82\xAC\"}", "null")                                           \
+    CHUNK("{\"content\":\" day\"}", "null") CHUNK("{}", "\"stop\"")
+
+static void test_completions(void **state) {
+    (void)state;
+    struct record r = {0};
+    will_answer(SSE_HEAD CHAT "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1000,"
+                              "\"completion_tokens\":100}}\n\ndata: [DONE]\n\n");
+    start_model(&r, "openai/gpt-5");
+    wait_end(&r);
+    assert_hello(&r);
+    assert_int_equal(r.response.usage.input_tokens, 1000);
+    assert_int_equal(r.response.usage.output_tokens, 100);
+    assert_true(r.response.usage.cost_usd > 0.00224 && r.response.usage.cost_usd < 0.00226);
+    assert_string_equal(r.response.model, "gpt-5-2025-08-07");
+    const char *q = buf_str(&server.request);
+    assert_true(str_prefix(q, "POST /v1/chat/completions HTTP/1.1\r\n"));
+    assert_non_null(strstr(q, "\r\nauthorization: Bearer " KEY "\r\n"));
+    assert_null(strstr(q, "anthropic-version"));
+    record_free(&r);
+}
+
+/* Neither [DONE] nor usage, the connection just ends: whole all the same, the tokens a guess. */
+static void test_completions_without_end(void **state) {
+    (void)state;
+    struct record r = {0};
+    will_answer(SSE_HEAD CHAT);
+    start_model(&r, "bare/m");
+    wait_end(&r);
+    assert_hello(&r);
+    assert_true(r.response.usage.input_tokens > 0);
+    assert_int_equal(r.response.usage.output_tokens, 3);
+    assert_true(r.response.usage.cost_is_estimate);
+    assert_null(strstr(buf_str(&server.request), "authorization"));
+    record_free(&r);
+}
+
+static void test_completions_fail(void **state) {
+    (void)state;
+    static const struct {
+        const char *answer, *text;
+        enum llm_fault fault;
+    } cases[] = {
+        {SSE_HEAD CHUNK("{\"content\":\"Go\"}", "null"),
+         "openai: the stream was cut after 106 bytes", LLM_FAULT_CUT},
+        {SSE_HEAD "data: {\"error\":{\"code\":429,\"message\":\"slow down\"}}\n\n",
+         "openai: too many requests (429): slow down", LLM_FAULT_RATE_LIMITED},
+        {SSE_HEAD "data: {\"error\":{\"code\":\"context_length_exceeded\",\"type\":"
+                  "\"invalid_request_error\",\"message\":\"long\"}}\n\n",
+         "openai: the conversation is too long for the model: long", LLM_FAULT_OVERFLOW},
+        {SSE_HEAD "data: {\"error\":\"the runner died of " KEY "\"}\n\n",
+         "openai: the server failed: the runner died of [key]", LLM_FAULT_SERVER},
+        {"HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\n\r\n"
+         "{\"error\":{\"message\":\"Incorrect API key provided\",\"type\":"
+         "\"invalid_request_error\",\"code\":\"invalid_api_key\"}}",
+         "openai: the key was refused (401): Incorrect API key provided; set OPENAI_API_KEY or "
+         "providers in spacebot.conf",
+         LLM_FAULT_AUTH},
+        {"HTTP/1.1 400 Bad Request\r\n\r\n{\"error\":{\"message\":\"Unsupported parameter: "
+         "'max_tokens' is not supported with this model.\",\"type\":\"invalid_request_error\"}}",
+         "openai: the request was refused (400): Unsupported parameter: 'max_tokens' is not "
+         "supported with this model.",
+         LLM_FAULT_BAD_REQUEST},
+        {SSE_HEAD "data: <html>\n\n",
+         "openai: not the stream that was expected: an event is not a JSON object",
+         LLM_FAULT_GARBAGE},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct record r = {0};
+        will_answer(cases[i].answer);
+        start_model(&r, "openai/gpt-5");
+        wait_end(&r);
+        assert_string_equal(r.error.text, cases[i].text);
+        assert_int_equal(r.error.fault, cases[i].fault);
+        record_free(&r);
+    }
 }
 
 /* ---- cancelling ---- */
@@ -1026,6 +1116,9 @@ int main(void) {
         T(test_cancel_between),
         T(test_cancel_another),
         T(test_free_with_calls),
+        T(test_completions),
+        T(test_completions_without_end),
+        T(test_completions_fail),
         cmocka_unit_test(test_usage_add),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

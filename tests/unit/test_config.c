@@ -25,8 +25,11 @@ static int setup(void **state) {
     strcpy(dir, "/tmp/test_config.XXXXXX");
     assert_non_null(mkdtemp(dir));
     snprintf(path, sizeof(path), "%s/spacebot.conf", dir);
-    unsetenv("ANTHROPIC_API_KEY");
-    unsetenv("ANTHROPIC_BASE_URL");
+    static const char *const names[] = {
+        "ANTHROPIC_API_KEY",  "ANTHROPIC_BASE_URL",  "OPENAI_API_KEY", "OPENAI_BASE_URL",
+        "OPENROUTER_API_KEY", "OPENROUTER_BASE_URL", "OLLAMA_API_KEY", "OLLAMA_HOST"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        unsetenv(names[i]);
     return 0;
 }
 
@@ -173,7 +176,7 @@ static void test_providers(void **state) {
     refused("providers = ( { id = \"rehearsal\"; api = \"anthropic\"; } );\n",
             "1: provider \"rehearsal\" is built in; choose another id");
     refused("providers = ( { id = \"x\"; api = \"soap\"; } );\n",
-            "1: provider \"x\": unknown api \"soap\"; known: anthropic");
+            "1: provider \"x\": unknown api \"soap\"; known: anthropic, openai_completions");
     refused("providers = ( { id = \"x\"; api = \"anthropic\"; base_url = \"ftp://x\"; } );\n",
             "1: provider \"x\": base_url must begin with http:// or https://");
     refused("providers = ( { id = \"x\"; api = \"anthropic\"; base_url = \"http://u:p@x\"; } );\n",
@@ -208,6 +211,72 @@ static void test_environment(void **state) {
     put("");
     assert_int_equal(config_load(path, &c, &why), STATUS_CONFIG);
     assert_non_null(strstr(why.text, "ANTHROPIC_BASE_URL must be an address"));
+}
+
+static void assert_provider(const struct config *c, const char *id, const char *url) {
+    for (size_t i = 0; i < c->nproviders; i++) {
+        if (strcmp(c->providers[i].id, id) != 0)
+            continue;
+        assert_string_equal(c->providers[i].api, "openai_completions");
+        assert_string_equal(c->providers[i].base_url, url);
+        return;
+    }
+    fail_msg("there is no provider %s", id);
+}
+
+static void test_other_environment(void **state) {
+    (void)state;
+    setenv("OPENAI_API_KEY", "k1", 1);
+    setenv("OPENROUTER_API_KEY", "k2", 1);
+    struct config *c = load("");
+    assert_int_equal(c->nproviders, 2);
+    assert_provider(c, "openai", "https://api.openai.com");
+    assert_provider(c, "openrouter", "https://openrouter.ai/api");
+    char *key = config_key(&c->providers[1]);
+    assert_string_equal(key, "k2");
+    config_key_free(&key);
+    config_free(&c);
+    unsetenv("OPENROUTER_API_KEY");
+    setenv("OPENAI_BASE_URL", "http://127.0.0.1:8080/v1", 1);
+    c = load("");
+    assert_int_equal(c->nproviders, 1);
+    assert_provider(c, "openai", "http://127.0.0.1:8080/v1");
+    config_free(&c);
+    unsetenv("OPENAI_BASE_URL");
+    unsetenv("OPENAI_API_KEY");
+    /* It is what Ollama's own server and client take. */
+    static const char *const hosts[][2] = {
+        {"127.0.0.1", "http://127.0.0.1:11434"},   {"0.0.0.0", "http://127.0.0.1:11434"},
+        {":8000", "http://127.0.0.1:8000"},        {"[::]:8000", "http://[::1]:8000"},
+        {"box.lan:8000", "http://box.lan:8000"},   {"[fe80::1]", "http://[fe80::1]:11434"},
+        {"https://box.lan/x", "https://box.lan/x"}};
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        setenv("OLLAMA_HOST", hosts[i][0], 1);
+        c = load("");
+        assert_int_equal(c->nproviders, 1);
+        assert_provider(c, "ollama", hosts[i][1]);
+        assert_null(config_key(&c->providers[0]));
+        assert_false(config_needs_key(&c->providers[0]));
+        config_free(&c);
+    }
+    unsetenv("OLLAMA_HOST");
+}
+
+static void test_needs_key(void **state) {
+    (void)state;
+    static const struct {
+        const char *url;
+        bool needs;
+    } cases[] = {{"http://127.0.0.1:8080/v1", false}, {"http://127.1.2.3", false},
+                 {"http://localhost", false},         {"http://localhost:1", false},
+                 {"https://[::1]:1/x", false},        {"http://127.0.0.1.example", true},
+                 {"http://localhost.example", true},  {"https://api.openai.com", true}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char id[] = "x", url[64];
+        snprintf(url, sizeof(url), "%s", cases[i].url);
+        struct config_provider p = {.id = id, .base_url = url};
+        assert_int_equal(config_needs_key(&p), cases[i].needs);
+    }
 }
 
 /* Looks for `needle` in /proc/self/environ, which shows the memory the kernel gave at exec. */
@@ -295,13 +364,22 @@ static void test_template(void **state) {
     free(with);
     size_t keys = 0;
     for (char *p = strstr(text, "\n  #"); p; p = strstr(p + 1, "\n  #"))
-        if (p[4] != ' ') {
+        if (p[4] != ' ' && p[4] != '{') {
             p[3] = ' ';
             keys++;
         }
     assert_true(keys > 12);
+    /* Each of the providers alone. */
+    size_t groups = 0;
+    for (char *p = strstr(text, "\n  #{"); p; p = strstr(p + 1, "\n  #{"), groups++) {
+        p[3] = ' ';
+        c = load(text);
+        p[3] = '#';
+        assert_int_equal(c->nproviders, 1);
+        config_free(&c);
+    }
+    assert_int_equal(groups, 4);
     c = load(text);
-    assert_int_equal(c->nproviders, 1);
     with = config_show(c);
     config_free(&c);
     assert_memory_equal(plain, with, (size_t)(strstr(plain, "providers") - plain));
@@ -340,6 +418,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(test_syntax_and_includes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_providers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_environment, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_other_environment, setup, teardown),
+        cmocka_unit_test(test_needs_key),
         cmocka_unit_test_setup_teardown(test_wipe, setup, teardown),
         cmocka_unit_test_setup_teardown(test_show_hides_keys_and_parses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_template, setup, teardown),

@@ -31,6 +31,12 @@ static const struct sample samples[] = {
     {"anthropic/claude-sonnet-7", true, true, 3, 15},
     /* Somebody else's price may differ. */
     {"openrouter/anthropic/claude-haiku-4-5", true, true, 1, 5},
+    {"openai/gpt-5-2025-08-07", true, true, 1.25, 10},
+    {"openai/gpt-5-mini", true, true, 0.25, 2},
+    {"openai/gpt-5.9", true, true, 1.75, 14},
+    {"openai/gpt-4o-2024-1-1-1", false, false, 0, 0},
+    {"openrouter/openai/gpt-4.1", true, true, 2, 8},
+    {"ollama/llama3.3:70b", true, false, 0, 0},
     {"anthropic/claude-haikuish", false, false, 0, 0},
     {"minimax/MiniMax-M2", false, false, 0, 0},
     {"anthropic/", false, false, 0, 0},
