@@ -375,7 +375,12 @@ static void tell_one(struct buf *out, const struct back *b) {
 static void tell_short(struct buf *out, const struct back *b, size_t max, long long sum[2],
                        size_t *counters) {
     buf_puts(out, "- ");
-    rehearsal_quote(out, b->task, QUOTE_SEVERAL_MAX);
+    /* Of parts of one thing the number is enough. */
+    const char *colon = str_prefix(b->task, "part ") ? strchr(b->task, ':') : NULL;
+    if (colon)
+        buf_append(out, b->task, (size_t)(colon - b->task));
+    else
+        rehearsal_quote(out, b->task, QUOTE_SEVERAL_MAX);
     buf_printf(out, "%s%s: ", str_eq(b->outcome, "succeeded") ? "" : " – ",
                str_eq(b->outcome, "succeeded") ? "" : b->outcome);
     struct buf text = BUF_INIT;

@@ -77,7 +77,7 @@ static const char count_script[] =
     "some=$(find . -xdev -maxdepth 5 -name '.?*' -prune -o -type f -print 2>/dev/null | head -n "
     "1)\n"
     "if [ -z \"$some\" ]; then\n"
-    "    where=/usr/share note=' of /usr/share, as there is no file in this folder'\n"
+    "    where=/usr/share note=' of /usr/share (no file here)'\n"
     "    echo 'no file in this folder: counting some of /usr/share'\n"
     "    mine=$(find /usr/share -xdev -maxdepth 3 -type f -size -64k 2>/dev/null |\n"
     "           LC_ALL=C sort | head -n 400 | share)\n"
@@ -123,8 +123,9 @@ static void start_counting(const struct task *t, struct rehearsal_answer *out) {
                            : xasprintf("counting %s, part %lld of %lld", t->unit,
                                        (long long)t->part, (long long)t->parts);
     rehearsal_answer_call_str(out, "set_status", "status", status);
-    script = xasprintf("k=%lld n=%lld ms=%lld most=%lld show=%lld unit=%s flag=%s\n%s",
-                       (long long)t->part, (long long)t->parts, (long long)ms,
+    /* The first line is what people see of it. */
+    script = xasprintf("# %s\nk=%lld n=%lld ms=%lld most=%lld show=%lld unit=%s flag=%s\n%s",
+                       status, (long long)t->part, (long long)t->parts, (long long)ms,
                        (long long)(ms > 5 * work ? ms : 5 * work),
                        (long long)(SHOWN * USUAL / crowd), t->unit, t->flag, count_script);
     cJSON *input = json_new_obj();
@@ -218,6 +219,6 @@ void rehearsal_work(const struct rehearsal_ask *q, struct rehearsal_answer *out)
     else if (q->step == 1)
         report(q, &t, out);
     else
-        rehearsal_answer_text(out, q->introduced ? "Reported." : rehearsal_notice);
+        rehearsal_answer_text(out, "Reported, by a rehearsal.");
     x_free(&t.command);
 }
