@@ -124,7 +124,6 @@ static void start(void) {
     setenv("LC_ALL", "C.UTF-8", 1);
     (void)rl_initialize();
     text_locale();
-    (void)rl_variable_bind("bell-style", "none"); /* it would go to stderr */
     bind("\\e[H", rl_beg_of_line);
     bind("\\e[F", rl_end_of_line);
     bind("\\e[3~", rl_delete);

@@ -259,6 +259,22 @@ static void very_long_text_is_bounded(void **state) {
     assert_int_equal(strlen(composer_text(t->c)), COMPOSER_TEXT_MAX);
 }
 
+/* Readline's bell would go to stderr, which is no terminal of ours. */
+static void rings_nowhere(void **state) {
+    struct test *t = *state;
+    int was = dup(STDERR_FILENO), ends[2], n = 0;
+    assert_int_equal(pipe(ends), 0);
+    dup2(ends[1], STDERR_FILENO);
+    type(t, "\x07\x7f\x1b[A\x1b[B\x02\x06\x04\x12zz\x07");
+    fflush(stderr);
+    assert_int_equal(ioctl(ends[0], FIONREAD, &n), 0);
+    dup2(was, STDERR_FILENO);
+    close(was);
+    close(ends[0]);
+    close(ends[1]);
+    assert_int_equal(n, 0);
+}
+
 /* Rows are drawn with what cannot be printed made visible; the cursor follows. */
 static void drawing(void **state) {
     struct test *t = *state;
@@ -307,6 +323,7 @@ int main(void) {
         T(history_outlives_the_process),
         T(history_is_bounded),
         T(very_long_text_is_bounded),
+        T(rings_nowhere),
         T(drawing),
     };
 #undef T

@@ -512,6 +512,15 @@ static void folding(void **state) {
     /* A link opens its process. */
     type(t, "gjj\r");
     there(t, "Run make check.");
+    there(t, "PASS unit/sse"); /* the tail of what runs; then the call's own row tells of it */
+    e = t->worker->journal.v[1];
+    assert_int_equal(e->kind, JOURNAL_TOOL);
+    journal_set_result(&t->worker->journal, e, "all passed", 10);
+    journal_close(&t->worker->journal, e);
+    process_changed(t->table, t->worker);
+    draw(t);
+    not_there(t, "PASS unit/sse");
+    matches(t, "shell make check.* ok ");
 }
 
 static void live_panes_come_and_go(void **state) {
