@@ -1,6 +1,6 @@
-/* fake-provider: a model provider for tests. Speaks the Anthropic Messages format and, at its
- * own path, the OpenAI Chat Completions format, streamed, over plain HTTP/1.1 on 127.0.0.1, answers by a scenario file (see scenario.h), and refuses what the
- * real API would refuse.
+/* fake-provider: a model provider for tests. Speaks the Anthropic Messages format and, at its own
+ * path, the OpenAI Chat Completions format, streamed, over plain HTTP/1.1 on 127.0.0.1, answers by
+ * a scenario file (see scenario.h), and refuses what the real API would refuse.
  *
  *     fake-provider [--log FILE] [--port N] [--key K] SCENARIO
  *

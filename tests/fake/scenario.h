@@ -1,7 +1,7 @@
 /* scenario: which answer a request gets, read once from a JSON file. A key that is not listed here
- * is an error, so that a misspelt fault cannot pass for a test that ran. One scenario serves both wire formats:
- * texts, stop reasons and errors are written here in Anthropic's terms and sent in those of the
- * request.
+ * is an error, so that a misspelt fault cannot pass for a test that ran. One scenario serves both
+ * wire formats: texts, stop reasons and errors are written here in Anthropic's terms and sent in
+ * those of the request.
  *
  * {"refuse_first": N,      the first N connections are reset when accepted
  *  "rules": [{             the first rule whose `match` fits wins; without one the answer is a 400

@@ -1,5 +1,5 @@
 /* fuzz_sse: any bytes at all as the stream of an answer. Framing may not depend on where the pieces
- * were cut, and what the decoder passes on is always valid UTF-8.
+ * were cut, and what the decoders pass on is always valid UTF-8.
  *
  * With libFuzzer: clang -fsanitize=fuzzer,address -DWITH_LIBFUZZER. Without it this is a test:
  * every file of the corpus, and a fixed number of mutations of each. */
@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "llm/anthropic.h"
+#include "llm/openai.h"
 #include "llm/sse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -81,13 +82,13 @@ static void on_text(void *arg, const char *text, size_t n) {
 
 static void on_tool_start(void *arg, size_t index, const char *id, const char *name) {
     (void)arg;
-    must(index < ANTHROPIC_BLOCKS_MAX && *id && *name, "a call without id or name");
+    must(index < DECODE_BLOCKS_MAX && *id && *name, "a call without id or name");
     must(utf8_valid(id, strlen(id)) && utf8_valid(name, strlen(name)), "a name that is not UTF-8");
 }
 
 static void on_tool_input(void *arg, size_t index, const char *text, size_t n) {
     struct totals *t = arg;
-    must(index < ANTHROPIC_BLOCKS_MAX && n > 0 && utf8_valid(text, n), "input that is not UTF-8");
+    must(index < DECODE_BLOCKS_MAX && n > 0 && utf8_valid(text, n), "input that is not UTF-8");
     t->input += n;
 }
 
@@ -96,20 +97,25 @@ static const struct llm_events events = {.on_text = on_text,
                                          .on_tool_start = on_tool_start,
                                          .on_tool_input = on_tool_input};
 
-static bool decode(void *arg, const struct sse_event *e) {
+static bool by_anthropic(void *arg, const struct sse_event *e) {
     struct cause why;
-    return anthropic_event(arg, e, &why) == ANTHROPIC_MORE;
+    return anthropic_event(arg, e, &why) == DECODE_MORE;
 }
 
-static void check_meaning(const char *data, size_t n) {
+static bool by_openai(void *arg, const struct sse_event *e) {
+    struct cause why;
+    return openai_event(arg, e, &why) == DECODE_MORE;
+}
+
+static void check_meaning(const char *data, size_t n, sse_fn *decode) {
     struct totals t = {0};
-    struct anthropic_stream *stream = anthropic_stream_new(&events, &t);
+    struct decode *stream = decode_new(&events, &t);
     struct sse s;
     struct llm_response r;
     sse_init(&s, 0);
     enum status st = sse_feed(&s, data, n, decode, stream, NULL);
     must(st == STATUS_OK || st == STATUS_CANCELLED, "a bound that nothing can pass was passed");
-    anthropic_stream_take(stream, &r);
+    decode_take(stream, &r);
     /* What was passed on in pieces is what is there in the end. */
     size_t text = 0, input = 0;
     for (size_t i = 0; i < r.message.n; i++) {
@@ -122,7 +128,7 @@ static void check_meaning(const char *data, size_t n) {
     must(text == t.text, "text lost between the pieces and the whole");
     must(input >= t.input, "input lost between the pieces and the whole"); /* "" becomes {} */
     llm_message_free(&r.message);
-    anthropic_stream_free(&stream);
+    decode_free(&stream);
     sse_free(&s);
 }
 
@@ -130,8 +136,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     const char *text = n ? (const char *)data : "";
     check_framing(text, n, 0);
     check_framing(text, n, SMALL_MAX);
-    if (n < SSE_EVENT_MAX)
-        check_meaning(text, n);
+    if (n < SSE_EVENT_MAX) {
+        check_meaning(text, n, by_anthropic);
+        check_meaning(text, n, by_openai);
+    }
     return 0;
 }
 

@@ -65,13 +65,17 @@ static enum status request(struct llm_request *r, const char *base_url, struct c
 #define ASSISTANT(t, calls) "{\"role\":\"assistant\",\"content\":" t calls "}"
 #define CALLS(list) ",\"tool_calls\":[" list "]"
 
-static void assert_messages(const char *want) {
+static void assert_messages(const char *const *want, size_t n) {
     struct llm_request r = {0};
     struct cause why = {""};
+    struct buf all = BUF_INIT;
+    buf_puts(&all, HEAD);
+    for (size_t i = 0; i < n; i++)
+        buf_printf(&all, "%s%s", i ? "," : "", want[i]);
+    buf_puts(&all, "]}");
     assert_int_equal(request(&r, "http://127.0.0.1:1", &why), STATUS_OK);
-    char *all = xasprintf(HEAD "%s]}", want);
-    assert_string_equal(body.data, all);
-    free(all);
+    assert_string_equal(body.data, all.data);
+    buf_free(&all);
 }
 
 static void test_whole(void **state) {
@@ -133,25 +137,17 @@ static void test_merged(void **state) {
     llm_message_add_result(last(LLM_ROLE_USER), "t1", "", true);
     call(last(LLM_ROLE_ASSISTANT), "t1", "{}"); /* an id used again */
     llm_message_add_result(last(LLM_ROLE_USER), "t1", "exit code 3", true);
-    assert_messages(
-        USER("a\\n\\nb") "," ASSISTANT(
-            "\"c\"",
-            CALLS(
-                CALL(
-                    "t1",
-                    "{\\\"n\\\": "
-                    "9007199254740993}") "," CALL("functions.shell:1",
-                                                  "{}"))) "," TOOL("t1",
-                                                                   "Error: failed without a "
-                                                                   "message") "," TOOL("functions."
-                                                                                       "shell:1",
-                                                                                       "two") "," USER("meanwhil"
-                                                                                                       "e") "," ASSISTANT("nul"
-                                                                                                                          "l",
-                                                                                                                          CALLS(CALL(
-                                                                                                                              "t1",
-                                                                                                                              "{}"))) "," TOOL("t1",
-                                                                                                                                               "Error: exit code 3"));
+    static const char *const want[] = {
+        USER("a\\n\\nb"),
+        ASSISTANT("\"c\"", CALLS(CALL("t1", "{\\\"n\\\": 9007199254740993}") "," CALL(
+                               "functions.shell:1", "{}"))),
+        TOOL("t1", "Error: failed without a message"),
+        TOOL("functions.shell:1", "two"),
+        USER("meanwhile"),
+        ASSISTANT("null", CALLS(CALL("t1", "{}"))),
+        TOOL("t1", "Error: exit code 3"),
+    };
+    assert_messages(want, ARRAY_LEN(want));
 }
 
 /* What servers would refuse, each made into something that they take; thinking is left out. */
@@ -176,14 +172,16 @@ static void test_mended(void **state) {
     b->text = xstrdup("alone");
     b->signature = xstrdup("c2ln");
     llm_history_push_text(&history, LLM_ROLE_USER, "z");
-    static const char want[] =
-        USER("[The conversation before this point is not shown.]") "," ASSISTANT("\"x\"", ) "," USER("[result of an earlier tool call]\\nold\\n[end of result]") "," ASSISTANT(
-            "null", CALLS(CALL("t1", "{}") "," CALL(
-                        "t2", "{}"))) "," TOOL("t1",
-                                               "one") "," TOOL("t2",
-                                                               "Error: interrupted: there is no "
-                                                               "result of this call") "," USER("z");
-    assert_messages(want);
+    static const char *const want[] = {
+        USER("[The conversation before this point is not shown.]"),
+        ASSISTANT("\"x\"", ""),
+        USER("[result of an earlier tool call]\\nold\\n[end of result]"),
+        ASSISTANT("null", CALLS(CALL("t1", "{}") "," CALL("t2", "{}"))),
+        TOOL("t1", "one"),
+        TOOL("t2", "Error: interrupted: there is no result of this call"),
+        USER("z"),
+    };
+    assert_messages(want, ARRAY_LEN(want));
 }
 
 static void test_refused(void **state) {
@@ -335,14 +333,15 @@ static const struct recorded streams[] = {
     /* Two calls open at once, their fragments mixed, one of them before any text. */
     {"several open",
      ": OPENROUTER PROCESSING\n\n" EV(DELTA("{\"reasoning\":\"Hm\"}"))
-         EV(DELTA("{\"reasoning_content\":\"m.\",\"reasoning\":\"m.\"}")) EV(
-             TOOLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"x\",\"arguments\":\"{\"}},"
-                   "{\"index\":1,\"id\":\"b\",\"function\":{\"name\":\"y\"}}"))
-             EV(TOOLS("{\"index\":1,\"function\":{\"arguments\":\"{\\\"b\\\":1\"}},"
-                      "{\"index\":0,\"function\":{\"arguments\":\"\\\"a\\\":\"}}"))
-                 EV(TOOLS("{\"index\":0,\"function\":{\"arguments\":\"2}\"}}"))
-                     EV(TOOLS("{\"index\":1,\"function\":{\"arguments\":\"}\"}}"))
-                         EV(CHOICE("{\"content\":\"\"}", "\"stop\"")) DONE,
+         EV(DELTA("{\"reasoning_content\":\"m\",\"reasoning\":\"m\"}"))
+             EV(DELTA("{\"reasoning_content\":\".\"}")) EV(TOOLS(
+                 "{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"x\",\"arguments\":\"{\"}},"
+                 "{\"index\":1,\"id\":\"b\",\"function\":{\"name\":\"y\"}}"))
+                 EV(TOOLS("{\"index\":1,\"function\":{\"arguments\":\"{\\\"b\\\":1\"}},"
+                          "{\"index\":0,\"function\":{\"arguments\":\"\\\"a\\\":\"}}"))
+                     EV(TOOLS("{\"index\":0,\"function\":{\"arguments\":\"2}\"}}"))
+                         EV(TOOLS("{\"index\":1,\"function\":{\"arguments\":\"}\"}}"))
+                             EV(CHOICE("{\"content\":\"\"}", "\"stop\"")) DONE,
      "thinking|Hmm.\nstart 1|a|x\ninput 1|{\nstart 2|b|y\ninput 2|{\"b\":1\ninput 1|\"a\":2}\n"
      "input 2|}",
      LLM_STOP_TOOL_USE,
