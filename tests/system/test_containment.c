@@ -449,13 +449,15 @@ static void wait_ups(const struct command *c, size_t n) {
         fail_msg("%zu of %zu are up; %s%s", c->ups, n, buf_str(&c->out), buf_str(&c->err));
 }
 
+/* By the mark on command lines, and by the directory of those that have none on theirs. */
 static void expect_gone(const char *after) {
-    if (proc_wait_none(proc_find_command, mark, SECOND_MS))
+    if (proc_wait_none(proc_find_command, mark, SECOND_MS) &&
+        proc_wait_none(proc_find, dir, SECOND_MS))
         return;
     struct proc_list left;
-    proc_find_command(mark, &left);
+    proc_find(dir, &left);
     char *text = proc_describe(&left);
-    proc_kill_all(mark);
+    proc_kill_all(dir);
     fail_msg("left %d ms after %s: %s", SECOND_MS, after, text);
 }
 
