@@ -127,8 +127,8 @@ static char *channel_answer(struct world *w) {
         "[{\"type\":\"text\",\"text\":\"said plainly\"}]",
         "[{\"type\":\"tool_use\",\"name\":\"skip\",\"input\":{}}]",
         "[{\"type\":\"tool_use\",\"name\":\"reply\",\"input\":{}}]",
-        "[{\"type\":\"tool_use\",\"name\":\"reply\",\"input\":{\"content\":\"a\"}},"
-        "{\"type\":\"tool_use\",\"name\":\"skip\",\"input\":{}}]",
+        ("[{\"type\":\"tool_use\",\"name\":\"reply\",\"input\":{\"content\":\"a\"}},"
+         "{\"type\":\"tool_use\",\"name\":\"skip\",\"input\":{}}]"),
         "[]"};
     unsigned n = pick(w, 12);
     if (n < ARRAY_LEN(plain))

@@ -153,8 +153,8 @@ static void switching_in_the_middle_of_a_key(void **state) {
     struct test *t = *state;
     type(t, "needle\rhay\r");
     const char *const begun[] = {"\x12ne",
-                                 "\x1b"
-                                 "4",
+                                 ("\x1b"
+                                  "4"),
                                  "\x18",
                                  "\x16",
                                  "\x1d",

@@ -320,7 +320,7 @@ static void write_much(const char *prefix, const char *text) {
 static void test_checkpoints(void **state) {
     (void)state;
     size_t n = 1024 * 1024;
-    char *text = xmalloc(n + 1), prefix[16];
+    char *text = xmalloc(n + 1), prefix[32];
     memset(text, 'x', n);
     text[n] = '\0';
     add_channel();
