@@ -469,8 +469,12 @@ static char *results_text(struct channel *ch) {
         "its facts and figures; skip if there is nothing to tell.\n");
     list_for(&ch->results, it) {
         const struct pending_result *r = list_entry(it, struct pending_result, link);
-        buf_printf(&b, "\n<result process=\"%s\" outcome=\"%s\">\n<task>%s</task>\n%s\n</result>\n",
-                   r->id, process_outcome_name(r->outcome), r->task, r->result);
+        buf_printf(&b, "\n<result process=\"%s\" outcome=\"%s\">\n<task>", r->id,
+                   process_outcome_name(r->outcome));
+        prompt_append_data(&b, r->task, strlen(r->task), "task");
+        buf_puts(&b, "</task>\n");
+        prompt_append_data(&b, r->result, strlen(r->result), "result");
+        buf_puts(&b, "\n</result>\n");
     }
     return buf_steal(&b);
 }

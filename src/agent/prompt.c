@@ -3,6 +3,7 @@
 #include "agent/prompt.h"
 
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "agent/channel.h"
@@ -63,9 +64,22 @@ char *prompt_branch_task(const char *description) {
                      description);
 }
 
+void prompt_append_data(struct buf *b, const char *text, size_t n, const char *tag) {
+    size_t len = strlen(tag), from = 0;
+    for (size_t i = 0; i + 1 < n; i++) {
+        if (text[i] != '<' || text[i + 1] != '/' || n - i - 2 < len ||
+            strncasecmp(text + i + 2, tag, len) != 0)
+            continue;
+        buf_append(b, text + from, i + 1 - from);
+        buf_putc(b, '\\');
+        from = i + 1;
+    }
+    buf_append(b, text + from, n - from);
+}
+
 static void clipped(struct buf *b, const char *text, size_t max) {
     size_t n = strlen(text), cut = utf8_cut(text, n, max);
-    buf_append(b, text, cut);
+    prompt_append_data(b, text, cut, "status");
     if (cut < n)
         buf_puts(b, "…");
 }

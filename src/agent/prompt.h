@@ -13,6 +13,10 @@ char *prompt_channel_message(const struct agent *a, const struct process *p, con
 char *prompt_branch_system(const struct agent *a, const struct process *p);
 /* The last message of a branch's history: what it is to think about. */
 char *prompt_branch_task(const char *description);
+/* Appends text that stands between <tag> and </tag>: a closing tag in it, which would let data pass
+ * for what we say, is written <\/tag>. */
+struct buf;
+void prompt_append_data(struct buf *b, const char *text, size_t n, const char *tag);
 char *prompt_worker_system(const struct agent *a, const struct process *p);
 
 #endif
