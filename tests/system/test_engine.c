@@ -382,7 +382,7 @@ static void a_reply_that_was_cut_off_is_kept_and_says_so(void **state) {
     spacebot(ARGS("daemon"), 0);
     const char *log = spacebot(ARGS("log", "tale"), 0);
     assert_has(log, "It began");
-    assert_has(log, "cut off");
+    assert_has(log, "interrupted");
     spacebot(ARGS("stop"), 0);
 }
 
@@ -416,7 +416,7 @@ static char *talk(const char *path, const char *line) {
     snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-    assert_int_equal(send(fd, line, strlen(line), MSG_NOSIGNAL), (ssize_t)strlen(line));
+    (void)send(fd, line, strlen(line), MSG_NOSIGNAL); /* it may have hung up on us already */
     int64_t deadline = wait_until(WAIT_MS);
     for (;;) {
         struct pollfd p = {.fd = fd, .events = POLLIN};

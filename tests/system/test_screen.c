@@ -218,8 +218,8 @@ static void without_a_provider_it_says_how_to_connect_one(void **state) {
     open_screen(&f.one, ARGS(), 80, 24);
     vt_expect(f.one.vt, "ANTHROPIC_API_KEY");
     say(&f.one, "hello?");
-    vt_expect(f.one.vt, "hello\\?");
-    vt_expect(f.one.vt, "anthropic: .*(provider|key)");
+    vt_expect(f.one.vt, "rehearsal"); /* what answers is no model, and says so */
+    vt_expect(f.one.vt, "export ANTHROPIC_API_KEY");
     quit(&f.one);
     tmphome_expect_quiet(f.home, WAIT_MS);
 }
@@ -241,13 +241,12 @@ static void a_fault_is_a_line_where_it_happened(void **state) {
 static void what_a_command_prints_cannot_touch_the_terminal(void **state) {
     (void)state;
     start(SCENE(SCENE_RUN(
-        "printf 'a\\\\033[2J\\\\033]0;evil\\\\007\\\\033[31mred\\\\033[0m\\\\302\\\\205z\\\\n'; "
-        "printf '\\\\033[?1049l\\\\033c end\\\\n'")));
+        "printf 'a\\\\033[2J\\\\033]0;evil\\\\007\\\\033[31mred\\\\033[?1049l\\\\033cz\\\\n'")));
     open_screen(&f.one, ARGS(), 80, 24);
     say(&f.one, "run it");
-    vt_expect(f.one.vt, "^  a\\^\\[\\[2J\\^\\[\\]0;evil\\^G\\^\\[\\[31mred");
-    vt_expect(f.one.vt, "\\^\\[c end");
     vt_expect(f.one.vt, "It is over\\.");
+    vt_expect(f.one.vt, "^ +It ended with: "
+                        "a\\^\\[\\[2J\\^\\[\\]0;evil\\^G\\^\\[\\[31mred\\^\\[\\[\\?1049l\\^\\[cz");
     assert_null(strstr(vt_title(f.one.vt), "evil"));
     assert_true(vt_altscreen(f.one.vt));
     assert_true(row_has(f.one.vt, 0, "#inbox"));
@@ -518,7 +517,8 @@ static void lines_can_be_followed_instead(void **state) {
     struct run *lines = tmphome_start(f.home, ARGS("attach", "--plain"));
     spacebot(ARGS("exec", "--channel", "work", SCENE_QUESTION), 0);
     assert_true(run_wait_out(lines, "Counted – wc says: 12 numbers.txt.", WAIT_MS));
-    assert_non_null(strstr(run_out(lines), "wc -l numbers.txt"));
+    if (!strstr(run_out(lines), "wc -l numbers.txt"))
+        fail_msg("the command is not in:\n%s", run_out(lines));
     assert_null(strchr(run_out(lines), '\033'));
     spacebot(ARGS("stop"), 0);
     assert_true(run_wait_exit(lines, WAIT_MS));
