@@ -630,7 +630,7 @@ void markdown_feed(struct markdown *m, const char *raw, size_t n, int width, boo
     }
     m->seen = n;
     rewind_to_kept(m);
-    char fence[16];
+    char fence[16] = "";
     size_t safe = final ? m->raw : boundary(m, raw, n, fence);
     if (safe > m->raw) {
         lay_out_piece(m, raw + m->raw, safe - m->raw);
