@@ -309,7 +309,7 @@ static int64_t log_bytes(void) {
 /* Writes about 8 MB in batches of 1 MB. */
 static void write_much(const char *prefix, const char *text) {
     for (int i = 0; i < 8; i++) {
-        char id[32];
+        char id[64]; /* any prefix of 31 bytes, and a number */
         snprintf(id, sizeof(id), "%s%d", prefix, i);
         turn_until(add_message(id, text));
     }
