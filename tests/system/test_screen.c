@@ -515,6 +515,9 @@ static void lines_can_be_followed_instead(void **state) {
     scene_numbers(f.home, 12);
     spacebot(ARGS("daemon"), 0);
     struct run *lines = tmphome_start(f.home, ARGS("attach", "--plain"));
+    int64_t deadline = wait_until(WAIT_MS);
+    while (!strstr(spacebot(ARGS("status", "--json"), 0), "\"followers\":1"))
+        assert_true(wait_left(deadline) > 0);
     spacebot(ARGS("exec", "--channel", "work", SCENE_QUESTION), 0);
     assert_true(run_wait_out(lines, "Counted – wc says: 12 numbers.txt.", WAIT_MS));
     if (!strstr(run_out(lines), "wc -l numbers.txt"))

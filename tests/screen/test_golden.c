@@ -1,0 +1,164 @@
+/* Whole screens against goldens (tests/screen/golden): the real program on a real pseudo-terminal.
+ * What differs from run to run (times, durations, counts of tokens, the temporary home) is masked,
+ * nothing else. After a change that is meant: SPACEBOT_UPDATE_GOLDENS=1, then look at the
+ * difference. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "tests/lib/fake.h"
+#include "tests/lib/golden.h"
+#include "tests/lib/pty.h"
+#include "tests/lib/scene.h"
+#include "tests/lib/tmphome.h"
+#include "tests/lib/vt.h"
+#include "tests/lib/wait.h"
+
+static struct {
+    struct fake *fake;
+    struct tmphome *home;
+    struct pty *pty;
+    struct vt *vt;
+} f;
+
+static int teardown(void **state) {
+    (void)state;
+    pty_free(&f.pty);
+    vt_free(&f.vt);
+    tmphome_free(&f.home);
+    struct fake *fake = f.fake;
+    memset(&f, 0, sizeof(f));
+    fake_stop(&fake);
+    return 0;
+}
+
+static void open_screen(int cols, int rows) {
+    f.vt = vt_new(cols, rows);
+    f.pty = tmphome_screen(f.home, ARGS(), cols, rows);
+    vt_attach(f.vt, f.pty);
+    vt_expect(f.vt, "\\? help");
+}
+
+static void start(const char *scenario, int cols, int rows) {
+    f.fake = fake_start(scenario);
+    f.home = tmphome_new(f.fake);
+    scene_numbers(f.home, 4321);
+    open_screen(cols, rows);
+}
+
+static void mask(char **text, const char *pattern, char filler) {
+    char *masked = golden_mask(*text, pattern, filler);
+    x_free(text);
+    *text = masked;
+}
+
+static void check(const char *name) {
+    char *text = vt_dump(f.vt);
+    mask(&text, "[A-Za-z0-9]{6}/home/",
+         '/'); /* of the temporary directory, wherever the line breaks */
+    mask(&text, "[ 0-9][ 0-9][0-9]\\.[0-9] ms", 'm');
+    mask(&text, "[0-9][0-9]:[0-9][0-9]", 't');
+    mask(&text, "[ 0-9][0-9.][0-9]?s( |$)", 's');
+    mask(&text, "ctx +[0-9.]+k?", 'c');
+    mask(&text, " [0-9.]+k? tok", 'c');
+    mask(&text, "~?\\$[0-9.]+", 'c');
+    golden_check(name, text);
+    x_free(&text);
+}
+
+static void quit(void) {
+    pty_type(f.pty, "\x03\x03");
+    assert_true(pty_wait_exit(f.pty, WAIT_MS));
+}
+
+static void count(void) {
+    pty_type(f.pty, SCENE_QUESTION "\r");
+    vt_expect(f.vt, "Counted – wc says");
+    vt_expect(f.vt, "0 running");
+    vt_expect_gone(f.vt, "# inbox +1"); /* seen by the person who looks */
+}
+
+static void the_first_screen_without_a_key(void **state) {
+    (void)state;
+    f.home = tmphome_new(NULL);
+    open_screen(80, 24);
+    check("first-no-provider-80x24");
+    quit();
+}
+
+static void the_first_screen(void **state) {
+    (void)state;
+    start(SCENE(SCENE_COUNT), 80, 24);
+    check("first-80x24");
+    quit();
+}
+
+static void a_conversation_80x24(void **state) {
+    (void)state;
+    start(SCENE(SCENE_COUNT), 80, 24);
+    count();
+    check("answered-80x24");
+    quit();
+}
+
+static void a_conversation_200x50(void **state) {
+    (void)state;
+    start(SCENE(SCENE_COUNT), 200, 50);
+    count();
+    check("answered-200x50");
+    quit();
+}
+
+static void a_conversation_50x12(void **state) {
+    (void)state;
+    start(SCENE(SCENE_COUNT), 50, 12);
+    count();
+    check("answered-50x12");
+    quit();
+}
+
+static void a_failed_call(void **state) {
+    (void)state;
+    start("{\"rules\":[{\"faults\":{\"status\":401,\"message\":\"invalid x-api-key\"}}]}", 80, 24);
+    pty_type(f.pty, "hello\r");
+    vt_expect(f.vt, "the key was refused");
+    vt_expect(f.vt, "0 running");
+    check("refused-80x24");
+    quit();
+}
+
+static void help(void **state) {
+    (void)state;
+    start(SCENE(SCENE_COUNT), 80, 24);
+    pty_type(f.pty, "?");
+    vt_expect(f.vt, "Everywhere");
+    check("help-80x24");
+    quit();
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(the_first_screen_without_a_key),
+        TEST(the_first_screen),
+        TEST(a_conversation_80x24),
+        TEST(a_conversation_200x50),
+        TEST(a_conversation_50x12),
+        TEST(a_failed_call),
+        TEST(help),
+    };
+    cmocka_set_test_filter(getenv("TEST_FILTER")); /* NULL: all */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
