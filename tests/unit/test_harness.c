@@ -561,7 +561,7 @@ static void fault_error_in_the_stream(void **state) {
     assert_true(r.whole);
     assert_events(&r, "message_start|ping|content_block_start|error|");
     assert_has(buf_str(&r.body),
-               "{\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"boom\"}}");
+               "{\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"boom\"}");
     reply_free(&r);
     fake_stop(&f);
 }
