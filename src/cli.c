@@ -117,8 +117,8 @@ int cli_usage(const struct cli *c, const char *fmt, ...) {
 static int unknown_option(const struct cli *c, const char *name, size_t n) {
     const char *names[CLI_OPTIONS_MAX + 2];
     size_t count = 0;
-    for (; count < option_count(c->verb); count++)
-        names[count] = c->verb->options[count].name;
+    for (const struct cli_option *o = c->verb->options; o && o->name; o++)
+        names[count++] = o->name;
     names[count++] = "help";
     if (!*c->verb->name)
         names[count++] = "version";
@@ -135,8 +135,8 @@ static int take_option(struct cli *c, int argc, char **argv, int *i) {
     const char *name = argv[*i] + 2;
     size_t n = strcspn(name, "=");
     const char *given = name[n] == '=' ? name + n + 1 : NULL;
-    for (size_t k = 0; k < option_count(c->verb); k++) {
-        const struct cli_option *o = &c->verb->options[k];
+    const struct cli_option *o = c->verb->options;
+    for (size_t k = 0; o && o->name; k++, o++) {
         if (strlen(o->name) != n || strncmp(o->name, name, n) != 0)
             continue;
         if (c->values[k])

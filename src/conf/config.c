@@ -94,10 +94,10 @@ static enum status wrong(const struct reading *r, const config_setting_t *at, co
     va_start(ap, fmt);
     buf_vprintf(&text, fmt, ap);
     va_end(ap);
-    enum status s = cause_set(r->why, STATUS_CONFIG, "%s:%u: %s", r->c->path,
-                              config_setting_source_line(at), buf_str(&text));
+    cause_set(r->why, STATUS_CONFIG, "%s:%u: %s", r->c->path, config_setting_source_line(at),
+              buf_str(&text));
     buf_free(&text);
-    return s;
+    return STATUS_CONFIG;
 }
 
 static enum status unknown(const struct reading *r, const config_setting_t *at, const char *what,
@@ -123,9 +123,10 @@ static enum status unknown(const struct reading *r, const config_setting_t *at, 
 /* Bounded, one line, valid: what comes from here goes into URLs, environments and terminals. */
 static enum status get_string(const struct reading *r, const config_setting_t *at,
                               const char *label, const char **out) {
-    if (config_setting_type(at) != CONFIG_TYPE_STRING)
-        return wrong(r, at, "`%s` must be a string", label);
+    *out = NULL;
     const char *s = config_setting_get_string(at);
+    if (!s)
+        return wrong(r, at, "`%s` must be a string", label);
     size_t n = strlen(s);
     if (n > STRING_MAX)
         return wrong(r, at, "`%s` is longer than %u bytes", label, STRING_MAX);
@@ -169,9 +170,9 @@ static enum status read_list(const struct reading *r, const config_setting_t *at
         const config_setting_t *e = config_setting_get_elem(at, (unsigned)i);
         const char *s = NULL;
         enum status st = get_string(r, e, label, &s);
-        if (st == STATUS_OK)
+        if (s)
             st = check_list_item(r, e, label, k, s);
-        if (st != STATUS_OK)
+        if (!s || st != STATUS_OK)
             return st;
         strv_push(out, s);
     }
@@ -217,9 +218,9 @@ static enum status read_key(const struct reading *r, const config_setting_t *at,
     case KEY_STRING: {
         const char *s = NULL;
         st = get_string(r, at, label, &s);
-        if (st == STATUS_OK && !*s)
+        if (s && !*s)
             st = wrong(r, at, "`%s` is empty", label);
-        if (st == STATUS_OK) {
+        if (s && st == STATUS_OK) {
             char **slot = (char **)(void *)(base + k->offset);
             x_free(slot);
             *slot = xstrdup(s);
@@ -361,9 +362,9 @@ static enum status read_provider(const struct reading *r, const config_setting_t
         }
         const char *s = NULL;
         st = get_string(r, at, names[f], &s);
-        if (st == STATUS_OK && !*s)
+        if (s && !*s)
             st = wrong(r, at, "`%s` is empty", names[f]);
-        if (st == STATUS_OK)
+        if (s && st == STATUS_OK)
             *slots[f] = xstrdup(s);
     }
     if (st == STATUS_OK)

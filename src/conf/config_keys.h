@@ -8,8 +8,8 @@
 
 #define CONFIG_TYPE_TABLE(X)                                                                       \
     X(INT, "a whole number")                                                                       \
-    X(REAL, "a number") X(BOOL, "true or false") X(STRING, "a string")                             \
-        X(LIST, "a list of strings")
+    X(REAL, "a number") X(BOOL, "true or false") X(STRING, "a string") X(LIST, "a list of "        \
+                                                                               "strings")
 enum key_type {
 #define X(name, text) KEY_##name,
     CONFIG_TYPE_TABLE(X)

@@ -54,7 +54,9 @@ void plain_learn(struct plain *p, const cJSON *process) {
 
 /* "#inbox" for a channel, its name for another, the id when none is known. */
 static void put_name(const struct plain *p, const cJSON *e, struct buf *out) {
-    const char *id = json_str(e, "id", "?");
+    const char *id = json_str(e, "id", NULL);
+    if (!id)
+        id = "?";
     const char *name = map_get(p->names, id);
     const char *channel = str_prefix(id, "channel:") ? id + strlen("channel:") : NULL;
     if (channel)

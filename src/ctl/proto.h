@@ -50,8 +50,7 @@
     X(RESUMED, "resumed")                                                                          \
     X(DETACH, "detach")                                                                            \
     X(STATUS, "status")                                                                            \
-    X(STOP, "stop") X(LEAVE, "leave") X(FOLLOW, "follow") X(ABANDON, "abandon")                    \
-        PROTO_WORD_HOOKS(X)
+    X(STOP, "stop") X(LEAVE, "leave") X(FOLLOW, "follow") X(ABANDON, "abandon") PROTO_WORD_HOOKS(X)
 enum proto_word {
 #define X(name, text) PROTO_##name,
     PROTO_WORD_TABLE(X)
