@@ -31,6 +31,11 @@
 #define STEPS 60
 #define CALLS_MAX 64
 
+struct asked {
+    struct world *w;
+    unsigned slot;
+};
+
 struct world {
     uint64_t seed, rng;
     bool trace;
@@ -48,6 +53,7 @@ struct world {
     struct map *started; /* process id -> itself: what began in this run of the engine */
     struct map *ended;   /* and what ended */
     struct command_call *calls[CALLS_MAX];
+    struct asked asked[CALLS_MAX];
     bool open[CALLS_MAX]; /* asked and not answered */
     unsigned given;
     unsigned long models, tasks;
@@ -284,11 +290,6 @@ static void stop(struct world *w) {
 /* --- steps --------------------------------------------------------------------------------------
  */
 
-struct asked {
-    struct world *w;
-    unsigned slot;
-};
-
 static void replied(void *arg, enum status st, cJSON *body, const char *why) {
     struct asked *a = arg;
     if (!a->w->open[a->slot])
@@ -297,7 +298,6 @@ static void replied(void *arg, enum status st, cJSON *body, const char *why) {
     a->w->open[a->slot] = false;
     a->w->calls[a->slot] = NULL;
     cJSON_Delete(body);
-    x_free(&a);
 }
 
 static void ask(struct world *w, enum command c, const char *args) {
@@ -308,7 +308,7 @@ static void ask(struct world *w, enum command c, const char *args) {
     if (json_parse(args, strlen(args), &o, NULL) != STATUS_OK)
         BROKEN(w, "bad arguments %s", args);
     STEP(w, "ask %u: %d %s", slot, (int)c, args);
-    struct asked *a = xcalloc(1, sizeof *a);
+    struct asked *a = &w->asked[slot];
     *a = (struct asked){w, slot};
     w->open[slot] = true;
     struct command_call *call = command_run(w->agent, c, o, replied, a);
@@ -366,8 +366,7 @@ static void step(struct world *w) {
         if (w->open[slot] && w->calls[slot]) {
             STEP(w, "abandon %u", slot);
             command_abandon(&w->calls[slot]);
-            w->open[slot] =
-                false; /* the answer would break the schedule; its argument is lost on purpose */
+            w->open[slot] = false; /* an answer now would break the schedule */
         }
         break;
     }
