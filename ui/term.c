@@ -109,6 +109,7 @@ static bool start_screen(struct term *t) {
     theme_init(&t->theme, t->type, t->no_color);
     curs_set(0);
     collect(t, &t->frame);
+    terminfo_scroll_all(t->rows, &t->frame);
     bracketed_paste(t, true);
     return true;
 }
@@ -430,8 +431,10 @@ size_t term_flush(struct term *t) {
 void term_resize(struct term *t, int cols, int rows) {
     t->cols = within(cols, COLS_MAX);
     t->rows = within(rows, ROWS_MAX);
-    if (t->screen)
+    if (t->screen) {
         (void)resizeterm(t->rows, t->cols);
+        terminfo_scroll_all(t->rows, &t->frame);
+    }
     term_redraw(t);
 }
 

@@ -7,6 +7,7 @@
 #include <term.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 
 enum status terminfo_check(const char *term, struct cause *why) {
@@ -31,4 +32,10 @@ enum status terminfo_check(const char *term, struct cause *why) {
                          term);
     return cause_set(why, STATUS_INVALID, "the terminal type \"%s\" is not known here (TERM)",
                      term);
+}
+
+void terminfo_scroll_all(int rows, struct buf *out) {
+    char *bytes = change_scroll_region ? tiparm(change_scroll_region, 0, rows - 1) : NULL;
+    if (bytes)
+        buf_puts(out, bytes);
 }
