@@ -85,7 +85,9 @@ static size_t status_items(struct view *v, const struct view_facts *facts, struc
         v->loop_us_shown = facts->loop_us;
         v->loop_us_tick = v->tick;
     }
-    snprintf(text, sizeof text, "%4.1f ms", (double)v->loop_us_shown / 1000);
+    /* Four columns whatever the value, so that what stands left of it stays where it is. */
+    double ms = v->loop_us_shown < 9999 * 1000 ? (double)v->loop_us_shown / 1000 : 9999;
+    snprintf(text, sizeof text, "%4.*f ms", ms < 99.95 ? 1 : 0, ms);
     add(items, &n, 6, STYLE_DIM, text);
     return n;
 }

@@ -67,7 +67,7 @@ static void check(const char *name) {
     char *text = vt_dump(f.vt);
     mask(&text, "[A-Za-z0-9]{6}/home/",
          '/'); /* of the temporary directory, wherever the line breaks */
-    mask(&text, "[ 0-9][ 0-9][0-9]\\.[0-9] ms", 'm');
+    mask(&text, "[ 0-9][ 0-9][0-9.][0-9] ms", 'm');
     mask(&text, "[0-9][0-9]:[0-9][0-9]", 't');
     mask(&text, "[ 0-9][0-9.][0-9]?s( |$)", 's');
     mask(&text, "ctx +[0-9.]+k?", 'c');
