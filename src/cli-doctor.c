@@ -158,13 +158,28 @@ static void tell_sandbox(struct doctor *d, const struct sandbox *sb, bool ready,
     free(text);
 }
 
+/* A directory that holds a launcher; "": there is none. */
+static void remove_copies(const char *dir) {
+    if (!*dir)
+        return;
+    char *copy = xasprintf("%s/spacebot-run", dir);
+    (void)unlink(copy);
+    (void)rmdir(dir);
+    free(copy);
+}
+
 static void check_sandbox(struct doctor *d) {
     char *launcher = engine_launcher();
     bool found = access(launcher, X_OK) == 0;
     tell(d, "launcher", found ? VERDICT_OK : VERDICT_FAIL, launcher,
          found ? NULL : "it is missing: install spacebot again");
+    /* Its own copy: an engine of another version may be running from the one beside its socket. */
+    char *copies = xasprintf("%s/doctor-XXXXXX", d->cli->home->run);
+    if (!mkdtemp(copies))
+        copies[0] = '\0';
     const struct sandbox_config config = {
         .launcher = launcher,
+        .launcher_dir = copies[0] ? copies : NULL,
         .home = getenv("HOME"),
         .spacebot_home = d->cli->home->dir,
         .runtime_dir = d->cli->home->run,
@@ -186,6 +201,8 @@ static void check_sandbox(struct doctor *d) {
         tell_sandbox(d, sb, ready, config.required);
     sandbox_free(&sb);
     loop_free(&loop);
+    remove_copies(copies);
+    free(copies);
     free(launcher);
 }
 

@@ -211,6 +211,7 @@ static enum status make_sandbox(struct engine *e, struct cause *why) {
     char *launcher = engine_launcher();
     struct sandbox_config config = {
         .launcher = launcher,
+        .launcher_dir = e->o.home->run,
         .home = getenv("HOME"),
         .spacebot_home = e->o.home->dir,
         .runtime_dir = e->o.home->run,

@@ -87,6 +87,13 @@ void host_remove_stale_cgroups(const char *dir);
 char *host_bubblewrap(void);
 char *host_resolv(void);
 
+/* ---- launcher.c ---- */
+
+/* The path of a copy of the launcher in `dir` (0700, ours, hidden from commands), made or verified
+ * now: mode 0500, the same bytes. Where there cannot be one that runs, `original` itself. The
+ * caller frees. */
+char *launcher_keep(const char *original, const char *dir);
+
 /* ---- probe.c ---- */
 
 struct sandbox_wait {

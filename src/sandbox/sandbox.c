@@ -98,6 +98,16 @@ static enum status add_lists(struct sandbox *sb, const struct sandbox_config *co
     return s;
 }
 
+/* A launcher in the way of a workspace that a person names is only in the way as long as it is what
+ * is run. */
+static void keep_launcher(struct sandbox *sb, const struct sandbox_config *config) {
+    if (!config->launcher_dir)
+        return;
+    char *original = sb->launcher;
+    sb->launcher = launcher_keep(original, config->launcher_dir);
+    x_free(&original);
+}
+
 enum status sandbox_new(struct loop *l, const struct sandbox_config *config,
                         void (*on_ready)(void *arg), void *arg, struct sandbox **out,
                         struct cause *why) {
@@ -118,6 +128,7 @@ enum status sandbox_new(struct loop *l, const struct sandbox_config *config,
         s = cause_errno(why, STATUS_CONFIG, errno, "the launcher %s cannot be used", sb->launcher);
     if (s == STATUS_OK) {
         find_hidden(sb, config);
+        keep_launcher(sb, config);
         s = add_lists(sb, config, why);
     }
     if (s != STATUS_OK) {

@@ -28,7 +28,9 @@ enum sandbox_mode {
 
 /* Copied by sandbox_new(). Paths are absolute; lists are NULL-terminated or NULL. */
 struct sandbox_config {
-    const char *launcher;               /* spacebot-run */
+    const char *launcher;               /* spacebot-run, where it was built or installed */
+    const char *launcher_dir;           /* where a copy that commands cannot reach is run from:
+                                           hidden, 0700; NULL: it runs where it is */
     const char *bubblewrap;             /* NULL: the system's, never looked for in PATH */
     const char *home;                   /* the person's home: hidden; NULL or "/": none */
     const char *spacebot_home;          /* hidden too, wherever it is */

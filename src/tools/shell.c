@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "loop/child_queue.h"
 #include "tools/tool.h"
 
 #define KEEP_HEAD 24000u        /* bytes of each stream kept from its beginning */
@@ -30,6 +31,7 @@ struct shell {
     struct child *child;
     struct loop_timer *timeout;
     struct sandbox_wait *wait; /* containment is still being tried out */
+    struct child_place *place; /* others start theirs first */
     struct capture streams[2];
     size_t shown;
     int64_t started_ns, seconds;
@@ -65,6 +67,7 @@ static void shell_free(struct shell *s) {
     child_drop(&s->child);
     loop_timer_del(&s->timeout);
     sandbox_wait_cancel(&s->wait);
+    child_queue_leave(&s->place);
     sandbox_command_free(&s->command);
     for (size_t i = 0; i < ARRAY_LEN(s->streams); i++) {
         buf_free(&s->streams[i].head);
@@ -155,8 +158,10 @@ static const char *env_of(const cJSON *args, struct strv *out) {
     return NULL;
 }
 
-static void run(struct shell *s) {
+static void run(void *arg) {
+    struct shell *s = arg;
     struct tool_call *c = s->call;
+    s->place = NULL;
     struct cause why = {""};
     struct strv env = {0};
     s->started_ns = clock_mono_ns();
@@ -186,7 +191,7 @@ static void run(struct shell *s) {
 static void on_ready(void *arg) {
     struct shell *s = arg;
     s->wait = NULL;
-    run(s);
+    s->place = child_queue(s->call->host->loop, run, s);
 }
 
 static void shell_start(struct tool_call *c) {
@@ -196,7 +201,7 @@ static void shell_start(struct tool_call *c) {
     c->state = s;
     /* The first commands of an engine may come before it is known how to contain them. */
     if (sandbox_ready(c->host->sandbox))
-        run(s);
+        on_ready(s);
     else
         s->wait = sandbox_when_ready(c->host->sandbox, on_ready, s);
 }

@@ -169,6 +169,7 @@ static bool engine_up(void) {
     l = loop_new(LOOP_REAL);
     child_subreaper();
     const struct sandbox_config c = {.launcher = launcher,
+                                     .launcher_dir = run_dir,
                                      .bubblewrap = bubblewrap,
                                      .home = user,
                                      .spacebot_home = home,

@@ -24,6 +24,7 @@
 #include "tests/lib/jsonl.h"
 #include "tests/lib/tmphome.h"
 #include "tests/lib/wait.h"
+#include "tests/lib/where.h"
 
 #define MODEL "--model", "rehearsal/default"
 #define AT_ONCE "{\"chunk_ms\":0,\"work_ms\":0,\"rules\":[]}"
@@ -115,6 +116,41 @@ static void a_command_is_really_run(void **state) {
     assert_has(run_out(f.run), "3 Makefile.am");
     assert_has(run_out(f.run), "exit code 0");
     x_free(&dir);
+    tmphome_expect_quiet(f.home, WAIT_MS);
+}
+
+static void copy_to(const char *from, const char *name, const char *to) {
+    char *command = xasprintf("cp %s/%s %s/", from, name, to);
+    assert_int_equal(system(command), 0);
+    x_free(&command);
+}
+
+/* A source tree that was built in place is a workspace like any other, also of the program that was
+ * built in it. */
+static void a_command_is_run_in_the_tree_it_was_built_in(void **state) {
+    (void)state;
+    tmphome_file(f.home, "tree/build/README", "built here\n");
+    char *tree = xasprintf("%s/tree", f.home->dir), *build = xasprintf("%s/build", tree);
+    char *program = xasprintf("%s/spacebot", build);
+    copy_to(where_source(), "Makefile.am", tree);
+    copy_to(where_build(), "spacebot", build);
+    copy_to(where_build(), "spacebot-run", build);
+    const struct run_spec counted = {.argv = ARGS("wc", "-l", "Makefile.am"), .dir = tree};
+    struct run *count = run_all(&counted, WAIT_MS);
+    const struct run_spec spec = {
+        .argv = ARGS(program, "exec", MODEL, "--workspace", ".", "run: wc -l Makefile.am"),
+        .env = f.home->env.v,
+        .dir = tree};
+    f.run = run_all(&spec, WAIT_MS);
+    run_expect_code(f.run, 0);
+    char *line = xstrndup(run_out(count), strcspn(run_out(count), "\n"));
+    assert_has(line, " Makefile.am");
+    assert_has(run_out(f.run), line);
+    assert_has(run_out(f.run), "exit code 0");
+    run_free(&count);
+    char *all[] = {tree, build, program, line};
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        free(all[i]);
     tmphome_expect_quiet(f.home, WAIT_MS);
 }
 
@@ -313,11 +349,17 @@ static void a_screen_without_a_model_gets_it_for_now(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_command_is_really_run),         TEST(it_says_what_it_is_and_costs_nothing),
-        TEST(eight_workers_count_this_folder), TEST(an_empty_folder_still_shows_something),
-        TEST(a_conversation_goes_on),          TEST(what_runs_can_be_cancelled_by_a_sentence),
-        TEST(a_scenario_comes_first),          TEST(a_wrong_scenario_stops_the_start),
-        TEST(nobody_who_did_not_ask_for_it),   TEST(a_screen_without_a_model_gets_it_for_now),
+        TEST(a_command_is_really_run),
+        TEST(a_command_is_run_in_the_tree_it_was_built_in),
+        TEST(it_says_what_it_is_and_costs_nothing),
+        TEST(eight_workers_count_this_folder),
+        TEST(an_empty_folder_still_shows_something),
+        TEST(a_conversation_goes_on),
+        TEST(what_runs_can_be_cancelled_by_a_sentence),
+        TEST(a_scenario_comes_first),
+        TEST(a_wrong_scenario_stops_the_start),
+        TEST(nobody_who_did_not_ask_for_it),
+        TEST(a_screen_without_a_model_gets_it_for_now),
     };
     cmocka_set_test_filter(getenv("TEST_FILTER")); /* NULL: all */
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,6 +198,70 @@ static void workspace_with_the_launcher(void **state) {
     x_free(&copy);
 }
 
+static void expect_copy(const char *original) {
+    char *copy = xasprintf("%s/spacebot-run", run_dir);
+    char *same = xasprintf("cmp -s %s %s", original, copy);
+    struct stat st;
+    assert_string_equal(sb->launcher, copy);
+    assert_int_equal(lstat(copy, &st), 0);
+    assert_true(S_ISREG(st.st_mode));
+    assert_int_equal(st.st_mode & 07777, 0500);
+    assert_int_equal(system(same), 0);
+    x_free(&same);
+    x_free(&copy);
+}
+
+/* Run from where no command can reach it, the built one is a file like any other. */
+static void workspace_with_the_launcher_that_is_not_run(void **state) {
+    (void)state;
+    struct sandbox_config c = config();
+    char *launcher = xasprintf("%s/spacebot-run", extra);
+    char *copy = xasprintf("%s/spacebot-run", run_dir);
+    write_file(extra, "spacebot-run", "#!/bin/sh\n");
+    assert_int_equal(chmod(launcher, 0755), 0);
+    c.launcher = launcher;
+    c.launcher_dir = run_dir;
+    make_sandbox(&c);
+    expect_workspace(extra, STATUS_OK, NULL);
+    expect_copy(launcher);
+    struct stat first, second;
+    assert_int_equal(stat(copy, &first), 0);
+    make_sandbox(&c);
+    assert_int_equal(stat(copy, &second), 0);
+    assert_int_equal(first.st_ino, second.st_ino); /* the same is used again */
+    /* Whatever else is in its place goes: other bytes of the same length, other rights, a link. */
+    assert_int_equal(unlink(copy), 0);
+    write_file(run_dir, "spacebot-run", "#!/bin/zz\n");
+    assert_int_equal(chmod(copy, 0500), 0);
+    make_sandbox(&c);
+    expect_copy(launcher);
+    assert_int_equal(chmod(copy, 0700), 0);
+    make_sandbox(&c);
+    expect_copy(launcher);
+    assert_int_equal(unlink(copy), 0);
+    link_to(launcher, run_dir, "spacebot-run");
+    make_sandbox(&c);
+    expect_copy(launcher);
+    x_free(&copy);
+    x_free(&launcher);
+}
+
+/* Where others could put something in its place there is no copy, and the refusal is back. */
+static void a_directory_of_others_keeps_no_launcher(void **state) {
+    (void)state;
+    struct sandbox_config c = config();
+    char *launcher = xasprintf("%s/spacebot-run", extra);
+    write_file(extra, "spacebot-run", "#!/bin/sh\n");
+    assert_int_equal(chmod(launcher, 0755), 0);
+    assert_int_equal(chmod(run_dir, 0770), 0);
+    c.launcher = launcher;
+    c.launcher_dir = run_dir;
+    make_sandbox(&c);
+    assert_string_equal(sb->launcher, launcher);
+    expect_workspace(extra, STATUS_DENIED, "could then replace");
+    x_free(&launcher);
+}
+
 static void expect_config(const struct sandbox_config *c, const char *text) {
     struct sandbox *other;
     assert_int_equal(sandbox_new(l, c, on_ready, &ready, &other, &why), STATUS_CONFIG);
@@ -665,6 +729,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(normalise),
                                        TEST(workspaces),
                                        TEST(workspace_with_the_launcher),
+                                       TEST(workspace_with_the_launcher_that_is_not_run),
+                                       TEST(a_directory_of_others_keeps_no_launcher),
                                        TEST(configuration),
                                        TEST(before_it_is_ready),
                                        TEST(freed_while_probing),
