@@ -1,0 +1,124 @@
+/* channel_say: what is said to the person: streamed while it is written, stored, then said. */
+#include "agent/channel-internal.h"
+
+#include <string.h>
+
+#include "agent/record.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+void channel_said_append(struct channel *ch, enum journal_kind kind, const char *text, size_t n) {
+    struct process *p = channel_self(ch);
+    if (!ch->said)
+        ch->said = journal_open(&p->journal, kind, NULL, NULL);
+    journal_append(&p->journal, ch->said, text, n);
+    process_changed(agent_processes(ch->agent), p);
+}
+
+/* Text beside tool calls stays TEXT, what the model wrote to itself; a reply in the making is its
+ * own entry. */
+void channel_said_close(struct channel *ch, bool interrupted) {
+    struct process *p = channel_self(ch);
+    if (!ch->said)
+        return;
+    ch->said->interrupted = interrupted;
+    journal_close(&p->journal, ch->said);
+    record_journal(ch->agent, p, ch->said);
+    ch->said = NULL;
+    process_changed(agent_processes(ch->agent), p);
+}
+
+void channel_failed(struct channel *ch, enum status st, const char *text) {
+    list_for_safe(&ch->watches, it, tmp) {
+        struct channel_watch *w = list_entry(it, struct channel_watch, link);
+        w->ops->failed(w->arg, st, text);
+    }
+}
+
+void delivery_free(struct delivery *d) {
+    store_after_cancel(&d->wait);
+    list_remove(&d->link);
+    x_free(&d->text);
+    x_free(&d);
+}
+
+static void delivered(void *arg, enum status st, const char *why) {
+    struct delivery *d = arg;
+    struct channel *ch = d->channel;
+    struct process *p = channel_self(ch);
+    struct process_table *t = agent_processes(ch->agent);
+    d->wait = NULL;
+    struct tool_call *call = d->call;
+    if (st != STATUS_OK) {
+        d->entry->is_error = true;
+        log_error("%s: a reply could not be stored: %s", p->id, why);
+    }
+    journal_close(&p->journal, d->entry);
+    record_journal(ch->agent, p, d->entry);
+    p->unread++;
+    p->seen = false;
+    process_changed(t, p);
+    BUS_EMIT(agent_bus(ch->agent), t, p, EVENT_CHANNEL_ASSISTANT_MESSAGE, BUS_STR("text", d->text));
+    list_for_safe(&ch->watches, it, tmp) {
+        struct channel_watch *w = list_entry(it, struct channel_watch, link);
+        w->ops->reply(w->arg, d->text);
+    }
+    delivery_free(d);
+    if (call) {
+        call->state = NULL;
+        if (st == STATUS_OK)
+            tool_call_donef(call, false, "{\"success\":true}");
+        else
+            tool_call_donef(call, true, "the reply could not be stored: %s", why);
+    } else {
+        channel_next(ch);
+    }
+}
+
+/* Stores what is said, then shows it as said. `call` may be NULL. */
+void channel_deliver(struct channel *ch, const char *text, struct tool_call *call) {
+    struct process *p = channel_self(ch);
+    struct delivery *d = xcalloc(1, sizeof *d);
+    d->channel = ch;
+    d->call = call;
+    d->text = xstrdup(text);
+    d->entry = ch->said ? ch->said : journal_open(&p->journal, JOURNAL_REPLY, NULL, NULL);
+    ch->said = NULL;
+    d->entry->kind = JOURNAL_REPLY;
+    journal_set_text(&p->journal, d->entry, text, strlen(text));
+    process_changed(agent_processes(ch->agent), p);
+    list_push_back(&ch->deliveries, &d->link);
+    if (call)
+        call->state = d;
+    char id[ID_UUID_SIZE];
+    uint64_t seq = record_message(ch->agent, p, LLM_ROLE_ASSISTANT, "spacebot", text, NULL, id);
+    d->wait = store_after(agent_parts(ch->agent)->store, seq, delivered, d);
+}
+
+static struct channel *channel_of(const struct tool_call *c) { return turn_arg(turn_of(c)); }
+
+void channel_tool_reply(struct tool_call *c, const char *content) {
+    struct channel *ch = channel_of(c);
+    if (str_empty(content)) {
+        tool_call_donef(c, true, "content is empty: there is nothing to say");
+        return;
+    }
+    x_free(&ch->replied);
+    ch->replied = xstrdup(content);
+    channel_deliver(ch, content, c);
+}
+
+void channel_tool_skip(struct tool_call *c, const char *reason) {
+    struct channel *ch = channel_of(c);
+    (void)reason;
+    ch->skipped = true;
+    tool_call_donef(c, false, "{\"skipped\":true}");
+}
+
+void channel_tool_abandon(struct tool_call *c) {
+    struct delivery *d = c->state;
+    if (d)
+        d->call = NULL;
+    c->state = NULL;
+}
