@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "agent/guard.h"
 #include "agent/record.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -32,6 +33,8 @@ struct turn {
     size_t next;
     struct llm_message results;
     struct journal_entry *text, *thinking, *entry, *output; /* open journal entries */
+    struct guard guard;
+    bool guarded; /* the guard keeps the present call from being run */
     struct arg_stream reply;
     size_t reply_index;
     bool reply_open;
@@ -381,12 +384,27 @@ static char *clipped(const char *s, size_t n, size_t max) {
     return xstrndup(s, utf8_cut(s, n, max));
 }
 
+static const char *input_of(const struct llm_block *b) { return b->input ? b->input : ""; }
+
+/* What the model reads: the result, and what the guard says of it. */
+static void add_result(struct turn *t, const struct llm_block *b, bool is_error, const char *text,
+                       size_t n) {
+    struct cause note = {""};
+    if (t->guarded || !guard_after(&t->guard, b->name, input_of(b), text, n, &note)) {
+        llm_message_add_result(&t->results, b->id, text, is_error);
+        return;
+    }
+    char *noted = xasprintf("%s\n%s", text, note.text);
+    llm_message_add_result(&t->results, b->id, noted, is_error);
+    x_free(&noted);
+}
+
 static void tool_ended(struct turn *t, bool is_error, const char *text, size_t n) {
     struct process *p = self(t);
     const struct llm_block *b = &t->response.blocks[t->next];
     p->tool_calls++;
     p->last_byte_ns = clock_mono_ns();
-    llm_message_add_result(&t->results, b->id, text, is_error);
+    add_result(t, b, is_error, text, n);
     close_entry(t, &t->output);
     if (t->entry) {
         t->entry->is_error = is_error;
@@ -478,13 +496,14 @@ static void begin_tool(struct turn *t, const struct llm_block *b) {
     const struct agent_parts *parts = agent_parts(t->o.agent);
     struct cause why = {""};
     enum tool_id id;
-    const char *input = b->input ? b->input : "";
-    enum status st = tool_from_string(b->name, &id);
+    const char *input = input_of(b);
+    t->guarded = guard_before(&t->guard, b->name, input, &why) != GUARD_RUN;
+    enum status st = t->guarded ? STATUS_LIMIT : tool_from_string(b->name, &id);
     if (st == STATUS_OK && !allowed(t, id))
         st = STATUS_NOT_FOUND;
     if (st == STATUS_OK)
         st = tool_call_new(tool_get(id), t->o.host, p->workspace, b->id, input, &t->tool, &why);
-    else
+    else if (!t->guarded)
         cause_set(&why, st, "there is no tool \"%.80s\" here", b->name);
 
     char *label = NULL;
@@ -541,6 +560,7 @@ struct turn *turn_start(const struct turn_options *o) {
     t->processes = agent_processes(o->agent);
     t->bus = agent_bus(o->agent);
     struct process *p = self(t);
+    guard_reset(&t->guard, p->kind);
     t->span = span_begin(agent_parts(o->agent)->trace, SPAN_TURN, 0, p->name, p->id);
     p->span = t->span;
     process_set_state(t->processes, p, PROCESS_STATE_THINKING);

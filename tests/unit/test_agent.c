@@ -286,7 +286,22 @@ static void two_ends_within_the_debounce_are_one_turn(void **state) {
     answer_clear(&a);
 }
 
-static void the_same_task_is_not_started_twice(void **state) {
+/* With a call between them, so that it is not the loop guard that refuses the second. */
+static void duplicate_task_text(void **state) {
+    struct fixture *f = *state;
+    struct answer a = {0};
+    script_push(SCRIPT_CHANNEL, "[" SPAWN("same") "," CALL("look", "{}") "," SPAWN("same") "]");
+    script_push_hang(SCRIPT_WORKER, "working");
+    script_push(SCRIPT_CHANNEL, REPLY("started"));
+    ask(f, COMMAND_SAY, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    for (int i = 0; i < 50; i++)
+        loop_turn(f->loop, NS_PER_MS * 20);
+    only_worker(f);
+    expect_in(script_last_history(SCRIPT_CHANNEL), "\\\"spawned\\\":false");
+    answer_clear(&a);
+}
+
+static void the_same_call_is_kept_from_running(void **state) {
     struct fixture *f = *state;
     struct answer a = {0};
     script_push(SCRIPT_CHANNEL, "[" SPAWN("same") "," SPAWN("same") "]");
@@ -296,7 +311,7 @@ static void the_same_task_is_not_started_twice(void **state) {
     for (int i = 0; i < 50; i++)
         loop_turn(f->loop, NS_PER_MS * 20);
     only_worker(f);
-    expect_in(script_last_history(SCRIPT_CHANNEL), "\\\"spawned\\\":false");
+    expect_in(script_last_history(SCRIPT_CHANNEL), "the same call with the same arguments 2 times");
     answer_clear(&a);
 }
 
@@ -676,7 +691,8 @@ int main(void) {
         T(work_is_delegated_and_comes_back),
         T(a_result_cannot_pass_for_more_than_data),
         T(two_ends_within_the_debounce_are_one_turn),
-        T(the_same_task_is_not_started_twice),
+        T(duplicate_task_text),
+        T(the_same_call_is_kept_from_running),
         T(limits_are_told_to_the_model),
         T(a_silent_worker_is_nudged_and_kept_in_part),
         T(bad_calls_are_errors_the_model_reads),
