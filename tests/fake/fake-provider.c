@@ -7,16 +7,10 @@
  * Says "port N" on standard output, then what happens (see report.h). Takes "release NAME" lines on
  * standard input, and ends when that closes: a test that holds the pipe cannot leave it behind. */
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +18,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "conn.h"
+#include "listen.h"
 
 #define EVENTS_A_TURN 256
 
@@ -52,23 +47,9 @@ static bool parse_options(int argc, char **argv, struct options *o) {
     return o->scenario != NULL;
 }
 
-static int listen_on(uint16_t port, uint16_t *bound) {
-    struct sockaddr_in addr = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(addr);
-    int yes = 1;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) < 0 ||
-        bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 4096) < 0 ||
-        getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
-        return -1;
-    *bound = ntohs(addr.sin_port);
-    return fd;
-}
-
 static void accept_all(struct server *s, int listen_fd) {
     for (;;) {
-        int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = listen_accept(listen_fd);
         if (fd < 0)
             return;
         if (s->accepted < s->scenario.refuse_first) {
@@ -78,8 +59,7 @@ static void accept_all(struct server *s, int listen_fd) {
             report_say(&s->report, "refused %d", ++s->accepted);
             continue;
         }
-        int yes = 1; /* an event is to leave when it is written */
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+        listen_nodelay(fd); /* an event is to leave when it is written */
         struct conn *c = conn_new(s, fd);
         conn_ready(s, c, EPOLLIN);
     }
@@ -106,28 +86,14 @@ static bool read_commands(struct server *s, struct buf *in) {
     return true;
 }
 
-static bool watch(int epoll_fd, int fd, void *tag) {
-    struct epoll_event ev = {.events = EPOLLIN, .data.ptr = tag};
-    return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &ev) == 0;
-}
-
-static int end_signals(void) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-}
-
 static void serve(struct server *s, int listen_fd, int signal_fd) {
     static char listen_tag, stdin_tag, signal_tag, stdout_tag;
     struct buf commands = BUF_INIT;
     bool running = true, stdout_watched = false;
-    if (!watch(s->epoll_fd, listen_fd, &listen_tag) || !watch(s->epoll_fd, signal_fd, &signal_tag))
+    if (!listen_watch(s->epoll_fd, listen_fd, &listen_tag) ||
+        !listen_watch(s->epoll_fd, signal_fd, &signal_tag))
         abort();
-    if (!watch(s->epoll_fd, STDIN_FILENO, &stdin_tag)) {
+    if (!listen_watch(s->epoll_fd, STDIN_FILENO, &stdin_tag)) {
         fprintf(stderr, "fake-provider: standard input must be a pipe or a terminal\n");
         running = false;
     }
@@ -168,16 +134,12 @@ int main(int argc, char **argv) {
     struct cause why = {{0}};
     struct server s = {0};
     uint16_t port = 0;
-    struct rlimit files;
     if (!parse_options(argc, argv, &o)) {
         fprintf(stderr, "usage: fake-provider [--log FILE] [--port N] [--key K] SCENARIO\n");
         return 2;
     }
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &files);
-    }
-    int signal_fd = end_signals();
+    listen_raise_files();
+    int signal_fd = listen_signals();
     s.key = o.key;
     list_init(&s.conns);
     if (!scenario_load(o.scenario, &s.scenario, &why) ||
