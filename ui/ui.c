@@ -382,7 +382,7 @@ static void paint(void *arg) {
     look_at_sandbox(u);
     struct view_facts facts = {.contained = u->contained,
                                .interrupted = agent_interrupted_count(u->agent),
-                               .loop_us = trace_turn_us(u->parts->trace, 0.99),
+                               .loop_us = trace_turn_us(u->parts->trace, TRACE_WALL, 0.99),
                                .greeting = greeting(u)};
     view_draw(u->view, term_theme(u->term), term_cols(u->term), term_rows(u->term), &facts);
     (void)term_flush(u->term);

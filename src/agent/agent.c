@@ -197,6 +197,13 @@ bool agent_idle(const struct agent *a) {
 /* --- how things stand ---------------------------------------------------------------------------
  */
 
+static void add_turn_times(const struct trace *t, enum trace_clock clock, cJSON *out) {
+    json_add_i64(out, "p50", trace_turn_us(t, clock, 0.5));
+    json_add_i64(out, "p99", trace_turn_us(t, clock, 0.99));
+    json_add_i64(out, "p999", trace_turn_us(t, clock, 0.999));
+    json_add_i64(out, "max", trace_turn_max_us(t, clock));
+}
+
 void agent_status(const struct agent *a, cJSON *out) {
     json_add_str(out, "model", a->parts.config->routing.channel);
     json_add_bool(out, "connected",
@@ -209,8 +216,11 @@ void agent_status(const struct agent *a, cJSON *out) {
 #undef X
     json_add_i64(out, "interrupted", (int64_t)a->interrupted);
     cJSON *loop = json_add_obj(out, "loop");
-    json_add_i64(loop, "p99_us", trace_turn_us(a->parts.trace, 0.99));
-    json_add_i64(loop, "max_us", trace_turn_max_us(a->parts.trace));
+    json_add_i64(loop, "p99_us", trace_turn_us(a->parts.trace, TRACE_WALL, 0.99));
+    json_add_i64(loop, "max_us", trace_turn_max_us(a->parts.trace, TRACE_WALL));
+    json_add_i64(loop, "turns", (int64_t)trace_turns(a->parts.trace));
+    add_turn_times(a->parts.trace, TRACE_WALL, json_add_obj(loop, "wall_us"));
+    add_turn_times(a->parts.trace, TRACE_CPU, json_add_obj(loop, "cpu_us"));
     cJSON *store = json_add_obj(out, "store");
     json_add_i64(store, "bytes", store_bytes(a->parts.store));
     json_add_i64(store, "seq", (int64_t)store_committed(a->parts.store));

@@ -102,6 +102,7 @@ struct loop {
     void *observe_arg;
     int64_t lap_wall_ns; /* when the present callback began */
     int64_t lap_cpu_ns, lap_cpu_at_ns;
+    int64_t turn_cpu_ns; /* the last reading before the present turn */
 };
 
 /* Says that what ran since the last lap was `name`; reported when it was slow. */

@@ -411,6 +411,31 @@ static void dispatch(struct loop *l, const struct ready *ready, size_t n) {
             deliver(l, &ready[i]);
 }
 
+/* The thread's CPU clock is a system call, which most turns are too short for: a turn of less than
+ * CPU_CHECK_NS counts as having worked all the time, and a longer one is measured from a reading
+ * that is at most so much older than it. What is told is never too little. Returns the wall clock
+ * at its beginning, 0 when nobody observes. */
+static int64_t turn_begins(struct loop *l) {
+    if (!l->observe)
+        return 0;
+    int64_t now = l->lap_wall_ns = clock_real_mono_ns();
+    if (now - l->lap_cpu_at_ns >= CPU_CHECK_NS) {
+        l->lap_cpu_at_ns = now;
+        l->lap_cpu_ns = clock_thread_cpu_ns();
+    }
+    l->turn_cpu_ns = l->lap_cpu_ns;
+    return now;
+}
+
+static void turn_ended(struct loop *l, int64_t began_ns) {
+    int64_t wall = clock_real_mono_ns() - began_ns, cpu = wall;
+    if (wall >= CPU_CHECK_NS) {
+        int64_t spent = clock_thread_cpu_ns() - l->turn_cpu_ns;
+        cpu = spent < wall ? spent : wall;
+    }
+    l->observe(l->observe_arg, "turn", wall, cpu);
+}
+
 bool loop_turn(struct loop *l, int64_t max_wait_ns) {
     assert(!l->in_turn); /* no turns inside turns */
     struct ready ready[2 * LOOP_READY_MAX];
@@ -420,11 +445,7 @@ bool loop_turn(struct loop *l, int64_t max_wait_ns) {
     l->in_turn = true;
     l->turns++;
     l->now_ns = clock_mono_ns();
-    int64_t wall_ns = 0, cpu_ns = 0;
-    if (l->observe) {
-        wall_ns = l->lap_wall_ns = l->lap_cpu_at_ns = clock_real_mono_ns();
-        cpu_ns = l->lap_cpu_ns = clock_thread_cpu_ns();
-    }
+    int64_t wall_ns = turn_begins(l);
     if (woken)
         wake_taken(l); /* before any callback: a wake asked for from here on means another turn */
 
@@ -443,8 +464,7 @@ bool loop_turn(struct loop *l, int64_t max_wait_ns) {
         l->phases_thinned = false;
     }
     if (l->observe && wall_ns)
-        l->observe(l->observe_arg, "turn", clock_real_mono_ns() - wall_ns,
-                   clock_thread_cpu_ns() - cpu_ns);
+        turn_ended(l, wall_ns);
     l->in_turn = false;
     return happened;
 }

@@ -96,7 +96,7 @@ int64_t loop_now_ns(const struct loop *l);
 
 /* Observer, filled by trace/: every callback and phase that ran, with its wall and thread CPU time.
  * Called after each turn for the turn itself (name "turn"), and for any callback over 10 ms by its
- * name. */
+ * name. CPU time is up to 1 ms too much, never too little, and no more than the wall time. */
 typedef void loop_observe_fn(void *arg, const char *name, int64_t wall_ns, int64_t cpu_ns);
 void loop_observe(struct loop *l, loop_observe_fn *fn, void *arg);
 

@@ -31,7 +31,7 @@ struct trace {
     uint64_t serial;
     uint64_t dropped;
 
-    struct histogram turns;
+    struct histogram turns[TRACE_CPU + 1];
     struct histogram kinds[KIND_COUNT];
 };
 
@@ -171,11 +171,11 @@ void span_json(const struct span *s, struct buf *out) {
 
 void trace_turn(void *trace, const char *name, int64_t wall_ns, int64_t cpu_ns) {
     struct trace *t = trace;
-    (void)cpu_ns;
     if (!t)
         return;
     if (strcmp(name, "turn") == 0) {
-        histogram_add(&t->turns, wall_ns / 1000);
+        histogram_add(&t->turns[TRACE_WALL], wall_ns / 1000);
+        histogram_add(&t->turns[TRACE_CPU], cpu_ns / 1000);
         return;
     }
     int64_t now = clock_mono_ns();
@@ -187,11 +187,15 @@ void trace_job(void *trace, const char *name, int64_t start_ns, int64_t end_ns, 
                 cancelled ? STATUS_CANCELLED : STATUS_OK);
 }
 
-int64_t trace_turn_us(const struct trace *t, double percentile) {
-    return t ? histogram_percentile(&t->turns, percentile) : 0;
+int64_t trace_turn_us(const struct trace *t, enum trace_clock clock, double percentile) {
+    return t ? histogram_percentile(&t->turns[clock], percentile) : 0;
 }
 
-int64_t trace_turn_max_us(const struct trace *t) { return t ? t->turns.max : 0; }
+int64_t trace_turn_max_us(const struct trace *t, enum trace_clock clock) {
+    return t ? t->turns[clock].max : 0;
+}
+
+uint64_t trace_turns(const struct trace *t) { return t ? t->turns[TRACE_WALL].count : 0; }
 
 uint64_t trace_count(const struct trace *t, enum span_kind kind) {
     return t ? t->kinds[kind].count : 0;

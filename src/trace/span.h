@@ -61,10 +61,12 @@ void span_json(const struct span *s, struct buf *out);
 
 /* Loop turns: fed by the loop's observer. */
 void trace_turn(void *trace, const char *name, int64_t wall_ns, int64_t cpu_ns);
-/* Microseconds of loop-thread wall time a turn; percentile 0..1 over a log-linear histogram (<= 3 %
- * error). */
-int64_t trace_turn_us(const struct trace *t, double percentile);
-int64_t trace_turn_max_us(const struct trace *t);
+enum trace_clock { TRACE_WALL, TRACE_CPU };
+/* Microseconds of the loop's thread a turn, by the wall or by its own CPU time (which is up to 1 ms
+ * too much); percentile 0..1 over a log-linear histogram (<= 3 % error). */
+int64_t trace_turn_us(const struct trace *t, enum trace_clock clock, double percentile);
+int64_t trace_turn_max_us(const struct trace *t, enum trace_clock clock);
+uint64_t trace_turns(const struct trace *t);
 uint64_t trace_count(const struct trace *t, enum span_kind kind);
 int64_t trace_kind_us(const struct trace *t, enum span_kind kind, double percentile);
 /* Spans not kept because too many were open. */

@@ -1,6 +1,6 @@
 /* bench-server: a model provider for measuring, over plain HTTP/1.1 on 127.0.0.1: thousands of
- * streams at a pace that is told, as even as one thread can make it (it spins rather than sleeps for
- * less than SPIN_NS, so it wants a core of its own). What a request gets: see bench.c.
+ * streams at a pace that is told, as even as one thread can make it (it spins rather than sleeps
+ * for less than SPIN_NS, so it wants a core of its own). What a request gets: see bench.c.
  *
  *     bench-server [--port N]
  *
@@ -25,8 +25,8 @@
 #include "listen.h"
 
 #define EVENTS_A_TURN 256
-#define SPIN_NS 200000        /* waits shorter than this are spun away: sleeping is coarser */
-#define LOOK_NS 100000        /* while it spins, sockets and commands are looked at so often */
+#define SPIN_NS 200000 /* waits shorter than this are spun away: sleeping is coarser */
+#define LOOK_NS 100000 /* while it spins, sockets and commands are looked at so often */
 
 struct program {
     struct bench bench;
@@ -102,7 +102,9 @@ static void serve(struct program *p) {
         looked = now;
         struct epoll_event events[EVENTS_A_TURN];
         int n = epoll_wait(p->bench.epoll_fd, events, EVENTS_A_TURN,
-                           spin ? 0 : wait < 0 ? -1 : (int)((wait - SPIN_NS) / 1000000));
+                           spin       ? 0
+                           : wait < 0 ? -1
+                                      : (int)((wait - SPIN_NS) / 1000000));
         for (int i = 0; i < n; i++)
             handle(p, &events[i]);
         bench_reap(&p->bench);

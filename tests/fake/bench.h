@@ -1,6 +1,6 @@
-/* bench: streams for measuring. Each is an answer whose text deltas come when its group says so: the
- * streams of a group take turns, evenly spaced, as many events a second as the group was told. The
- * text is the same in every run: "0000041 lorem ipsum " is the 42nd delta of any stream. */
+/* bench: streams for measuring. Each is an answer whose text deltas come when its group says so:
+ * the streams of a group take turns, evenly spaced, as many events a second as the group was told.
+ * The text is the same in every run: "0000041 lorem ipsum " is the 42nd delta of any stream. */
 #ifndef FAKE_BENCH_H
 #define FAKE_BENCH_H
 

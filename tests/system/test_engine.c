@@ -118,7 +118,13 @@ static void a_daemon_answers_until_it_is_stopped(void **state) {
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
         assert_true(is_number(json_obj(s, "processes"), kinds[i]));
     assert_true(is_number(json_obj(s, "loop"), "p99_us") &&
-                is_number(json_obj(s, "loop"), "max_us"));
+                is_number(json_obj(s, "loop"), "max_us") &&
+                is_number(json_obj(s, "loop"), "turns"));
+    static const char *const clocks[] = {"wall_us", "cpu_us"},
+                             *const shares[] = {"p50", "p99", "p999", "max"};
+    for (size_t i = 0; i < ARRAY_LEN(clocks) * ARRAY_LEN(shares); i++)
+        assert_true(is_number(json_obj(json_obj(s, "loop"), clocks[i % ARRAY_LEN(clocks)]),
+                              shares[i / ARRAY_LEN(clocks)]));
     assert_true(is_number(json_obj(s, "store"), "bytes") && is_number(json_obj(s, "store"), "seq"));
     cJSON_Delete(lines);
     assert_int_not_equal(getsid(engine), getsid(0)); /* it has let go of what started it */

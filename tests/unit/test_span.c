@@ -119,7 +119,7 @@ static void without_trace(void **state) {
     span_record(NULL, SPAN_PAINT, 0, "x", 0, 1, STATUS_OK);
     trace_turn(NULL, "turn", 1, 1);
     trace_job(NULL, "job", 1, 1, false);
-    assert_int_equal(trace_turn_us(NULL, 0.5), 0);
+    assert_int_equal(trace_turn_us(NULL, TRACE_WALL, 0.5), 0);
     assert_int_equal(trace_count(NULL, SPAN_TURN), 0);
 }
 
@@ -199,8 +199,12 @@ static void fed_by_the_loop(void **state) {
     while (loop_turn(l, 0))
         continue;
     assert_int_equal(result, 1);
-    assert_true(trace_turn_max_us(t) >= 12000);
-    assert_true(trace_turn_us(t, 1) >= trace_turn_us(t, 0.01));
+    assert_true(trace_turn_max_us(t, TRACE_WALL) >= 12000);
+    assert_true(trace_turn_max_us(t, TRACE_CPU) > 0);
+    assert_true(trace_turn_max_us(t, TRACE_CPU) <= trace_turn_max_us(t, TRACE_WALL));
+    for (enum trace_clock c = TRACE_WALL; c <= TRACE_CPU; c++)
+        assert_true(trace_turn_us(t, c, 1) >= trace_turn_us(t, c, 0.01));
+    assert_true(trace_turns(t) > 0);
     assert_int_equal(trace_count(t, SPAN_JOB), 1);
     assert_true(trace_count(t, SPAN_CALLBACK) >= 1);
     read_from(0);
