@@ -22,6 +22,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "conf/lock.h"
 #include "tests/lib/fake.h"
 #include "tests/lib/jsonl.h"
 #include "tests/lib/proc.h"
@@ -406,12 +407,14 @@ static void one_home_has_one_engine(void **state) {
 
 /* ---- the socket ----------------------------------------------------------------------------- */
 
+/* As the lock tells it: the rehearsal's socket lies beside it. The caller frees. */
 static char *socket_path(void) {
-    const char *argv[] = {"find", f.home->dir, "-type", "s", NULL};
-    struct run *r = run_all(&(struct run_spec){.argv = argv}, WAIT_MS);
-    char *path = xstrndup(run_out(r), strcspn(run_out(r), "\n"));
-    run_free(&r);
-    assert_true(*path);
+    struct home place = {0};
+    pid_t pid = 0;
+    char *path = NULL;
+    place.lock = xasprintf("%s/lock", f.home->home);
+    assert_int_equal(lock_holder(&place, &pid, &path), STATUS_OK);
+    x_free(&place.lock);
     return path;
 }
 
@@ -422,7 +425,7 @@ static char *talk(const char *path, const char *line) {
     snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-    (void)send(fd, line, strlen(line), MSG_NOSIGNAL); /* it may have hung up on us already */
+    assert_int_equal(send(fd, line, strlen(line), MSG_NOSIGNAL), (ssize_t)strlen(line));
     int64_t deadline = wait_until(WAIT_MS);
     for (;;) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
