@@ -59,21 +59,28 @@ struct engine {
     struct ctl_server *server;
 };
 
+/* The path of this program, "" when the kernel does not tell. */
+static void find_self(char out[PATH_MAX]) {
+    ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - 1);
+    out[n > 0 ? n : 0] = '\0';
+}
+
+/* In a build tree it lies beside us. Installed, it lies where configure was told; when the whole tree
+ * was moved (make install DESTDIR=…), we tell by our own place where to. */
 char *engine_launcher(void) {
+    static const char ours[] = BINDIR "/spacebot";
     char self[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    char *slash = NULL;
-    if (n > 0) {
-        self[n] = '\0';
-        slash = strrchr(self, '/');
-    }
+    find_self(self);
+    char *slash = strrchr(self, '/');
     if (slash) {
         char *beside = xasprintf("%.*s/spacebot-run", (int)(slash - self), self);
         if (access(beside, X_OK) == 0)
             return beside;
         free(beside);
     }
-    return xstrdup(PKGLIBEXECDIR "/spacebot-run");
+    size_t n = strlen(self), m = sizeof(ours) - 1;
+    size_t root = n > m && str_eq(self + n - m, ours) ? n - m : 0;
+    return xasprintf("%.*s" PKGLIBEXECDIR "/spacebot-run", (int)root, self);
 }
 
 static void on_batch(void *arg, uint64_t rows, int64_t start_ns, int64_t end_ns, enum status st) {

@@ -7,7 +7,7 @@ if [ "$SRCDIR" = "$BUILDDIR" ]; then
 fi
 cd "$SRCDIR"
 
-missing=$(find src ui tests man -type f ! -name '.*' ! -name '*~' | sort | awk '
+missing=$(find src ui tests man completions -type f ! -name '.*' ! -name '*~' | sort | awk '
     BEGIN {
         while ((getline line < "Makefile.am") > 0) {
             count = split(line, word, /[ \t\\]+/)

@@ -1,4 +1,5 @@
-# The manual page and the program name the same verbs and options: neither promises what the other lacks.
+# The manual page and the program name the same verbs and options: neither promises what the other lacks; all
+# pages are of its version and well-formed.
 set -eu
 dir=$(mktemp -d "${TMPDIR:-/tmp}/sbmanual.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
@@ -38,7 +39,29 @@ for verb in $verbs; do
         exit 1
     }
 done
-"$SPACEBOT" --version | grep -qF "$(sed -n 's/^\.TH .*"spacebot \([^"]*\)".*/\1/p' "$SRCDIR/man/spacebot.1")" || {
-    echo 'the manual page is of another version'
-    exit 1
-}
+
+# All pages are of this version, name no page that is not there, and read without a complaint.
+version=$("$SPACEBOT" --version)
+for page in "$SRCDIR"/man/*.[1-9]; do
+    of=$(sed -n 's/^\.TH .*"\(spacebot [^"]*\)".*/\1/p' "$page")
+    [ "$of" = "$version" ] || {
+        echo "$page is of \"$of\", the program is $version"
+        exit 1
+    }
+    sed -n 's/^\.BR \(spacebot[^ ]*\) (\([0-9]\)).*/\1.\2/p' "$page" | sed 's/\\-/-/g' | while read -r other; do
+        [ -f "$SRCDIR/man/$other" ] || {
+            echo "$page refers to $other"
+            exit 1
+        }
+    done
+    if command -v mandoc >/dev/null; then
+        mandoc -Tlint -Wwarning "$page"
+    fi
+    if command -v man >/dev/null && command -v groff >/dev/null; then
+        man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>"$dir/warnings" >/dev/null || echo "man: $?" >>"$dir/warnings"
+        [ ! -s "$dir/warnings" ] || {
+            cat "$dir/warnings"
+            exit 1
+        }
+    fi
+done

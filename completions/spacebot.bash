@@ -1,0 +1,49 @@
+# spacebot: completion for bash. What it offers is compared with `spacebot --help` by tests/system/completions.sh.
+
+# What runs here, by the parts of ids that have no colon in them: bash would cut there.
+_spacebot_processes() {
+    spacebot ps --json 2>/dev/null | sed -n 's/^{"id":"[a-z]*:\([^":]*\)".*/\1/p'
+}
+
+_spacebot() {
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]} options=
+    COMPREPLY=()
+
+    if ((COMP_CWORD == 1)); then
+        mapfile -t COMPREPLY < <(compgen -W 'exec say ps log cancel attach daemon status stop config doctor
+            --help --version' -- "$word")
+        return
+    fi
+
+    case $verb in
+    exec) options='--json --channel --model --workspace --timeout' ;;
+    ps) options='--json --all' ;;
+    log) options='--follow --json' ;;
+    attach) options='--plain' ;;
+    daemon) options='--foreground' ;;
+    status) options='--json' ;;
+    doctor) options='--json' ;;
+    esac
+
+    case $before in
+    --workspace)
+        mapfile -t COMPREPLY < <(compgen -d -- "$word")
+        compopt -o filenames 2>/dev/null
+        return
+        ;;
+    --channel | --model | --timeout) return ;;
+    esac
+
+    if [[ $word == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$word")
+        return
+    fi
+    case $verb in
+    log | cancel | say) mapfile -t COMPREPLY < <(compgen -W "$(_spacebot_processes)" -- "$word") ;;
+    config)
+        ((COMP_CWORD == 2)) && mapfile -t COMPREPLY < <(compgen -W 'init check show path' -- "$word")
+        ;;
+    esac
+}
+
+complete -F _spacebot spacebot

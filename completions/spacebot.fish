@@ -1,0 +1,43 @@
+# spacebot: completion for fish. What it offers is compared with `spacebot --help` by tests/system/completions.sh.
+
+function __spacebot_processes
+    spacebot ps --json 2>/dev/null | string replace -rf '^\{"id":"([^"]*)","kind":"([^"]*)".*' '$1\t$2'
+end
+
+function __spacebot_verb
+    __fish_seen_subcommand_from $argv
+end
+
+complete -c spacebot -f
+complete -c spacebot -n __fish_use_subcommand -l help -d 'Tell about the verbs'
+complete -c spacebot -n __fish_use_subcommand -l version -d 'Tell the version'
+complete -c spacebot -n 'not __fish_use_subcommand' -l help -d 'Tell about this verb'
+
+complete -c spacebot -n __fish_use_subcommand -a exec -d 'One message, until all its work has settled'
+complete -c spacebot -n __fish_use_subcommand -a say -d 'Say something to a channel without waiting'
+complete -c spacebot -n __fish_use_subcommand -a ps -d 'What runs'
+complete -c spacebot -n __fish_use_subcommand -a log -d 'What a process did'
+complete -c spacebot -n __fish_use_subcommand -a cancel -d 'End a worker, or the present turn of a channel'
+complete -c spacebot -n __fish_use_subcommand -a attach -d 'Take the screen over to this terminal'
+complete -c spacebot -n __fish_use_subcommand -a daemon -d 'Start an engine in the background that stays'
+complete -c spacebot -n __fish_use_subcommand -a status -d 'How the engine is'
+complete -c spacebot -n __fish_use_subcommand -a stop -d 'End the engine and everything it runs'
+complete -c spacebot -n __fish_use_subcommand -a config -d 'The configuration file'
+complete -c spacebot -n __fish_use_subcommand -a doctor -d 'Whether everything needed is here'
+
+complete -c spacebot -n '__spacebot_verb exec' -l json -d 'One JSON object a line'
+complete -c spacebot -n '__spacebot_verb exec' -l channel -x -d 'The channel to say it to'
+complete -c spacebot -n '__spacebot_verb exec' -l model -x -d 'Model for every process of the channel'
+complete -c spacebot -n '__spacebot_verb exec' -l workspace -x -a '(__fish_complete_directories)' -d 'Where its workers work'
+complete -c spacebot -n '__spacebot_verb exec' -l timeout -x -d 'Seconds after which it is cancelled'
+complete -c spacebot -n '__spacebot_verb ps' -l json -d 'One JSON object a line'
+complete -c spacebot -n '__spacebot_verb ps' -l all -d 'Those that have ended too'
+complete -c spacebot -n '__spacebot_verb log' -l follow -d 'Go on until the process ends'
+complete -c spacebot -n '__spacebot_verb log' -l json -d 'One JSON object a line'
+complete -c spacebot -n '__spacebot_verb attach' -l plain -d 'Print what happens as lines'
+complete -c spacebot -n '__spacebot_verb daemon' -l foreground -d 'Do not detach'
+complete -c spacebot -n '__spacebot_verb status' -l json -d 'One JSON object'
+complete -c spacebot -n '__spacebot_verb doctor' -l json -d 'One JSON object a line'
+
+complete -c spacebot -n '__spacebot_verb say log cancel' -a '(__spacebot_processes)'
+complete -c spacebot -n '__spacebot_verb config' -a 'init check show path'
