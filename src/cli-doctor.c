@@ -18,6 +18,7 @@
 #include "base/str.h"
 #include "cli.h"
 #include "conf/config.h"
+#include "conf/config_keys.h"
 #include "engine.h"
 #include "loop/loop.h"
 #include "sandbox/sandbox.h"
@@ -130,10 +131,11 @@ static void check_model(struct doctor *d, const char *role, const char *model) {
     } else {
         text =
             xasprintf("%s: provider \"%s\" %s", model, id, p ? "has no key" : "is not described");
-        remedy =
-            str_eq(id, "anthropic")
-                ? xasprintf("export ANTHROPIC_API_KEY=…, or providers in %s", d->cli->home->config)
-                : xasprintf("describe it under providers in %s", d->cli->home->config);
+        const struct config_env_provider *e = config_env_provider(id);
+        remedy = e ? xasprintf("export %s=…%s, or providers in %s", e->key_var,
+                               d->config->nproviders ? "" : " (or another provider's key)",
+                               d->cli->home->config)
+                   : xasprintf("describe it under providers in %s", d->cli->home->config);
         tell(d, role, VERDICT_WARN, text, remedy);
     }
     config_key_free(&key);

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/provider.h"
 #include "base/str.h"
 #include "base/utf8.h"
 #include "engine.h"
@@ -40,7 +41,7 @@ static void print_help(void) {
         printf("  %-8s %s\n", verbs[i]->name, verbs[i]->summary);
     printf("\n  --help     this text\n  --version  the version\n\n"
            "Everything is in $SPACEBOT_DIR, else ~/.spacebot. The keys of providers come from\n"
-           "spacebot.conf there or from the usual variables (ANTHROPIC_API_KEY).\n"
+           "spacebot.conf there or from the usual variables:\n" PROVIDER_KEYS_TEXT ".\n"
            "Exit: 0 done, 1 failed, 2 usage, 3 configuration, 4 provider, 5 timed out,\n"
            "6 no engine runs, 130 interrupted.\n");
 }

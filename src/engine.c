@@ -185,29 +185,49 @@ static enum status make_rehearsal(struct engine *e, struct cause *why) {
     return STATUS_OK;
 }
 
-/* The keys leave the environment here: from now on only the client knows them. */
-static void make_llm(struct engine *e) {
-    size_t n = e->config->nproviders;
-    struct llm_provider *list = xcalloc(n + 1, sizeof(*list));
-    char **keys = xcalloc(n + 1, sizeof(*keys));
-    for (size_t i = 0; i < n; i++) {
-        const struct config_provider *p = &e->config->providers[i];
-        keys[i] = config_key(p);
-        list[i] = (struct llm_provider){.id = p->id,
+static bool is_configured(const struct config *c, const char *id) {
+    for (size_t i = 0; i < c->nproviders; i++)
+        if (str_eq(c->providers[i].id, id))
+            return true;
+    return false;
+}
+
+/* Those of the configuration, those that may be found on this machine, the rehearsal. */
+static size_t list_providers(const struct engine *e, struct llm_provider *list, char **keys) {
+    const struct config *c = e->config;
+    size_t n = 0;
+    for (; n < c->nproviders; n++) {
+        const struct config_provider *p = &c->providers[n];
+        keys[n] = config_key(p);
+        list[n] = (struct llm_provider){.id = p->id,
                                         .api = api_of(p->api),
                                         .base_url = p->base_url,
-                                        .api_key = keys[i],
+                                        .api_key = keys[n],
                                         .keyless = !config_needs_key(p)};
     }
+    for (size_t i = 0; i < c->nlocals; i++)
+        if (!is_configured(c, c->locals[i].id))
+            list[n++] = (struct llm_provider){.id = c->locals[i].id,
+                                              .api = api_of(c->locals[i].api),
+                                              .base_url = c->locals[i].base_url,
+                                              .keyless = true};
     if (e->rehearsal)
-        list[n] = rehearsal_provider(e->rehearsal);
+        list[n++] = rehearsal_provider(e->rehearsal);
+    return n;
+}
+
+/* The keys leave the environment here: from now on only the client knows them. */
+static void make_llm(struct engine *e) {
+    size_t most = e->config->nproviders + e->config->nlocals + 1;
+    struct llm_provider *list = xcalloc(most, sizeof(*list));
+    char **keys = xcalloc(most, sizeof(*keys));
     struct llm_config config = {.providers = list,
-                                .nproviders = e->rehearsal ? n + 1 : n,
+                                .nproviders = list_providers(e, list, keys),
                                 .silence_secs = (int)e->config->limits.silence_secs,
                                 .connect_secs = (int)e->config->limits.connect_secs,
                                 .user_agent = "spacebot/" PACKAGE_VERSION};
     e->llm = llm_new(e->loop, &config);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < e->config->nproviders; i++)
         config_key_free(&keys[i]);
     free(keys);
     free(list);

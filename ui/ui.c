@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/provider.h"
 #include "base/str.h"
 #include "ui/copy.h"
 #include "ui/term.h"
@@ -46,6 +47,8 @@ struct ui {
     bool contained;
     char *config_line, *history_path, *copied_path;
     const char *greeting[6];
+    char *found_line; /* of it; NULL until a model was found on this machine */
+    bool looked;      /* for one, since the screen was opened */
 };
 
 /* The loop's phases are for its life, a ui is not: one screen a process, named here while it lives.
@@ -283,6 +286,7 @@ static enum status op_attach(void *arg, struct ctl_client *c, const struct ctl_t
         return st;
     u->client = c;
     u->painted_ns = 0;
+    u->looked = false;
     view_dirty(u->view);
     loop_wake(u->parts->loop);
     return STATUS_OK;
@@ -324,12 +328,21 @@ static void op_describe(void *arg, cJSON *out) {
 
 static const char *const *greeting(struct ui *u) {
     size_t n = 0;
-    if (llm_has_provider(u->parts->llm, u->parts->config->routing.channel)) {
+    const char *instead = agent_default_model(u->agent), *found = agent_found_model(u->agent);
+    if (!instead || str_eq(instead, found)) {
         u->greeting[n++] =
             "Write below what you want done. Work goes to processes of its own: they appear "
             "at the left, and what they do in panes beside.";
         u->greeting[n++] = "  count the lines of every file in this folder";
-    } else {
+    }
+    if (instead && str_eq(instead, found)) {
+        if (!u->found_line)
+            u->found_line = xasprintf(
+                "%s answers: it was found on this machine. To choose another, name it under "
+                "routing in %s, or set " PROVIDER_KEYS_TEXT " and start spacebot again.",
+                found, u->parts->config->path);
+        u->greeting[n++] = u->found_line;
+    } else if (instead) {
         u->greeting[n++] = "spacebot: AI processes that work side by side, each in view. No model "
                            "is connected, so "
                            "a rehearsal answers: it runs real tools, but does not think. Try:";
@@ -351,6 +364,13 @@ static void on_tick(void *arg) {
 
 /* The wake alone makes the turn in which it is painted. */
 static void on_frame(void *arg) { ((struct ui *)arg)->frame_timer = NULL; }
+
+/* The screen stands: now there is time to look for a model. */
+static void look_for_model(void *arg) {
+    struct ui *u = arg;
+    if (u == living && u->term)
+        agent_look_for_model(u->agent);
+}
 
 /* A person is looking at the channel: its replies are read. Not in the paint phase itself, where
  * nothing may change any more. */
@@ -394,6 +414,11 @@ static void paint(void *arg) {
         loop_defer(u->parts->loop, mark_seen, u);
         loop_wake(u->parts->loop);
     }
+    if (!u->looked) {
+        u->looked = true;
+        loop_defer(u->parts->loop, look_for_model, u);
+        loop_wake(u->parts->loop);
+    }
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -412,10 +437,10 @@ struct ui *ui_new(struct agent *a) {
                                      .arg = u};
     u->history_path = xasprintf("%s/history", u->parts->home->dir);
     u->copied_path = xasprintf("%s/copied.txt", u->parts->home->dir);
-    u->config_line = xasprintf(
-        "To connect a model, set ANTHROPIC_API_KEY and start spacebot again, or name a provider in "
-        "%s (spacebot config init writes one to begin with).",
-        u->parts->home->config);
+    u->config_line = xasprintf("To connect a model, set " PROVIDER_KEYS_TEXT
+                               " and start spacebot again, or name a "
+                               "provider in %s (spacebot config init writes one to begin with).",
+                               u->parts->home->config);
     living = u;
     loop_on_phase(u->parts->loop, PHASE_PAINT, paint, NULL);
     return u;
@@ -440,6 +465,7 @@ void ui_free(struct ui **up) {
     view_free(&u->view);
     free(u->history_path);
     free(u->config_line);
+    free(u->found_line);
     free(u->copied_path);
     x_free(up);
 }

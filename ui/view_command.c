@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/provider.h"
 #include "base/str.h"
 
 void view_prompt_start(struct view *v, char sign) {
@@ -148,9 +149,9 @@ static bool with_argument(struct view *v, enum action a, const char *arg) {
         return true;
     }
     if (a == ACTION_CONNECT) {
-        view_message(
-            v, STYLE_ACCENT,
-            "set ANTHROPIC_API_KEY in your shell, quit with ^C ^C and start spacebot again");
+        view_message(v, STYLE_ACCENT,
+                     "set " PROVIDER_KEYS_TEXT
+                     " in your shell, quit with ^C ^C and start spacebot again");
         return true;
     }
     if (a == ACTION_SHOW || (a == ACTION_CANCEL && *arg)) {

@@ -12,8 +12,12 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/provider.h"
 #include "base/str.h"
+#include "conf/config_keys.h"
+#include "llm/local.h"
 #include "llm/rehearsal.h"
 #include "store/queries.gen.h"
 
@@ -23,6 +27,8 @@ struct agent {
     struct bus *bus;
     struct tool_host host;
     size_t interrupted;
+    struct local *look; /* servers of this machine are being asked */
+    char *found;        /* the model that one of them has; kept to the end: channels lend it */
     char run_id[ID_UUID_SIZE];
 };
 
@@ -168,8 +174,10 @@ void agent_free(struct agent **ap) {
     shut_down_all(a, PROCESS_WORKER);
     shut_down_all(a, PROCESS_BRANCH);
     shut_down_all(a, PROCESS_CHANNEL);
+    local_free(&a->look);
     bus_free(&a->bus);
     process_table_free(&a->processes);
+    x_free(&a->found);
     x_free(ap);
 }
 
@@ -259,12 +267,20 @@ enum status agent_no_provider(const struct agent *a, const char *model, struct c
     const char *slash = strchr(model, '/');
     int n = slash ? (int)(slash - model) : (int)strlen("anthropic");
     const char *provider = slash ? model : "anthropic";
-    if (strncmp(provider, "anthropic", (size_t)n) == 0 && n == (int)strlen("anthropic"))
-        return cause_set(
-            why, STATUS_CONFIG,
-            "no model is connected: set ANTHROPIC_API_KEY and start again, or name a provider "
-            "in %s (spacebot config init writes a commented one)",
-            a->parts.config->path);
+    if (a->parts.config->nproviders == 0 && str_eq(model, a->parts.config->routing.channel))
+        return cause_set(why, STATUS_CONFIG,
+                         "no model is connected: set " PROVIDER_KEYS_TEXT
+                         " and start again, or name a provider in %s (spacebot config init writes "
+                         "a commented one)",
+                         a->parts.config->path);
+    char *id = xstrndup(provider, (size_t)n);
+    const struct config_env_provider *known = config_env_provider(id);
+    x_free(&id);
+    if (known)
+        return cause_set(why, STATUS_CONFIG,
+                         "model %.80s: provider \"%s\" has no key; set %s and start again, or name "
+                         "it in providers in %s",
+                         model, known->id, known->key_var, a->parts.config->path);
     return cause_set(why, STATUS_CONFIG,
                      "model %.80s: no provider \"%.*s\" is configured; add it to providers in %s",
                      model, n, provider, a->parts.config->path);
@@ -274,7 +290,42 @@ const char *agent_default_model(const struct agent *a) {
     const struct agent_parts *p = &a->parts;
     if (llm_has_provider(p->llm, p->config->routing.channel))
         return NULL;
+    if (a->found)
+        return a->found;
     return llm_has_provider(p->llm, REHEARSAL_MODEL) ? REHEARSAL_MODEL : NULL;
+}
+
+const char *agent_found_model(const struct agent *a) { return a->found; }
+
+static void on_found(void *arg, const char *model) {
+    struct agent *a = arg;
+    a->found = xstrdup_null(model);
+    local_free(&a->look);
+    if (!a->found)
+        return;
+    log_info("%s answers on this machine", a->found);
+    char *words =
+        xasprintf("%s, found on this machine, answers from your next message on. To "
+                  "choose another, name it under routing in %s, or set " PROVIDER_KEYS_TEXT
+                  " and start spacebot again.",
+                  a->found, a->parts.config->path);
+    size_t pos = 0;
+    for (struct process *p; (p = process_next(a->processes, &pos));)
+        if (p->kind == PROCESS_CHANNEL && p->body && channel_stood_in(p))
+            channel_stand_in(a, p, a->found, words);
+    x_free(&words);
+}
+
+void agent_look_for_model(struct agent *a) {
+    const struct config *c = a->parts.config;
+    if (a->look || a->found || llm_has_provider(a->parts.llm, c->routing.channel))
+        return;
+    struct local_server list[LOCAL_SERVERS_MAX];
+    size_t n = 0;
+    for (; n < c->nlocals && n < LOCAL_SERVERS_MAX; n++)
+        list[n] = (struct local_server){.id = c->locals[n].id, .base_url = c->locals[n].base_url};
+    if (n)
+        a->look = local_look(a->parts.loop, list, n, on_found, a);
 }
 
 enum status agent_dismiss(struct agent *a, const char *call_id, struct cause *why) {

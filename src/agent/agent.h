@@ -63,6 +63,11 @@ enum status agent_no_provider(const struct agent *a, const char *model, struct c
  * routing's has a provider, else what can stand in for it, NULL when nothing can. Scripts are never
  * answered by a stand-in that they did not ask for. */
 const char *agent_default_model(const struct agent *a);
+/* A screen that no provider answers is shown: asks the servers of this machine for a model, once at
+ * a time, and lets the first that is found take the stand-in's place. */
+void agent_look_for_model(struct agent *a);
+/* The model that was found so, or NULL. */
+const char *agent_found_model(const struct agent *a);
 /* The engine's run, told apart from earlier ones in the store. */
 const char *agent_run_id(const struct agent *a);
 

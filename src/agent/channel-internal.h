@@ -60,6 +60,7 @@ struct channel {
     bool handled;                 /* at least one message was */
     char *model;                  /* for it and all its workers; NULL: routing decides */
     const char *stand_in;         /* in place of routing's, which has no provider; NULL: none */
+    const char *next_stand_in;    /* takes its place with a person's next message; NULL: none */
     struct channel_totals totals; /* of workers that have ended; started counts all */
     struct list watches;
 };
@@ -68,6 +69,8 @@ struct process *channel_self(const struct channel *ch);
 /* A whole entry in its journal. title and ref may be NULL. */
 void channel_note(struct channel *ch, enum journal_kind kind, const char *title, const char *ref,
                   const char *text);
+/* The one that is to take the stand-in's place does. */
+void channel_next_stand_in(struct channel *ch);
 /* What a process that has ended cost and came to, for channel_totals(). */
 void channel_count(struct channel *ch, const struct process *from);
 

@@ -159,13 +159,29 @@ bool channel_stood_in(const struct process *p) {
     return !ch->model && ch->stand_in;
 }
 
-void channel_stand_in(struct agent *a, struct process *p, const char *model) {
+static void put_stand_in(struct agent *a, struct process *p, const char *model) {
     struct channel *ch = p->body;
     ch->stand_in = model;
+    ch->next_stand_in = NULL;
     if (ch->model)
         return;
     set_text(&p->model, model ? model : agent_parts(a)->config->routing.channel);
     process_changed(agent_processes(a), p);
+}
+
+void channel_stand_in(struct agent *a, struct process *p, const char *model, const char *words) {
+    struct channel *ch = p->body;
+    if (model && ch->stand_in && !str_eq(model, ch->stand_in) && (ch->handled || !channel_idle(p)))
+        ch->next_stand_in = model;
+    else
+        put_stand_in(a, p, model);
+    if (words && p->journal.n)
+        channel_note(ch, JOURNAL_NOTICE, NULL, NULL, words);
+}
+
+void channel_next_stand_in(struct channel *ch) {
+    if (ch->next_stand_in)
+        put_stand_in(ch->agent, channel_self(ch), ch->next_stand_in);
 }
 
 const char *channel_worker_model(const struct agent *a, const struct process *p) {

@@ -27,9 +27,10 @@ const char *channel_worker_model(const struct agent *a, const struct process *p)
 const char *channel_model_override(const struct process *p);
 /* The model it was told to use, or NULL: the one that is kept. */
 const char *channel_model_told(const struct process *p);
-/* From now on, and while this engine runs, `model` (static) answers in it, unless it was told to
- * use another. NULL: no longer. */
-void channel_stand_in(struct agent *a, struct process *p, const char *model);
+/* While this engine runs, `model` (outliving the channel) answers in it, unless it was told to use
+ * another; NULL: no longer. From now on; where a stand-in has been talked to, from a person's next
+ * message. `words` say so where there is a conversation already; NULL: nothing is said. */
+void channel_stand_in(struct agent *a, struct process *p, const char *model, const char *words);
 /* It is a stand-in that answers. */
 bool channel_stood_in(const struct process *p);
 void channel_set_model(struct agent *a, struct process *p, const char *model);

@@ -34,6 +34,8 @@ void channel_next(struct channel *ch) {
     ch->current = list_entry(ch->queue.next, struct incoming, link);
     list_remove(&ch->current->link);
     ch->queued--;
+    if (!ch->current->system)
+        channel_next_stand_in(ch);
     ch->skipped = false;
     x_free(&ch->replied);
     llm_history_free(&ch->live);

@@ -49,7 +49,7 @@ static enum status do_open(struct agent *a, const cJSON *args, cJSON *out, struc
     if (st != STATUS_OK)
         return st;
     if (json_bool(args, "screen", false))
-        channel_stand_in(a, p, agent_default_model(a));
+        channel_stand_in(a, p, agent_default_model(a), NULL);
     json_add_str(out, "channel", p->channel);
     json_add_str(out, "id", p->id);
     return STATUS_OK;

@@ -17,7 +17,6 @@
 #include "conf/config_keys.h"
 
 #define FILE_MAX (1024u * 1024u)
-#define STRING_MAX 4096u
 #define LIST_MAX 256
 #define NAMES_MAX 64
 
@@ -48,13 +47,6 @@ const struct config_key_info config_keys[] = {
 #undef X
 };
 const size_t config_nkeys = ARRAY_LEN(config_keys);
-
-const struct config_env_provider config_env_providers[] = {
-#define X(id, api, key_var, url_var, url) {id, api, key_var, url_var, url},
-    CONFIG_ENV_PROVIDER_TABLE(X)
-#undef X
-};
-const size_t config_nenv_providers = ARRAY_LEN(config_env_providers);
 
 size_t config_sections(const char **out, size_t max) {
     size_t n = 0;
@@ -128,8 +120,8 @@ static enum status get_string(const struct reading *r, const config_setting_t *a
     if (!s)
         return wrong(r, at, "`%s` must be a string", label);
     size_t n = strlen(s);
-    if (n > STRING_MAX)
-        return wrong(r, at, "`%s` is longer than %u bytes", label, STRING_MAX);
+    if (n > CONFIG_STRING_MAX)
+        return wrong(r, at, "`%s` is longer than %u bytes", label, CONFIG_STRING_MAX);
     if (!utf8_valid(s, n))
         return wrong(r, at, "`%s` is not valid UTF-8", label);
     for (const char *p = s; *p; p++)
@@ -265,30 +257,9 @@ static enum status read_section(const struct reading *r, const config_setting_t 
     return STATUS_OK;
 }
 
-static bool url_ok(const char *url) {
-    const char *rest = str_prefix(url, "https://")  ? url + 8
-                       : str_prefix(url, "http://") ? url + 7
-                                                    : NULL;
-    return rest && *rest && *rest != '/' && !strchr(url, ' ');
-}
-
-/* What stands before the first slash of the address would go into logs and messages. */
-static bool url_has_login(const char *url) {
-    const char *host = strstr(url, "://");
-    host = host ? host + 3 : url;
-    return memchr(host, '@', strcspn(host, "/?#")) != NULL;
-}
-
-static bool id_ok(const char *s) {
+bool config_id_ok(const char *s) {
     size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-");
     return n && !s[n] && n <= 64;
-}
-
-static const struct config_env_provider *env_provider(const char *id) {
-    for (size_t i = 0; i < config_nenv_providers; i++)
-        if (str_eq(config_env_providers[i].id, id))
-            return &config_env_providers[i];
-    return NULL;
 }
 
 static bool api_known(const char *api) {
@@ -298,18 +269,11 @@ static bool api_known(const char *api) {
     return false;
 }
 
-static void provider_free(struct config_provider *p) {
-    x_free(&p->id);
-    x_free(&p->api);
-    x_free(&p->base_url);
-    config_key_free(&p->api_key);
-}
-
 static enum status provider_check(const struct reading *r, const config_setting_t *at,
                                   const struct config_provider *p) {
     if (!p->id)
         return wrong(r, at, "a provider needs an `id`");
-    if (!id_ok(p->id))
+    if (!config_id_ok(p->id))
         return wrong(r, at, "provider id \"%s\" may only hold a-z, 0-9, _ and -", p->id);
     if (str_eq(p->id, "rehearsal"))
         return wrong(r, at, "provider \"rehearsal\" is built in; choose another id");
@@ -317,18 +281,18 @@ static enum status provider_check(const struct reading *r, const config_setting_
         if (str_eq(r->c->providers[i].id, p->id))
             return wrong(r, at, "provider \"%s\" is already described in line %d", p->id,
                          r->c->providers[i].line);
-    if (!p->api && !env_provider(p->id))
+    if (!p->api && !config_env_provider(p->id))
         return wrong(r, at, "provider \"%s\" needs an `api`: anthropic or openai_completions",
                      p->id);
     if (p->api && !api_known(p->api))
         return wrong(r, at,
                      "provider \"%s\": unknown api \"%s\"; known: anthropic, openai_completions",
                      p->id, p->api);
-    if (p->base_url && !url_ok(p->base_url))
+    if (p->base_url && !config_url_ok(p->base_url))
         return wrong(r, at, "provider \"%s\": base_url must begin with http:// or https://", p->id);
-    if (p->base_url && url_has_login(p->base_url))
+    if (p->base_url && config_url_has_login(p->base_url))
         return wrong(r, at, "provider \"%s\": no login in base_url; use api_key", p->id);
-    if (!p->base_url && !env_provider(p->id))
+    if (!p->base_url && !config_env_provider(p->id))
         return wrong(r, at, "provider \"%s\" needs a `base_url`", p->id);
     const char *var = p->api_key ? config_env_name(p->api_key) : NULL;
     if (var && (!*var || strchr(var, '=') || strchr(var, ' ')))
@@ -370,11 +334,11 @@ static enum status read_provider(const struct reading *r, const config_setting_t
     if (st == STATUS_OK)
         st = provider_check(r, g, &p);
     if (st != STATUS_OK) {
-        provider_free(&p);
+        config_provider_free(&p);
         return st;
     }
     if (!p.api)
-        p.api = xstrdup(env_provider(p.id)->api);
+        p.api = xstrdup(config_env_provider(p.id)->api);
     r->c->providers =
         xreallocarray(r->c->providers, r->c->nproviders + 1, sizeof(*r->c->providers));
     r->c->providers[r->c->nproviders++] = p;
@@ -471,74 +435,7 @@ static enum status read_file(struct config *c, struct buf *text, struct cause *w
     return st;
 }
 
-static const char *env_text(const char *name) {
-    const char *v = getenv(name);
-    return v && *v ? v : NULL;
-}
-
-/* OLLAMA_HOST is its server's address too: it may lack the scheme, the port, or the host, and one
- * that stands for all of this machine's is to be reached on the nearest. */
-static char *ollama_url(const char *host) {
-    static const char *const all[][2] = {{"0.0.0.0", "127.0.0.1"}, {"[::]", "[::1]"}};
-    struct buf out = BUF_INIT;
-    buf_puts(&out, "http://");
-    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-        if (!str_prefix(host, all[i][0]))
-            continue;
-        buf_puts(&out, all[i][1]);
-        host += strlen(all[i][0]);
-        break;
-    }
-    if (*host == ':' && out.len == strlen("http://"))
-        buf_puts(&out, "127.0.0.1");
-    buf_puts(&out, host);
-    const char *name = buf_str(&out) + strlen("http://"), *end = strchr(name, ']');
-    if (!strchr(end ? end : name, ':') && !strchr(name, '/'))
-        buf_puts(&out, ":11434");
-    return buf_steal(&out);
-}
-
-static char *env_url(const struct config_env_provider *e) {
-    const char *url = env_text(e->url_var);
-    if (url && str_eq(e->id, "ollama") && !strstr(url, "://"))
-        return ollama_url(url);
-    return xstrdup_null(url);
-}
-
-/* What the config leaves open the usual variables say; what both leave open has a default. */
-static enum status add_environment(struct config *c, struct cause *why) {
-    for (size_t i = 0; i < config_nenv_providers; i++) {
-        const struct config_env_provider *e = &config_env_providers[i];
-        const char *key = env_text(e->key_var);
-        char *url = env_url(e);
-        if (url && (!url_ok(url) || url_has_login(url) || strlen(url) > STRING_MAX)) {
-            x_free(&url);
-            return cause_set(why, STATUS_CONFIG,
-                             "%s must be an address that begins with http:// or https://, "
-                             "without a login",
-                             e->url_var);
-        }
-        struct config_provider *p = NULL;
-        for (size_t j = 0; j < c->nproviders; j++)
-            if (str_eq(c->providers[j].id, e->id))
-                p = &c->providers[j];
-        if (!p && !url && !key)
-            continue;
-        if (!p) {
-            c->providers = xreallocarray(c->providers, c->nproviders + 1, sizeof(*c->providers));
-            p = &c->providers[c->nproviders++];
-            *p = (struct config_provider){.id = xstrdup(e->id), .api = xstrdup(e->api)};
-        }
-        if (!p->base_url)
-            p->base_url = xstrdup(url ? url : e->url);
-        x_free(&url);
-        if (!p->api_key && key)
-            p->api_key = xasprintf("env:%s", e->key_var);
-    }
-    return STATUS_OK;
-}
-
-static struct config *config_defaults(const char *path) {
+struct config *config_defaults(const char *path) {
     struct config *c = xcalloc(1, sizeof(*c));
     c->path = xstrdup(path);
     char *base = (char *)c;
@@ -573,7 +470,11 @@ enum status config_load(const char *path, struct config **out, struct cause *why
     if (st == STATUS_OK && text.len)
         st = parse(c, buf_str(&text), why);
     if (st == STATUS_OK)
-        st = add_environment(c, why);
+        st = config_add_environment(c, why);
+    if (st == STATUS_OK)
+        st = config_add_locals(c, why);
+    if (st == STATUS_OK)
+        config_add_routing(c);
     if (text.data)
         explicit_bzero(text.data, text.cap); /* it may have held keys */
     buf_free(&text);
@@ -597,61 +498,11 @@ void config_free(struct config **c) {
             strv_free((struct strv *)(void *)(base + k->offset));
     }
     for (size_t i = 0; i < (*c)->nproviders; i++)
-        provider_free(&(*c)->providers[i]);
+        config_provider_free(&(*c)->providers[i]);
     x_free(&(*c)->providers);
+    for (size_t i = 0; i < (*c)->nlocals; i++)
+        config_provider_free(&(*c)->locals[i]);
+    x_free(&(*c)->locals);
     x_free(&(*c)->path);
     x_free(c);
-}
-
-const char *config_env_name(const char *api_key) {
-    return str_prefix(api_key, "env:") ? api_key + 4 : NULL;
-}
-
-char *config_key(const struct config_provider *p) {
-    if (!p->api_key)
-        return NULL;
-    const char *var = config_env_name(p->api_key);
-    return xstrdup_null(var ? env_text(var) : p->api_key);
-}
-
-/* strchr() finds the end of a string as well. */
-static bool is_loopback(const char *url) {
-    static const char *const hosts[] = {"localhost", "[::1]"};
-    const char *host = strstr(url, "://");
-    host = host ? host + 3 : url;
-    if (str_prefix(host, "127."))
-        return strchr(":/", host[strspn(host, "0123456789.")]) != NULL;
-    for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
-        if (str_prefix(host, hosts[i]) && strchr(":/", host[strlen(hosts[i])]))
-            return true;
-    return false;
-}
-
-bool config_needs_key(const struct config_provider *p) {
-    return !str_eq(p->id, "ollama") && !is_loopback(p->base_url);
-}
-
-void config_key_free(char **key) {
-    if (*key)
-        explicit_bzero(*key, strlen(*key));
-    x_free(key);
-}
-
-static void wipe_variable(const char *name) {
-    /* The same name may stand in the environment more than once. */
-    for (char *v = getenv(name); v; v = getenv(name)) {
-        explicit_bzero(v, strlen(v));
-        unsetenv(name);
-    }
-}
-
-void config_wipe_env(const struct config *c) {
-    for (size_t i = 0; i < config_nenv_providers; i++)
-        wipe_variable(config_env_providers[i].key_var);
-    for (size_t i = 0; i < c->nproviders; i++) {
-        const char *key = c->providers[i].api_key;
-        const char *var = key ? config_env_name(key) : NULL;
-        if (var)
-            wipe_variable(var);
-    }
 }

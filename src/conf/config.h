@@ -10,10 +10,10 @@
 /* Scalars: X(section, key, TYPE, default, min, max, "what it does").  TYPE: INT, REAL, BOOL,
  * STRING. For STRING the default is text or NULL; min and max are 0. */
 #define CONFIG_TABLE(X)                                                                            \
-    X(routing, channel, STRING, "anthropic/claude-sonnet-5-5", 0, 0,                               \
-      "model that holds conversations, as provider/model")                                         \
-    X(routing, branch, STRING, "anthropic/claude-sonnet-5-5", 0, 0, "model that thinks aside")     \
-    X(routing, worker, STRING, "anthropic/claude-haiku-5-5", 0, 0, "model that does the work")     \
+    X(routing, channel, STRING, NULL, 0, 0,                                                        \
+      "model that holds conversations, as provider/model; else of the first provider with a key")  \
+    X(routing, branch, STRING, NULL, 0, 0, "model that thinks aside; else likewise")               \
+    X(routing, worker, STRING, NULL, 0, 0, "model that does the work; else likewise")              \
     X(limits, workers, INT, 16, 1, 10000, "workers at once in a channel")                          \
     X(limits, branches, INT, 8, 1, 10000, "branches at once in a channel")                         \
     X(limits, branch_turns, INT, 50, 1, 100000, "model calls a branch may make in all")            \
@@ -53,13 +53,20 @@ struct config {
     } sandbox;
     struct config_provider *providers;
     size_t nproviders;
+    /* Servers on this machine that may have a model, in the order of asking: the configured ones
+     * that speak Chat Completions, then those known by their usual port. Of providers' fields only
+     * id, api and base_url are set. */
+    struct config_provider *locals;
+    size_t nlocals;
     char *path; /* the file, whether it exists or not */
     bool exists;
 };
 
 /* Defaults, then `path` when it exists (a missing file is no error), then what the environment says
  * for known providers (ANTHROPIC_API_KEY, OPENAI_BASE_URL, OLLAMA_HOST and so on): a provider of
- * the config wins over the environment's of the same id for the fields it sets. On STATUS_CONFIG
+ * the config wins over the environment's of the same id for the fields it sets. Routing that is
+ * left open goes to the first provider that can be used and is known by name; without one to
+ * Anthropic's. On STATUS_CONFIG
  * the cause is "FILE:LINE: what; did you mean X". */
 enum status config_load(const char *path, struct config **out, struct cause *why) MUST_CHECK;
 void config_free(struct config **c);

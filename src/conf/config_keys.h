@@ -8,8 +8,10 @@
 
 #define CONFIG_TYPE_TABLE(X)                                                                       \
     X(INT, "a whole number")                                                                       \
-    X(REAL, "a number") X(BOOL, "true or false") X(STRING, "a string") X(LIST, "a list of "        \
-                                                                               "strings")
+    X(REAL, "a number")                                                                            \
+    X(BOOL, "true or false")                                                                       \
+    X(STRING, "a string") X(LIST, "a list of "                                                     \
+                                  "strings")
 enum key_type {
 #define X(name, text) KEY_##name,
     CONFIG_TYPE_TABLE(X)
@@ -33,21 +35,36 @@ extern const size_t config_nkeys;
 /* The sections' names, each once, in the order of the table; at most `max`. */
 size_t config_sections(const char **out, size_t max);
 
-/* A provider that the environment can describe by its usual variables.
- * X("id", "api", "key variable", "base URL variable", "usual base URL") */
-#define CONFIG_ENV_PROVIDER_TABLE(X)                                                               \
-    X("anthropic", "anthropic", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL",                         \
-      "https://api.anthropic.com")                                                                 \
-    X("openai", "openai_completions", "OPENAI_API_KEY", "OPENAI_BASE_URL",                         \
-      "https://api.openai.com")                                                                    \
-    X("openrouter", "openai_completions", "OPENROUTER_API_KEY", "OPENROUTER_BASE_URL",             \
-      "https://openrouter.ai/api")                                                                 \
-    X("ollama", "openai_completions", "OLLAMA_API_KEY", "OLLAMA_HOST", "http://127.0.0.1:11434")
+/* base/provider.h as data: a provider that the environment can describe by its usual variables. */
 struct config_env_provider {
     const char *id, *api, *key_var, *url_var, *url;
+    const char *thinks, *works; /* its default models as "provider/model", or NULL */
 };
 extern const struct config_env_provider config_env_providers[];
 extern const size_t config_nenv_providers;
+/* NULL: not known by name. */
+const struct config_env_provider *config_env_provider(const char *id);
+
+#define CONFIG_STRING_MAX 4096u
+
+/* Every key at the table's default; what a provider decides is NULL. config_free() frees it. */
+struct config *config_defaults(const char *path);
+
+/* ---- provider.c, for config_load() ---- */
+
+bool config_url_ok(const char *url);
+bool config_id_ok(const char *id); /* of a provider; config.c */
+/* What stands before the first slash of the address would go into logs and messages. */
+bool config_url_has_login(const char *url);
+/* What the config leaves open the usual variables say; what both leave open has a default. */
+enum status config_add_environment(struct config *c, struct cause *why) MUST_CHECK;
+/* Where to look for a model on this machine: what SPACEBOT_LOCAL_SERVERS names ("ID=URL,ID=URL";
+ * "": nowhere), else the configured servers here and the usual ones. */
+enum status config_add_locals(struct config *c, struct cause *why) MUST_CHECK;
+/* What is in it; the struct itself is the caller's. */
+void config_provider_free(struct config_provider *p);
+/* The models of roles that nobody gave one. */
+void config_add_routing(struct config *c);
 
 /* X(field, "what it is") */
 #define CONFIG_PROVIDER_FIELDS(X)                                                                  \

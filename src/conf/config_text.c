@@ -25,29 +25,25 @@ static void put_list(struct buf *out, const struct strv *v) {
     buf_puts(out, " ]");
 }
 
-/* The value that acts; with c == NULL the default. */
 static void put_value(struct buf *out, const struct config_key_info *k, const struct config *c) {
-    const char *slot = c ? (const char *)c + k->offset : NULL;
+    const void *slot = (const char *)c + k->offset;
     switch (k->type) {
     case KEY_INT:
-        buf_printf(out, "%lld",
-                   slot ? (long long)*(const int64_t *)(const void *)slot : (long long)k->number);
+        buf_printf(out, "%lld", (long long)*(const int64_t *)slot);
         break;
     case KEY_REAL:
-        buf_printf(out, "%#.15g", slot ? *(const double *)(const void *)slot : k->number);
+        buf_printf(out, "%#.15g", *(const double *)slot);
         break;
-    case KEY_BOOL: {
-        bool on = slot ? *(const bool *)(const void *)slot : k->number != 0.0;
-        buf_puts(out, on ? "true" : "false");
+    case KEY_BOOL:
+        buf_puts(out, *(const bool *)slot ? "true" : "false");
         break;
-    }
     case KEY_STRING: {
-        const char *s = slot ? *(char *const *)(const void *)slot : k->text;
+        const char *s = *(char *const *)slot;
         put_string(out, s ? s : "");
         break;
     }
     case KEY_LIST:
-        put_list(out, slot ? (const struct strv *)(const void *)slot : &(struct strv){0});
+        put_list(out, slot);
         break;
     }
 }
@@ -103,6 +99,8 @@ char *config_show(const struct config *c) {
 
 char *config_template(void) {
     struct buf out = BUF_INIT;
+    struct config *c = config_defaults("");
+    config_add_routing(c);
     buf_puts(&out, "# spacebot.conf: every key with its default. Take the # away to change one.\n"
                    "# `spacebot config check` tells what is wrong, with the line.\n\n");
     const char *sections[64];
@@ -117,7 +115,7 @@ char *config_template(void) {
             if (k->type == KEY_INT || k->type == KEY_REAL)
                 buf_printf(&out, " (%.15g to %.15g)", k->min, k->max);
             buf_printf(&out, "\n  #%s = ", k->name);
-            put_value(&out, k, NULL);
+            put_value(&out, k, c);
             buf_puts(&out, ";\n");
         }
         buf_puts(&out, "};\n\n");
@@ -138,5 +136,6 @@ char *config_template(void) {
                    e->id, e->api, e->url, e->key_var);
     }
     buf_puts(&out, ");\n");
+    config_free(&c);
     return buf_steal(&out);
 }

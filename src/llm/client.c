@@ -468,7 +468,7 @@ static void post(struct llm_call *c, struct buf *body) {
         .on_end = on_end,
         .arg = c,
     };
-    c->http = http_post(c->llm->http, &r);
+    c->http = http_send(c->llm->http, &r);
     for (size_t i = 0; i < headers.n; i++)
         explicit_bzero(headers.v[i], strlen(headers.v[i]));
     strv_free(&headers);

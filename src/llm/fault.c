@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/provider.h"
 #include "base/str.h"
 #include "base/utf8.h"
 
@@ -221,9 +222,11 @@ static void set_said(struct llm_error *e, const struct fault_place *p, enum llm_
 }
 
 const char *fault_key_variable(const char *provider) {
-    static const char *const usual[][2] = {{"anthropic", "ANTHROPIC_API_KEY"},
-                                           {"openai", "OPENAI_API_KEY"},
-                                           {"openrouter", "OPENROUTER_API_KEY"}};
+    static const char *const usual[][2] = {
+#define X(id, api, key_var, url_var, url, thinks, works) {id, key_var},
+        PROVIDER_TABLE(X)
+#undef X
+    };
     for (size_t i = 0; i < ARRAY_LEN(usual); i++)
         if (str_eq(provider, usual[i][0]))
             return usual[i][1];

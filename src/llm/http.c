@@ -444,17 +444,19 @@ static void set_options(struct http_call *c, const struct http_request *r, bool 
     c->headers = must(curl_slist_append(c->headers, "expect:"));
     curl_easy_setopt(e, CURLOPT_URL, r->url);
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-    if (r->socket) {
+    if (r->socket)
         curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, r->socket);
+    if (r->socket || r->direct)
         curl_easy_setopt(e, CURLOPT_PROXY, ""); /* not even where the environment names one */
-    }
     curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
     curl_easy_setopt(e, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* none of it for a proxy */
     curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(e, CURLOPT_USERAGENT, h->user_agent);
-    curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
-    curl_easy_setopt(e, CURLOPT_POSTFIELDS, c->body); /* not copied: c->body lives longer */
-    curl_easy_setopt(e, CURLOPT_POST, 1L);
+    if (c->body) {
+        curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
+        curl_easy_setopt(e, CURLOPT_POSTFIELDS, c->body); /* not copied: c->body lives longer */
+        curl_easy_setopt(e, CURLOPT_POST, 1L);
+    }
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
                      (long)(secure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
@@ -479,7 +481,7 @@ static void set_options(struct http_call *c, const struct http_request *r, bool 
     curl_easy_setopt(e, CURLOPT_PRIVATE, c);
 }
 
-struct http_call *http_post(struct http *h, const struct http_request *r) {
+struct http_call *http_send(struct http *h, const struct http_request *r) {
     bool secure = strncasecmp(r->url, "https:", 6) == 0;
     struct multi *m = &h->multi[secure ? SECURE : PLAIN];
     if (!m->curl)

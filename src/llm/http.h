@@ -1,4 +1,4 @@
-/* http: streamed POST requests over curl's multi_socket interface, on the loop. Bytes in, bytes
+/* http: streamed requests over curl's multi_socket interface, on the loop. Bytes in, bytes
  * out, and why it ended; what they mean is the caller's. curl's own callbacks only copy: everything
  * that decides runs after curl has returned, so that a callback of ours may start and cancel
  * whatever it likes. */
@@ -50,9 +50,10 @@ struct http_result {
 
 struct http_request {
     const char *url;
-    const char *socket; /* a UNIX socket to connect to in place of the host; NULL: none */
+    const char *socket;         /* a UNIX socket to connect to in place of the host; NULL: none */
+    bool direct;                /* by no proxy, whatever the environment says */
     const struct strv *headers; /* "name: value"; copied, and wiped at the end */
-    char *body;                 /* taken: freed at the end */
+    char *body;                 /* what is posted; taken: freed at the end. NULL: a GET */
     size_t body_len;
     int connect_secs, silence_secs;
     /* Bytes of the body, in order; h is what is known by now. Lent. */
@@ -70,7 +71,7 @@ struct http *http_new(struct loop *l, const char *user_agent);
 void http_free(struct http **h);
 
 /* Never NULL; callbacks come from later turns only. */
-struct http_call *http_post(struct http *h, const struct http_request *r);
+struct http_call *http_send(struct http *h, const struct http_request *r);
 /* No callback comes after it. At once: does not wait for a name to be resolved. NULL is fine; sets
  * NULL. */
 void http_cancel(struct http_call **c);

@@ -5,11 +5,12 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "base/provider.h"
 #include "base/str.h"
 #include "base/utf8.h"
 #include "llm/rehearsal-internal.h"
 
-#define CONNECT "`export ANTHROPIC_API_KEY=…`"
+#define CONNECT "`export ANTHROPIC_API_KEY=…` (" PROVIDER_KEYS_TEXT " do)"
 
 const char rehearsal_mark[] = "This is a rehearsal, not a model";
 const char rehearsal_notice[] =

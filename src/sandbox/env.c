@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/provider.h"
 #include "sandbox/policy.h"
 
 /* Ours: a command's own settings do not change them. */
@@ -22,8 +23,11 @@ static const char *const dangerous[] = {
 static const char *const dangerous_prefixes[] = {"LD_", "DYLD_", "BASH_FUNC_"};
 
 /* What providers are reached with never goes to a command, not even by name. */
-static const char *const credentials[] = {"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN",
-                                          "OPENAI_API_KEY", "OPENROUTER_API_KEY", "OLLAMA_API_KEY"};
+static const char *const credentials[] = {
+#define X(id, api, key_var, url_var, url, thinks, works) key_var,
+    PROVIDER_TABLE(X)
+#undef X
+        "ANTHROPIC_AUTH_TOKEN"};
 
 static bool in_list(const char *name, const char *const *list, size_t n) {
     for (size_t i = 0; i < n; i++)

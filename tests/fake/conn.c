@@ -285,8 +285,19 @@ static int check_headers(const struct server *s, const struct http1_request *h, 
     return 0;
 }
 
+/* The list of models is asked for without a body, and no rule is about it. */
+static bool plan_models(struct server *s, struct conn *c, const struct http1_request *h) {
+    if (!s->scenario.models || !has_path(h, "/v1/models") || strcmp(h->method, "GET") != 0)
+        return false;
+    plan_body(&c->plan, s->scenario.models);
+    report_say(&s->report, "models %d", c->call);
+    return true;
+}
+
 /* Makes the plan for a complete request and writes its line in the log. */
 static void plan_answer(struct server *s, struct conn *c, const struct http1_request *h) {
+    if (plan_models(s, c, h))
+        return;
     struct cause why = {{0}};
     cJSON *root = NULL;
     int status = check_headers(s, h, &why), index = -1;

@@ -426,6 +426,12 @@ void plan_error(struct plan *p, const struct dialect *d, int status, const char 
     x_free(&body);
 }
 
+void plan_body(struct plan *p, const char *body) {
+    plan_init(p);
+    p->status = 200;
+    whole_body(p, "application/json", body, "");
+}
+
 /* An error status or a page that no client asked for. */
 static void write_failure(struct plan *p, const struct dialect *d, const struct faults *f) {
     static const char page[] =

@@ -46,6 +46,8 @@ bool plan_rule(struct plan *p, const struct dialect *d, const struct rule *rule,
                const struct request *r, struct cause *why);
 /* An error in the dialect's shape, of the type that belongs to the status. */
 void plan_error(struct plan *p, const struct dialect *d, int status, const char *message);
+/* A body of its own, with status 200. */
+void plan_body(struct plan *p, const char *body);
 void plan_free(struct plan *p);
 
 #endif

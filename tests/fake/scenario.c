@@ -228,8 +228,30 @@ static bool read_file(const char *path, struct buf *out, struct cause *why) {
     return true;
 }
 
+/* As Ollama and llama.cpp answer. The caller frees. */
+static char *read_models(const cJSON *models) {
+    if (cJSON_IsString(models))
+        return xstrdup(models->valuestring);
+    if (!cJSON_IsArray(models))
+        return NULL;
+    cJSON *root = json_new_obj();
+    json_add_str(root, "object", "list");
+    cJSON *data = json_add_arr(root, "data");
+    const cJSON *it;
+    cJSON_ArrayForEach(it, models) {
+        cJSON *m = json_new_obj();
+        json_add_str(m, "id", cJSON_IsString(it) ? it->valuestring : "");
+        json_add_str(m, "object", "model");
+        cJSON_AddItemToArray(data, m);
+    }
+    char *text = json_print(root);
+    cJSON_Delete(root);
+    return text;
+}
+
 bool scenario_load(const char *path, struct scenario *out, struct cause *why) {
-    static const struct key keys[] = {{"rules", WANT_ARRAY}, {"refuse_first", WANT_INT}};
+    static const struct key keys[] = {
+        {"rules", WANT_ARRAY}, {"refuse_first", WANT_INT}, {"models", WANT_ANY}};
     struct buf text = BUF_INIT;
     memset(out, 0, sizeof(*out));
     bool ok = read_file(path, &text, why) &&
@@ -238,6 +260,7 @@ bool scenario_load(const char *path, struct scenario *out, struct cause *why) {
     if (!ok || !check_keys(out->root, keys, ARRAY_LEN(keys), "scenario", why))
         return false;
     out->refuse_first = get_int(out->root, "refuse_first", 0);
+    out->models = read_models(cJSON_GetObjectItemCaseSensitive(out->root, "models"));
     const cJSON *rules = json_arr(out->root, "rules"), *it;
     out->rules = xcalloc((size_t)cJSON_GetArraySize(rules) + 1, sizeof(*out->rules));
     cJSON_ArrayForEach(it, rules) {
@@ -253,6 +276,7 @@ bool scenario_load(const char *path, struct scenario *out, struct cause *why) {
 
 void scenario_free(struct scenario *s) {
     x_free(&s->rules);
+    x_free(&s->models);
     cJSON_Delete(s->root);
     s->root = NULL;
     s->n = 0;

@@ -4,6 +4,7 @@
  * those of the request.
  *
  * {"refuse_first": N,      the first N connections are reset when accepted
+ *  "models": [S, …]        what GET /v1/models lists; a string is sent as it is; else a 404
  *  "rules": [{             the first rule whose `match` fits wins; without one the answer is a 400
  *   "match": {             every condition given must hold
  *     "last_user_contains" text of the last user message that has any (tool results are not text)
@@ -89,6 +90,7 @@ struct scenario {
     struct rule *rules;
     size_t n;
     int refuse_first;
+    char *models; /* the body of /v1/models; NULL: there is none */
 };
 
 bool scenario_load(const char *path, struct scenario *out, struct cause *why);

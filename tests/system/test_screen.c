@@ -224,6 +224,26 @@ static void without_a_provider_it_says_how_to_connect_one(void **state) {
     tmphome_expect_quiet(f.home, WAIT_MS);
 }
 
+/* The fake as a server of this machine, found at the port that it has here. */
+static void a_model_on_this_machine_is_found_and_answers(void **state) {
+    (void)state;
+    f.fake = fake_start("{\"models\":[\"small:latest\"],\"rules\":[" SCENE_SAY "]}");
+    f.home = tmphome_new(NULL);
+    char *servers = xasprintf("ollama=%s", fake_url(f.fake));
+    tmphome_setenv(f.home, "SPACEBOT_LOCAL_SERVERS", servers);
+    open_screen(&f.one, ARGS(), 100, 30);
+    vt_expect(f.one.vt, "ollama/small:latest answers: it was found on this machine");
+    vt_expect(f.one.vt, "#inbox +ollama/small:latest");
+    say(&f.one, "say hello");
+    vt_expect(f.one.vt, "Hello there\\.");
+    cJSON *requests = fake_requests(f.fake);
+    const cJSON *body = json_obj(cJSON_GetArrayItem(requests, 0), "body");
+    assert_string_equal(json_str(body, "model", ""), "small:latest");
+    cJSON_Delete(requests);
+    quit(&f.one);
+    x_free(&servers);
+}
+
 static void a_fault_is_a_line_where_it_happened(void **state) {
     (void)state;
     start("{\"rules\":[{\"match\":{\"last_user_contains\":\"and "
@@ -592,6 +612,7 @@ int main(void) {
         TEST(what_runs_is_shown_while_it_runs),
         TEST(a_reply_is_shown_while_it_is_written),
         TEST(without_a_provider_it_says_how_to_connect_one),
+        TEST(a_model_on_this_machine_is_found_and_answers),
         TEST(a_fault_is_a_line_where_it_happened),
         TEST(what_a_command_prints_cannot_touch_the_terminal),
         TEST(an_interrupt_ends_the_turn_and_nothing_else),

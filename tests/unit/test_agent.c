@@ -666,6 +666,77 @@ static void shutting_down_keeps_what_was_had(void **state) {
     assert_true(agent_idle(f->agent));
 }
 
+/* Which models were asked, in order. */
+static void note_model(void *arg, enum script_who who, const struct llm_request *r) {
+    buf_printf(arg, "%s%s ", who == SCRIPT_WORKER ? "*" : "", r->model);
+}
+
+static char *delegate_or_reply(void *arg, enum script_who who, enum llm_fault *fault) {
+    const struct buf *asked = arg;
+    (void)fault;
+    if (who == SCRIPT_WORKER)
+        return xstrdup("");
+    return xstrdup(strstr(buf_str(asked), "one/a one/a") ? "[" TEXT("ok") "]"
+                                                         : "[" SPAWN("look") "]");
+}
+
+static size_t count_entries(const struct process *p, enum journal_kind kind, const char *text) {
+    size_t n = 0;
+    for (size_t i = 0; i < p->journal.n; i++)
+        n += p->journal.v[i]->kind == kind && strstr(buf_str(&p->journal.v[i]->text), text);
+    return n;
+}
+
+/* Somebody else takes the stand-in's place while it answers: from the next message on, and said. */
+static void a_stand_in_gives_way_at_the_next_message(void **state) {
+    struct fixture *f = *state;
+    struct buf asked = BUF_INIT;
+    struct answer a = {0};
+    const struct script_chooser chooser = {
+        .choose = delegate_or_reply, .check = note_model, .arg = &asked};
+    struct cause why;
+    struct process *p;
+    script_choose(&chooser);
+    assert_int_equal(channel_open(f->agent, "c1", NULL, NULL, &p, &why), STATUS_OK);
+    channel_stand_in(f->agent, p, "one/a", "never said: nobody has spoken");
+    assert_int_equal(p->journal.n, 0);
+    ask(f, COMMAND_SAY, &a, "{\"channel\":\"c1\",\"text\":\"go\",\"screen\":true}");
+    turns(f, 2);
+    assert_string_equal(buf_str(&asked), "one/a ");
+    channel_stand_in(f->agent, p, "two/b", "two/b from now on");
+    assert_string_equal(p->model, "one/a"); /* what answers is what is named */
+    for (int i = 0; i < 50; i++)
+        loop_turn(f->loop, NS_PER_MS * 10);
+    assert_string_equal(buf_str(&asked), "one/a *one/a one/a ");
+    answer_clear(&a);
+    buf_reset(&asked);
+    ask(f, COMMAND_SAY, &a, "{\"channel\":\"c1\",\"text\":\"more\",\"screen\":true}");
+    turns(f, 4);
+    assert_true(str_prefix(buf_str(&asked), "two/b "));
+    assert_string_equal(p->model, "two/b");
+    assert_int_equal(count_entries(p, JOURNAL_NOTICE, "two/b from now on"), 1);
+    assert_int_equal(count_entries(p, JOURNAL_NOTICE, "never said"), 0);
+    answer_clear(&a);
+    script_choose(NULL);
+    buf_free(&asked);
+}
+
+/* Where nobody has spoken there is nothing to wait for. */
+static void a_stand_in_gives_way_at_once_where_nobody_spoke(void **state) {
+    struct fixture *f = *state;
+    struct cause why;
+    struct process *p;
+    assert_int_equal(channel_open(f->agent, "c1", NULL, NULL, &p, &why), STATUS_OK);
+    channel_stand_in(f->agent, p, "one/a", NULL);
+    channel_stand_in(f->agent, p, "two/b", "not needed");
+    assert_string_equal(p->model, "two/b");
+    assert_int_equal(p->journal.n, 0);
+    channel_set_model(f->agent, p, "told/c");
+    channel_stand_in(f->agent, p, "one/a", NULL);
+    assert_string_equal(p->model, "told/c");
+    assert_false(channel_stood_in(p));
+}
+
 static void names_are_checked(void **state) {
     struct fixture *f = *state;
     static const char *const bad[] = {"{\"channel\":\"\",\"text\":\"x\"}", "{\"text\":\"x\"}",
@@ -711,6 +782,8 @@ int main(void) {
         T(the_shell_refuses_uncontained),
         T(the_conversation_outlives_the_engine),
         T(shutting_down_keeps_what_was_had),
+        T(a_stand_in_gives_way_at_the_next_message),
+        T(a_stand_in_gives_way_at_once_where_nobody_spoke),
         T(names_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

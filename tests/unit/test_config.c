@@ -14,6 +14,8 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "base/provider.h"
+#include "conf/config_keys.h"
 
 extern char **environ;
 
@@ -262,6 +264,54 @@ static void test_other_environment(void **state) {
     unsetenv("OLLAMA_HOST");
 }
 
+static void expect_routing(const char *text, const char *thinks, const char *works) {
+    struct config *c = load(text);
+    assert_string_equal(c->routing.channel, thinks);
+    assert_string_equal(c->routing.branch, thinks);
+    assert_string_equal(c->routing.worker, works);
+    config_free(&c);
+}
+
+/* Nobody who has one key has to name models. */
+static void test_routing_follows_the_key(void **state) {
+    (void)state;
+    static const char claude[] = "anthropic/claude-sonnet-5-5",
+                      haiku[] = "anthropic/claude-haiku-5-5";
+    expect_routing("", claude, haiku);
+    setenv("OPENAI_API_KEY", "k1", 1);
+    expect_routing("", "openai/gpt-5.2", "openai/gpt-5-mini");
+    /* An address alone is no key. */
+    setenv("ANTHROPIC_BASE_URL", "https://example.test", 1);
+    expect_routing("", "openai/gpt-5.2", "openai/gpt-5-mini");
+    setenv("ANTHROPIC_API_KEY", "k2", 1);
+    expect_routing("", claude, haiku);
+    /* A configured provider comes before what only the environment knows. */
+    expect_routing("providers = ( { id = \"openai\"; } );\n", "openai/gpt-5.2",
+                   "openai/gpt-5-mini");
+    /* One whose models nobody knows decides nothing. */
+    expect_routing("providers = ( { id = \"near\"; api = \"openai_completions\"; "
+                   "base_url = \"http://127.0.0.1:9\"; } );\n",
+                   claude, haiku);
+    unsetenv("ANTHROPIC_API_KEY");
+    unsetenv("ANTHROPIC_BASE_URL");
+    unsetenv("OPENAI_API_KEY");
+    setenv("OPENROUTER_API_KEY", "k3", 1);
+    struct config *c = load("routing = { worker = \"near/small\"; };\n");
+    assert_string_equal(c->routing.channel, "openrouter/openrouter/auto");
+    assert_string_equal(c->routing.worker, "near/small");
+    config_free(&c);
+    unsetenv("OPENROUTER_API_KEY");
+}
+
+/* The text for people names each variable of the table that holds a key somebody needs. */
+static void test_the_hint_names_every_key(void **state) {
+    (void)state;
+    for (size_t i = 0; i < config_nenv_providers; i++) {
+        const struct config_env_provider *e = &config_env_providers[i];
+        assert_int_equal(strstr(PROVIDER_KEYS_TEXT, e->key_var) != NULL, e->thinks != NULL);
+    }
+}
+
 static void test_needs_key(void **state) {
     (void)state;
     static const struct {
@@ -419,6 +469,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(test_providers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_environment, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_environment, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_routing_follows_the_key, setup, teardown),
+        cmocka_unit_test(test_the_hint_names_every_key),
         cmocka_unit_test(test_needs_key),
         cmocka_unit_test_setup_teardown(test_wipe, setup, teardown),
         cmocka_unit_test_setup_teardown(test_show_hides_keys_and_parses, setup, teardown),
