@@ -12,7 +12,7 @@
 #include "tests/lib/where.h"
 
 /* ESC [ 2 J, ESC [ 3 J, ESC c, and ESC [ J right after ESC [ H: what empties a whole screen. */
-static int count_clears(const char *data, size_t n) {
+int stage_clears(const char *data, size_t n) {
     static const char *const all[] = {"\033[2J", "\033[3J", "\033c", "\033[H\033[J"};
     int count = 0;
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
@@ -28,7 +28,7 @@ static void on_data(void *arg, const char *data, size_t n) {
     struct stage *s = arg;
     s->last_ns = clock_real_mono_ns();
     s->bytes += n;
-    s->clears += count_clears(data, n);
+    s->clears += stage_clears(data, n);
     vt_feed(s->vt, data, n);
 }
 

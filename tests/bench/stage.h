@@ -37,6 +37,8 @@ void stage_expect(struct stage *s, const char *pattern);
 /* Takes what comes for so long. */
 void stage_watch(struct stage *s, int ms);
 
+/* How often these bytes empty a whole screen. */
+int stage_clears(const char *data, size_t n);
 /* Whether the first screen of spacebot stands there, whole. */
 bool stage_painted(void *stage);
 
