@@ -17,6 +17,7 @@
 #define RESULT_ROWS 2   /* of what came back: the reply about it follows */
 #define OUTPUT_ROWS 4   /* of a running tool's output, in a transcript */
 #define THINKING_ROWS 3 /* in a live pane */
+#define CUT_COLS 4096   /* a line of output longer than this is continued, even in a live pane */
 #define LABEL_JSON_MAX (64u * 1024)
 #define LOOK_BACK 64 /* entries between a tool's output and its call */
 
@@ -185,9 +186,15 @@ static void shape(struct block *b, const struct block_env *env, size_t index,
         if (!env->live && !running)
             return; /* the call's own entry has all of it as the result */
         b->style = str_eq(e->title, "stderr") ? STYLE_WARN : STYLE_DIM;
-        wrap_text(b, e, env->live ? 2 : 4);
-        if (!env->live)
-            fold_before(b, OUTPUT_ROWS);
+        if (env->live) { /* a glimpse: a line of it is a row */
+            b->indent = 2;
+            b->cut = true;
+            wrap_feed(&b->text, buf_str(&e->text), e->text.len, CUT_COLS, !e->open);
+            b->body = wrap_lines(&b->text);
+            break;
+        }
+        wrap_text(b, e, 4);
+        fold_before(b, OUTPUT_ROWS);
         break;
     }
     case JOURNAL_STATUS:
@@ -466,7 +473,14 @@ static void draw_line(const struct block *b, const struct wrap *from, size_t i,
     size_t n;
     int indent;
     const char *text = wrap_line(from, i, &n, &indent);
-    window_put(w, row, b->indent + indent, b->width - b->indent - indent, style, text, n);
+    int col = b->indent + indent, room = b->width - col;
+    if (b->cut && text_fit(text, n, room, NULL) < n) {
+        const char *mark = w->theme->ascii ? ">" : theme_symbol(w->theme, SYMBOL_ELLIPSIS);
+        window_put(w, row, col, room - 1, style, text, n);
+        window_puts(w, row, b->width - 1, style, mark);
+        return;
+    }
+    window_put(w, row, col, room, style, text, n);
 }
 
 static void draw_rich(const struct block *b, size_t i, const struct window *w, int row,

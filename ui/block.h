@@ -28,6 +28,7 @@ struct block {
     const char *prefix; /* symbol before the body's first row, or NULL */
     int indent;         /* of the body */
     unsigned style;     /* of the body */
+    bool cut;           /* lines of the body end at the right edge, and are not continued */
     size_t skip, body;  /* rows of the body left out before, and shown */
     size_t more;        /* rows folded away after the body: one row says so */
     size_t results;     /* rows of the tool's result that are shown */

@@ -37,7 +37,7 @@ struct term {
     FILE *out, *in;
     SCREEN *screen; /* NULL while suspended */
     struct termios shell_modes;
-    bool have_modes, no_color;
+    bool have_modes, no_color, ascii;
     bool suspended; /* given back by term_suspend() */
     bool away;      /* somebody else took it: do not read or write until the owner is back */
     bool gone;      /* hung up */
@@ -84,7 +84,7 @@ static void collect(struct term *t, struct buf *to) {
 }
 
 static void bracketed_paste(struct term *t, bool on) {
-    if (!t->theme.narrow_text) /* a real VT100 would show it */
+    if (!theme_is_vt(t->type)) /* a real VT100 would show it */
         buf_puts(&t->frame, on ? "\x1b[?2004h" : "\x1b[?2004l");
 }
 
@@ -106,7 +106,7 @@ static bool start_screen(struct term *t) {
     leaveok(stdscr, FALSE);
     scrollok(stdscr, FALSE);
     (void)resizeterm(t->rows, t->cols);
-    theme_init(&t->theme, t->type, t->no_color);
+    theme_init(&t->theme, t->type, t->no_color, t->ascii);
     curs_set(0);
     collect(t, &t->frame);
     terminfo_scroll_all(t->rows, &t->frame);
@@ -326,8 +326,13 @@ enum status term_open(struct loop *l, const struct term_options *o, const struct
                       struct term **out, struct cause *why) {
     *out = NULL;
     struct term *t = xcalloc(1, sizeof *t);
-    *t = (struct term){
-        .loop = l, .ev = *ev, .fd = o->fd, .memfd = -1, .no_color = o->no_color, .pid = o->pid};
+    *t = (struct term){.loop = l,
+                       .ev = *ev,
+                       .fd = o->fd,
+                       .memfd = -1,
+                       .no_color = o->no_color,
+                       .ascii = o->ascii,
+                       .pid = o->pid};
     t->type = xstrdup(o->term ? o->term : "");
     t->cols = within(o->cols, COLS_MAX);
     t->rows = within(o->rows, ROWS_MAX);

@@ -19,6 +19,7 @@ struct term_options {
     int fd;           /* taken: own description, non-blocking; closed by term_close() */
     const char *term; /* lent */
     bool no_color;
+    bool ascii; /* its locale has no UTF-8 */
     int cols, rows;
     pid_t pid; /* whose terminal it is: not painted while that is stopped or in the background; 0:
                   nobody's */

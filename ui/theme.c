@@ -7,11 +7,11 @@
 
 #include "base/str.h"
 
-static bool is_vt(const char *term) {
+bool theme_is_vt(const char *term) {
     return str_prefix(term, "vt") || str_prefix(term, "ansi") || str_eq(term, "dumb");
 }
 
-bool theme_wants_ascii(const char *term) { return is_vt(term) || str_prefix(term, "linux"); }
+bool theme_wants_ascii(const char *term) { return theme_is_vt(term) || str_prefix(term, "linux"); }
 
 static void set(struct theme *t, enum style s, attr_t attr, int color, attr_t mono) {
     if (!t->colors) {
@@ -26,10 +26,10 @@ static void set(struct theme *t, enum style s, attr_t attr, int color, attr_t mo
     t->attr[s] = (unsigned)(attr | (attr_t)COLOR_PAIR(pair));
 }
 
-void theme_init(struct theme *t, const char *term, bool no_color) {
+void theme_init(struct theme *t, const char *term, bool no_color, bool ascii) {
     memset(t, 0, sizeof *t);
-    t->ascii = theme_wants_ascii(term);
-    t->narrow_text = is_vt(term);
+    t->ascii = ascii || theme_wants_ascii(term);
+    t->narrow_text = ascii || theme_is_vt(term);
     if (!no_color && has_colors() && start_color() == OK) {
         t->colors = COLORS >= 256 ? 256 : COLORS >= 16 ? 16 : 8;
         if (use_default_colors() != OK)

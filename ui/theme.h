@@ -46,8 +46,10 @@ struct theme {
 
 /* Whether a terminal of this type is better served with ASCII symbols. */
 bool theme_wants_ascii(const char *term);
-/* After curses has started. */
-void theme_init(struct theme *t, const char *term, bool no_color);
+/* Whether it may be a real VT100, which shows every sequence that it does not know. */
+bool theme_is_vt(const char *term);
+/* After curses has started. `ascii`: the locale is one without UTF-8. */
+void theme_init(struct theme *t, const char *term, bool no_color, bool ascii);
 const char *theme_symbol(const struct theme *t, enum symbol s);
 
 #endif

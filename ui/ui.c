@@ -273,6 +273,7 @@ static enum status op_attach(void *arg, struct ctl_client *c, const struct ctl_t
     struct term_options o = {.fd = t->fd,
                              .term = t->term,
                              .no_color = t->no_color,
+                             .ascii = t->ascii,
                              .cols = t->cols,
                              .rows = t->rows,
                              .pid = t->pid};
@@ -343,9 +344,8 @@ static const char *const *greeting(struct ui *u) {
                 found, u->parts->config->path);
         u->greeting[n++] = u->found_line;
     } else if (instead) {
-        u->greeting[n++] = "spacebot: AI processes that work side by side, each in view. No model "
-                           "is connected, so "
-                           "a rehearsal answers: it runs real tools, but does not think. Try:";
+        u->greeting[n++] = "spacebot: AI processes at work side by side, in view. No model is "
+                           "connected: a rehearsal answers, with real tools. Try:";
         u->greeting[n++] = "  start 8 workers that count the lines in this folder";
         u->greeting[n++] = u->config_line;
     }

@@ -56,8 +56,9 @@ struct view {
 struct pane_env view_env(const struct view *v);
 char *view_label(const struct view *v); /* before the composer's text; the caller frees */
 
-/* view_live.c: gives and takes slots; calm: a process keeps its slot while it runs. */
-void view_live_update(struct view *v);
+/* view_live.c: gives and takes slots, as many as a screen of that size has room for; calm: a
+ * process keeps its slot while it runs. */
+void view_live_update(struct view *v, int cols, int rows);
 /* Those in a slot that have ended count as seen. */
 void view_live_seen(struct view *v);
 

@@ -146,10 +146,10 @@ struct view_pane *view_focused_pane(struct view *v) {
     return &v->transcript;
 }
 
-/* Composer, tree, transcript, each live pane that is shown, and round again. On a narrow screen the
- * one live pane is shown when it has the focus. */
+/* Composer, tree, transcript, each live pane that is shown, and round again. On a narrow screen each
+ * is shown while it has the focus. */
 static void step_focus(struct view *v, int by) {
-    int nlive = v->layout.narrow ? (v->nlive > 0) : v->layout.nlive;
+    int nlive = v->layout.narrow ? v->nlive : v->layout.nlive;
     int n = 3 + nlive, at = 0;
     switch (v->focus) {
     case FOCUS_COMPOSER:

@@ -199,11 +199,8 @@ static void draw_panes(struct view *v) {
     uint64_t table = process_table_version(v->processes);
     struct view_pane *wide = view_wide(v);
     if (wide) {
-        struct rect all = {0, l->tree.y, v->cols, l->composer_rule.y - l->tree.y};
-        if (l->narrow)
-            all = l->tree.h ? l->tree : l->transcript.h ? l->transcript : l->live[0];
         env.fresh = wide->drawn == 0;
-        draw_pane(v, wide, &env, all, table, true);
+        draw_pane(v, wide, &env, l->whole, table, true);
         return;
     }
     draw_pane(v, &v->tree, &env, l->tree, table, v->focus == FOCUS_TREE);
@@ -248,15 +245,12 @@ static void arrange(struct view *v, int cols, int rows, const char *label) {
                                .single = single_pane(v)};
     struct layout fresh;
     layout_compute(&want, &fresh);
-    if (fresh.wide != v->layout.wide || rows != v->rows) { /* other slots for live panes */
-        v->layout = fresh;
-        v->rows = rows;
-        view_live_update(v);
-        want.live = v->nlive;
-    }
+    v->layout.narrow = fresh.narrow; /* view_wide() asks */
+    const struct view_pane *wide = view_wide(v);
+    want.whole = wide != NULL;
+    layout_compute(&want, &fresh);
     want.composer_lines = composer_rows(v->composer, fresh.composer.w, label);
     layout_compute(&want, &fresh);
-    const struct view_pane *wide = view_wide(v);
     bool same = cols == v->cols && memcmp(&fresh, &v->layout_drawn, sizeof fresh) == 0 &&
                 wide == v->wide_drawn;
     v->layout = v->layout_drawn = fresh;
@@ -308,7 +302,7 @@ void view_draw(struct view *v, const struct theme *theme, int cols, int rows,
     v->interrupted = facts->interrupted;
     if (!process_get(v->processes, v->shown))
         view_show(v, first_channel(v));
-    view_live_update(v);
+    view_live_update(v, cols, rows);
     char *label = view_label(v);
     arrange(v, cols, rows, label);
     draw_status(v, facts);

@@ -70,14 +70,11 @@ static int spare(const struct view *v) {
     return -1;
 }
 
-void view_live_update(struct view *v) {
+void view_live_update(struct view *v, int cols, int rows) {
     for (int i = v->nlive; i > 0; i--)
         if (!keeps(v, process_get(v->processes, v->live_process[i - 1])))
             take(v, i - 1);
-    /* As many slots as the screen shows; one at least, so that the layout learns of the first. */
-    int most = v->layout.wide ? LAYOUT_LIVE_MAX : v->rows >= 38 ? 2 : 1;
-    if (v->layout.wide && v->rows / 8 < most)
-        most = v->rows / 8 > 1 ? v->rows / 8 : 1;
+    int most = layout_live_most(cols, rows);
     while (v->nlive > most)
         take(v, v->nlive - 1);
     v->live_extra = 0;

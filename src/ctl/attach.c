@@ -95,6 +95,18 @@ static int open_own(int tty) {
     return fd;
 }
 
+/* What POSIX says of locales, but for none at all: containers and services set none, and the
+ * terminals that people see them on show UTF-8. */
+static bool wants_ascii(void) {
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *v = getenv(names[i]);
+        if (v && *v)
+            return !strcasestr(v, "utf-8") && !strcasestr(v, "utf8");
+    }
+    return false;
+}
+
 static enum status hand_over(struct placeholder *p, struct cause *why) {
     const char *colorterm = getenv("COLORTERM"), *no_color = getenv("NO_COLOR");
     cJSON *args = json_new_obj();
@@ -102,6 +114,7 @@ static enum status hand_over(struct placeholder *p, struct cause *why) {
     if (colorterm && *colorterm)
         json_add_str(args, "colorterm", colorterm);
     json_add_bool(args, "no_color", no_color && *no_color);
+    json_add_bool(args, "ascii", wants_ascii());
     add_size(p, args);
     int own = open_own(p->tty);
     json_add_bool(args, "own", own >= 0);

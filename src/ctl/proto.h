@@ -34,8 +34,8 @@
 
 /* What the server does itself; every other word is one of agent/command.h.
  *  hello    {token, protocol, version}  -> {"pid":N,"version":S,"home":S,"protocol":N}
- *  attach   {term, colorterm?, no_color?, cols, rows, own?} with one descriptor beside it: the
- * terminal. own: it is a description of its own already, not to be opened again resize   {cols,
+ *  attach   {term, colorterm?, no_color?, ascii?, cols, rows, own?} with one descriptor beside it:
+ * the terminal. own: it is a description of its own already, not to be opened again resize   {cols,
  * rows} resumed  {cols, rows}                the placeholder was stopped and goes on detach   {}
  * the terminal must be let go now; nothing is written to it any more status   {} -> as DESIGN's
  * status --json stop     {}                          the engine ends leave    {} -> {"ending":B}:

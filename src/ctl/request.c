@@ -157,6 +157,7 @@ static enum status attach(struct ctl_client *c, const cJSON *args, struct cause 
     struct ctl_terminal t = {.term = json_str(args, "term", NULL),
                              .colorterm = json_str(args, "colorterm", NULL),
                              .no_color = json_bool(args, "no_color", false),
+                             .ascii = json_bool(args, "ascii", false),
                              .pid = c->pid,
                              .fd = -1};
     int passed = c->passed_fd;

@@ -17,6 +17,7 @@ struct ctl_terminal {
     int fd; /* own description, non-blocking, CLOEXEC; whoever receives it closes it */
     const char *term, *colorterm; /* lent; colorterm may be NULL */
     bool no_color;
+    bool ascii; /* the locale it is used in has no UTF-8 */
     int cols, rows;
     pid_t pid; /* the placeholder */
 };

@@ -250,7 +250,7 @@ static void first(const struct rehearsal_ask *q, struct rehearsal_answer *out,
 
 struct tally {
     size_t workers, branches, cancelled, over, failed;
-    const char *why; /* of the first that failed */
+    char *why; /* of the first that failed */
 };
 
 static struct tally count_results(const struct rehearsal_ask *q) {
@@ -267,7 +267,8 @@ static struct tally count_results(const struct rehearsal_ask *q) {
             t.branches++;
         else {
             t.failed++;
-            t.why = t.why ? t.why : r.text;
+            if (!t.why) /* the sentence in the result, where it has one */
+                t.why = xstrdup(good ? json_str(o, "message", r.text) : r.text);
         }
         cJSON_Delete(o);
     }
@@ -303,6 +304,7 @@ static void then(const struct rehearsal_ask *q, struct rehearsal_answer *out,
     if (t.failed) {
         buf_printf(&b, "%s%zu could not be done: ", b.len ? "\n\n" : "", t.failed);
         rehearsal_quote(&b, t.why, QUOTE_SEVERAL_MAX);
+        x_free(&t.why);
     }
     if (s->workers + s->branches > AT_ONCE_MAX)
         buf_printf(&b, "\n\nMore than %d at once are not started here.", AT_ONCE_MAX);

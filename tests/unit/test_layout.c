@@ -44,6 +44,10 @@ static void check(const struct layout_want *want) {
                          r[i].x, r[i].y, r[j].x, r[j].y);
     }
     assert_true(l.composer.h >= 1 && l.composer.w >= 1);
+    int most = layout_live_most(want->cols, want->rows);
+    assert_true(most >= 1 && most <= LAYOUT_LIVE_MAX);
+    if (!l.narrow && want->live && want->composer_lines == 1)
+        assert_int_equal(l.nlive, want->live < most ? want->live : most);
     if (!l.narrow) { /* everything is there, and large enough to be of use */
         assert_true(l.tree.w >= 20 && l.tree.h >= 3);
         assert_true(l.transcript.w >= 30 && l.transcript.h >= 2);
@@ -51,7 +55,7 @@ static void check(const struct layout_want *want) {
         assert_int_equal(l.footer.h, 1);
         assert_int_equal(l.nlive > 0, want->live > 0);
         for (int i = 0; i < l.nlive; i++)
-            assert_true(l.live[i].h >= 2 && l.live[i].w >= 40);
+            assert_true(l.live[i].h >= LAYOUT_LIVE_ROWS && l.live[i].w >= LAYOUT_LIVE_COLS - 1);
     }
 }
 
@@ -83,13 +87,27 @@ static void known_sizes(void **state) {
     assert_int_equal(l.live[0].w, 80); /* below, over the whole width */
     assert_int_equal(l.live[0].h, 5);
     assert_int_equal(l.transcript.h + l.live[0].h, 20);
+    want.live = 8; /* all of them, side by side */
+    layout_compute(&want, &l);
+    assert_int_equal(l.nlive, 8);
+    assert_int_equal(l.live[1].y, l.live[0].y);
+    assert_int_equal(l.live[1].x, 40);
+    assert_int_equal(l.live[7].y + l.live[7].h, l.composer_rule.y);
+    assert_int_equal(l.transcript.h, 12);
     want = (struct layout_want){.cols = 200, .rows = 50, .composer_lines = 1, .live = 2};
     layout_compute(&want, &l);
     assert_true(l.wide);
     assert_int_equal(l.nlive, 2);
     assert_true(l.live[0].x > l.transcript.x + l.transcript.w); /* a column of its own */
     assert_int_equal(l.composer.x, l.transcript.x);
+    assert_int_equal(layout_live_most(200, 50), 8);
     int before = l.transcript.w;
+    want.whole = true; /* the wall: all that the panes have, over the composer's whole line */
+    layout_compute(&want, &l);
+    assert_int_equal(l.whole.w, 200);
+    assert_int_equal(l.whole.y + l.whole.h, l.composer_rule.y);
+    assert_int_equal(l.composer_rule.w, 200);
+    want.whole = false;
     want.live = 0; /* nothing moves when the last worker has gone */
     layout_compute(&want, &l);
     assert_int_equal(l.transcript.w, before);

@@ -439,7 +439,7 @@ static void many_processes(void **state) {
     there(t, "17 more ended");
     matches(t, "job 19 +failed");
     matches(t, " 21 running");
-    there(t, "+20 more"); /* live panes without room */
+    there(t, "+13 more"); /* live panes without room */
     escape(t);
     type(t, "G"); /* the last row is scrolled to */
     matches(t, "\xe2\x94\x94 \\* job 39");

@@ -27,45 +27,74 @@ static void live_show(void *self, struct process_handle process) {
     journal_view_show(self, process);
 }
 
-/* "45s  1.1k tok  $0.001", as much of it as there is. */
-static void numbers(const struct process *p, char *out, size_t size) {
+/* Below these widths the header leaves out the tokens and the cost: who it is and what it does come
+ * first. */
+#define HEADER_TOKENS 60
+#define HEADER_COST 70
+
+#define NUMBERS_LEAST 6 /* columns: ten seconds later the name is not cut elsewhere */
+
+/* "45s  1.1k tok  $0.001", as much of it as there is and has room. */
+static void numbers(const struct process *p, int width, char *out, size_t size) {
     char took[FORMAT_SIZE], tokens[FORMAT_SIZE], cost[FORMAT_SIZE];
     format_elapsed(process_elapsed_ms(p), took);
     int64_t n = p->usage.input_tokens + p->usage.output_tokens + p->usage.cache_read_tokens +
                 p->usage.cache_write_tokens;
-    if (n == 0) {
-        snprintf(out, size, " %s ", took);
+    if (n == 0 || width < HEADER_TOKENS) {
+        snprintf(out, size, "%s", took);
         return;
     }
     format_count(n, tokens);
+    if (width < HEADER_COST) {
+        snprintf(out, size, "%s  %4s tok", took, tokens);
+        return;
+    }
     format_cost(p->usage.cost_usd, cost);
-    snprintf(out, size, " %s  %s tok  %s ", took, tokens, cost);
+    snprintf(out, size, "%s  %4s tok  %s", took, tokens, cost);
+}
+
+/* A piece of the header with a blank on either side, so that the rule does not touch it; ends
+ * before `end`. Returns where it begins. */
+static int piece_right(const struct window *w, int end, unsigned style, const char *text) {
+    int at = window_puts_right(w, 0, end - 1, style, text);
+    window_puts(w, 0, end - 1, style, " ");
+    window_puts(w, 0, at - 1, style, " ");
+    return at - 1;
 }
 
 static void draw_header(const struct process *p, const struct pane_env *env, const struct window *w,
                         bool focused) {
     bool ended = p->state == PROCESS_STATE_ENDED;
-    unsigned rule = focused ? STYLE_ACCENT : STYLE_RULE;
-    char right[4 * FORMAT_SIZE], more[32] = "";
+    char right[4 * FORMAT_SIZE], more[32];
+    int lead = w->r.w < HEADER_TOKENS ? 1 : 2; /* of the rule, before and behind */
     window_clear_row(w, 0, STYLE_TEXT);
-    window_line(w, 0, 0, w->r.w, rule, SYMBOL_LINE, false);
-    numbers(p, right, sizeof right);
-    if (env->hidden)
-        snprintf(more, sizeof more, " +%zu more ", env->hidden);
-    int end = window_puts_right(w, 0, w->r.w - 2, STYLE_WARN, more);
-    end = window_puts_right(w, 0, end - (more[0] ? 1 : 0), ended ? STYLE_DIM : STYLE_TEXT, right);
+    window_line(w, 0, 0, w->r.w, focused ? STYLE_ACCENT : STYLE_RULE, SYMBOL_LINE, false);
+    int end = w->r.w - lead;
+    if (env->hidden) {
+        snprintf(more, sizeof more, "+%zu more", env->hidden);
+        end = piece_right(w, end, STYLE_WARN, more) - 1;
+    }
+    numbers(p, w->r.w, right, sizeof right);
+    int least = end - NUMBERS_LEAST;
+    end = piece_right(w, end, ended ? STYLE_DIM : STYLE_TEXT, right);
+    end = end < least ? end : least;
     const char *word = ended ? process_outcome_name(p->outcome) : process_state_name(p->state);
-    char *name = xasprintf(" %s %s", process_kind_symbol(p->kind, w->theme->ascii), p->name);
-    char *state = xasprintf(" %s ", p->tool && !ended ? p->tool : word);
+    const char *state = p->tool && !ended ? p->tool : word;
+    char *name = xasprintf("%s %s", process_kind_symbol(p->kind, w->theme->ascii), p->name);
     /* What it does gets up to half of the room, however long the name is. */
-    int room = end - 4, state_width = text_width(state, strlen(state));
+    int room = end - lead - 4, state_width = text_width(state, strlen(state));
     if (state_width > room / 2)
         state_width = room / 2;
-    int col = window_puts_cut(w, 0, 2, room - state_width, ended ? STYLE_DIM : STYLE_STRONG, name);
-    col = window_puts(w, 0, col, STYLE_TEXT, " ");
-    window_puts_cut(w, 0, col, end - col - 1, ended ? STYLE_DIM : STYLE_ACCENT, state);
+    window_puts(w, 0, lead, STYLE_TEXT, " ");
+    int col =
+        window_puts_cut(w, 0, lead + 1, room - state_width, ended ? STYLE_DIM : STYLE_STRONG, name);
+    if (end - col > 3) {
+        window_puts(w, 0, col, STYLE_TEXT, "  ");
+        col =
+            window_puts_cut(w, 0, col + 2, end - col - 3, ended ? STYLE_DIM : STYLE_ACCENT, state);
+    }
+    window_puts(w, 0, col, STYLE_TEXT, " ");
     free(name);
-    free(state);
 }
 
 static void live_draw(void *self, const struct pane_env *env, const struct window *w,

@@ -22,22 +22,30 @@ static void transcript_show(void *self, struct process_handle process) {
     journal_view_show(self, process);
 }
 
-/* Paragraphs, each wrapped; one that begins with a blank stands out as something to type. */
+/* Draws one wrapped, from `row` on, or only measures it; returns its rows. One that begins with a
+ * blank stands out as something to type. */
+static int draw_paragraph(const struct window *w, int row, const char *text, bool measure) {
+    struct wrap lines = {0};
+    wrap_feed(&lines, text, strlen(text), w->r.w > 2 ? w->r.w - 1 : 1, true);
+    int rows = (int)wrap_lines(&lines);
+    for (int k = 0; k < rows && !measure; k++) {
+        size_t n;
+        int indent;
+        const char *line = wrap_line(&lines, (size_t)k, &n, &indent);
+        window_put(w, row + k, indent, -1, text[0] == ' ' ? STYLE_ACCENT : STYLE_TEXT, line, n);
+    }
+    wrap_free(&lines);
+    return rows;
+}
+
+/* Paragraphs with a blank line between; on a low screen none that would be cut but the first. */
 static void draw_greeting(const struct window *w, const char *const *paragraphs) {
     int row = 0;
     for (int i = 0; paragraphs && paragraphs[i]; i++) {
-        struct wrap lines = {0};
-        const char *text = paragraphs[i];
-        bool example = text[0] == ' ';
-        wrap_feed(&lines, text, strlen(text), w->r.w > 2 ? w->r.w - 1 : 1, true);
-        for (size_t k = 0; k < wrap_lines(&lines); k++) {
-            size_t n;
-            int indent;
-            const char *line = wrap_line(&lines, k, &n, &indent);
-            window_put(w, row++, indent, -1, example ? STYLE_ACCENT : STYLE_TEXT, line, n);
-        }
-        wrap_free(&lines);
-        row++;
+        int rows = draw_paragraph(w, row, paragraphs[i], true);
+        if (i > 0 && row + rows > w->r.h)
+            break;
+        row += draw_paragraph(w, row, paragraphs[i], false) + 1;
     }
 }
 
