@@ -15,7 +15,7 @@
 struct vt_cell {
     char text[32]; /* "" when empty */
     int width;     /* 1, 2; 0: the right half of a wide one */
-    bool bold, italic, reverse, blink, strike;
+    bool bold, dim, italic, reverse, strike;
     int underline;
     int fg, bg;
 };
@@ -36,6 +36,9 @@ char *vt_row(const struct vt *v, int row);
 char *vt_text(const struct vt *v);
 /* The same with "80x24 cursor ROW,COL" before it (or "no cursor"): what goldens hold. */
 char *vt_dump(const struct vt *v);
+/* The attributes and colours of all that does not look plain, a line a row that has any:
+ * "12: 0-5 cyan bold, 60-67 243 on 236". The caller frees. */
+char *vt_styles(const struct vt *v);
 struct vt_cell vt_cell(const struct vt *v, int row, int col);
 void vt_cursor(const struct vt *v, int *row, int *col, bool *visible);
 const char *vt_title(const struct vt *v);

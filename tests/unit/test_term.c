@@ -61,7 +61,7 @@ static void one_after_the_other(void **state) {
     static const char *const types[] = {"vt100", "xterm", "screen-256color", "linux"};
     for (int i = 0; i < 40; i++) {
         term_close(&s.term, i % 2 == 0);
-        screen_open_term(&s, types[i % 4], 60 + i, 20 + i % 7, false);
+        screen_open_term(&s, types[i % 4], 60 + i, 20 + i % 7, false, false);
         struct window w = all(&s);
         window_puts(&w, 1, 0, STYLE_TEXT, "again");
         (void)term_flush(s.term);

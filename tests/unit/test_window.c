@@ -129,7 +129,7 @@ static void styles(void **state) {
     assert_true(vt_cell(s.vt, 0, 2).reverse);
     /* NO_COLOR: the same told by weight. */
     term_close(&s.term, true);
-    screen_open_term(&s, "xterm-256color", 40, 10, true);
+    screen_open_term(&s, "xterm-256color", 40, 10, true, false);
     w.theme = term_theme(s.term);
     assert_int_equal(w.theme->colors, 0);
     window_puts(&w, 0, 0, STYLE_BAD, "x");
@@ -155,7 +155,7 @@ static void plain_terminals_get_ascii(void **state) {
     for (size_t i = 0; i < s.seen.len; i++)
         assert_true((unsigned char)s.seen.data[i] < 0x80);
     term_close(&s.term, true);
-    screen_open_term(&s, "linux", 40, 10, false); /* symbols in ASCII, text as it is */
+    screen_open_term(&s, "linux", 40, 10, false, false); /* symbols in ASCII, text as it is */
     w.theme = term_theme(s.term);
     assert_true(w.theme->ascii);
     window_puts(&w, 0, 0, STYLE_TEXT, "caf\xc3\xa9");

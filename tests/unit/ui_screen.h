@@ -47,12 +47,13 @@ static inline void screen_on_gone(void *arg) { ((struct screen *)arg)->gones++; 
 
 /* Opens the terminal as the engine would get it. */
 static inline void screen_open_term(struct screen *s, const char *type, int cols, int rows,
-                                    bool no_color) {
+                                    bool no_color, bool ascii) {
     struct cause why = {""};
     struct term_options o = {
         .fd = open(ptsname(s->master), O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC),
         .term = type,
         .no_color = no_color,
+        .ascii = ascii,
         .cols = cols,
         .rows = rows};
     assert_true(o.fd >= 0);
@@ -65,7 +66,8 @@ static inline void screen_open_term(struct screen *s, const char *type, int cols
         fail_msg("%s", why.text);
 }
 
-static inline void screen_start(struct screen *s, const char *type, int cols, int rows) {
+static inline void screen_start_as(struct screen *s, const char *type, int cols, int rows,
+                                   bool no_color, bool ascii) {
     memset(s, 0, sizeof *s);
     s->loop = loop_new(LOOP_REAL);
     s->vt = vt_new(cols, rows);
@@ -76,7 +78,11 @@ static inline void screen_start(struct screen *s, const char *type, int cols, in
     struct winsize size = {.ws_col = (unsigned short)cols, .ws_row = (unsigned short)rows};
     assert_int_equal(ioctl(s->slave, TIOCSWINSZ, &size), 0);
     assert_int_equal(tcgetattr(s->slave, &s->before), 0);
-    screen_open_term(s, type, cols, rows, false);
+    screen_open_term(s, type, cols, rows, no_color, ascii);
+}
+
+static inline void screen_start(struct screen *s, const char *type, int cols, int rows) {
+    screen_start_as(s, type, cols, rows, false, false);
 }
 
 /* Takes what has arrived from the terminal so far; up to and with the mark, if there is one. */

@@ -32,12 +32,11 @@ static void live_show(void *self, struct process_handle process) {
 #define HEADER_TOKENS 60
 #define HEADER_COST 70
 
-#define NUMBERS_LEAST 6 /* columns: ten seconds later the name is not cut elsewhere */
+#define TOOK_COLS 5 /* reserved for the time, so that the name is not cut elsewhere later */
 
 /* "45s  1.1k tok  $0.001", as much of it as there is and has room. */
-static void numbers(const struct process *p, int width, char *out, size_t size) {
-    char took[FORMAT_SIZE], tokens[FORMAT_SIZE], cost[FORMAT_SIZE];
-    format_elapsed(process_elapsed_ms(p), took);
+static void numbers(const struct process *p, const char *took, int width, char *out, size_t size) {
+    char tokens[FORMAT_SIZE], cost[FORMAT_SIZE];
     int64_t n = p->usage.input_tokens + p->usage.output_tokens + p->usage.cache_read_tokens +
                 p->usage.cache_write_tokens;
     if (n == 0 || width < HEADER_TOKENS) {
@@ -65,7 +64,7 @@ static int piece_right(const struct window *w, int end, unsigned style, const ch
 static void draw_header(const struct process *p, const struct pane_env *env, const struct window *w,
                         bool focused) {
     bool ended = p->state == PROCESS_STATE_ENDED;
-    char right[4 * FORMAT_SIZE], more[32];
+    char took[FORMAT_SIZE], right[4 * FORMAT_SIZE], more[32];
     int lead = w->r.w < HEADER_TOKENS ? 1 : 2; /* of the rule, before and behind */
     window_clear_row(w, 0, STYLE_TEXT);
     window_line(w, 0, 0, w->r.w, focused ? STYLE_ACCENT : STYLE_RULE, SYMBOL_LINE, false);
@@ -74,10 +73,10 @@ static void draw_header(const struct process *p, const struct pane_env *env, con
         snprintf(more, sizeof more, "+%zu more", env->hidden);
         end = piece_right(w, end, STYLE_WARN, more) - 1;
     }
-    numbers(p, w->r.w, right, sizeof right);
-    int least = end - NUMBERS_LEAST;
+    format_elapsed(process_elapsed_ms(p), took);
+    numbers(p, took, w->r.w, right, sizeof right);
     end = piece_right(w, end, ended ? STYLE_DIM : STYLE_TEXT, right);
-    end = end < least ? end : least;
+    end -= strlen(took) < TOOK_COLS ? TOOK_COLS - (int)strlen(took) : 0;
     const char *word = ended ? process_outcome_name(p->outcome) : process_state_name(p->state);
     const char *state = p->tool && !ended ? p->tool : word;
     char *name = xasprintf("%s %s", process_kind_symbol(p->kind, w->theme->ascii), p->name);

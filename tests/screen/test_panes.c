@@ -1,0 +1,487 @@
+/* Every kind of pane against goldens (tests/screen/golden/NAME-COLSxROWS.txt), over processes that
+ * nobody runs and a clock that stands still: a golden holds every cell, and then the colours and
+ * attributes with 256 colours, with the palette's first (what 16 and 8 colours get), and with none.
+ * After a change that is meant: SPACEBOT_UPDATE_GOLDENS=1, then look at the difference. */
+#include <stdio.h>
+#include <time.h>
+
+#include "agent/process.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "tests/lib/golden.h"
+#include "tests/unit/ui_screen.h"
+#include "ui/view.h"
+
+#define NOON INT64_C(1795521720000) /* 2026-11-24 14:02 UTC, a Tuesday */
+
+struct test {
+    struct screen s;
+    struct process_table *table;
+    struct view *view;
+    struct process *inbox;
+    unsigned added;
+};
+
+static struct test the_test;
+
+/* ---- processes ------------------------------------------------------------------------------- */
+
+static void pass(int seconds) { clock_advance(seconds * NS_PER_SEC); }
+
+static struct process *add(enum process_kind kind, struct process *parent, const char *name) {
+    struct test *t = &the_test;
+    char bare[40];
+    struct process *p;
+    snprintf(bare, sizeof bare, "%08u-1111-4111-8111-111111111111", ++t->added);
+    bool channel = kind == PROCESS_CHANNEL;
+    assert_int_equal(process_add(t->table, kind, channel ? name : bare,
+                                 parent ? parent->handle : PROCESS_NONE, &p),
+                     STATUS_OK);
+    free(p->name);
+    free(p->channel);
+    p->name = xstrdup(name);
+    p->channel = xstrdup(channel ? name : parent->channel);
+    p->model = xstrdup(channel ? "anthropic/claude-sonnet-5-5" : "anthropic/claude-haiku-5-5");
+    return p;
+}
+
+static struct journal_entry *entry(struct process *p, enum journal_kind kind, const char *title,
+                                   const char *ref, const char *text) {
+    struct journal_entry *e = journal_open(&p->journal, kind, title, ref);
+    journal_append(&p->journal, e, text, strlen(text));
+    process_changed(the_test.table, p);
+    return e;
+}
+
+static struct journal_entry *done(struct process *p, enum journal_kind kind, const char *title,
+                                  const char *ref, const char *text) {
+    struct journal_entry *e = entry(p, kind, title, ref, text);
+    journal_close(&p->journal, e);
+    return e;
+}
+
+static void used(struct process *p, int64_t in, int64_t out, double usd) {
+    p->usage.input_tokens = in;
+    p->usage.output_tokens = out;
+    p->usage.cost_usd = usd;
+}
+
+static void runs(struct process *p, const char *command, const char *label) {
+    char *args = xasprintf("{\"command\":\"%s\"}", command);
+    entry(p, JOURNAL_TOOL, "shell", "call1", args);
+    free(args);
+    process_set_tool(the_test.table, p, label);
+    process_set_state(the_test.table, p, PROCESS_STATE_RUNNING);
+}
+
+/* A call that is over. */
+static void ran(struct process *p, const char *command, int seconds, bool failed,
+                const char *result) {
+    char *args = xasprintf("{\"command\":\"%s\"}", command);
+    struct journal_entry *e = entry(p, JOURNAL_TOOL, "shell", "call0", args);
+    free(args);
+    pass(seconds);
+    e->is_error = failed;
+    journal_set_result(&p->journal, e, result, strlen(result));
+    journal_close(&p->journal, e);
+}
+
+static struct process *started(struct process *channel, enum process_kind kind, const char *name) {
+    struct process *p = add(kind, channel, name);
+    done(channel, JOURNAL_LINK, name, p->id, "");
+    return p;
+}
+
+static const char page[] =
+    "# What was found\n\n"
+    "Two decisions touch **auth**; see [the notes](https://example.org/a):\n\n"
+    "1. *JWT* for tokens (9 May)\n"
+    "2. sessions dropped for the app\n\n"
+    "> Keep the old column until June.\n\n"
+    "| part | lines |\n|------|------:|\n| loop | 458 |\n| store | 1204 |\n\n"
+    "```c\nint main(void) {\n    return 0;\n}\n```\n\n"
+    "Run `make check` – 数える, e\xcc\x81.";
+
+/* A channel with a worker and a branch at work, another with an answer unread. */
+static void conversation(void) {
+    struct test *t = &the_test;
+    t->inbox = add(PROCESS_CHANNEL, NULL, "inbox");
+    struct process *release = add(PROCESS_CHANNEL, NULL, "release");
+    release->unread = 2;
+    t->inbox->context_tokens = 34000;
+    used(t->inbox, 31000, 1200, 0.113);
+    done(t->inbox, JOURNAL_USER, "you", NULL, "what do we know about auth, and do the tests pass?");
+    struct journal_entry *e = entry(t->inbox, JOURNAL_THINKING, NULL, NULL, "Two things at once.");
+    pass(2);
+    journal_close(&t->inbox->journal, e);
+    struct process *recall = started(t->inbox, PROCESS_BRANCH, "recall auth");
+    struct process *tests = started(t->inbox, PROCESS_WORKER, "test-run");
+    process_set_state(t->table, recall, PROCESS_STATE_THINKING);
+    done(t->inbox, JOURNAL_REPLY, NULL, NULL, "Recalling what was decided; the tests are running.");
+    done(tests, JOURNAL_TASK, NULL, NULL, "Run make check.");
+    done(tests, JOURNAL_TEXT, NULL, NULL, "First the build, then the *tests*.");
+    ran(tests, "make", 8, false, "  CC main.o\n  CCLD spacebot\n");
+    runs(tests, "make check", "shell make check");
+    entry(tests, JOURNAL_OUTPUT, "stdout", "call1", "PASS unit/loop\nPASS unit/sse\n");
+    entry(tests, JOURNAL_OUTPUT, "stderr", "call1",
+          "test_channel.c:118: expected 3 retriggers, and here is a line that is longer than any "
+          "pane that stands beside others would be\n");
+    done(recall, JOURNAL_TASK, NULL, NULL, "What was decided about auth?");
+    entry(recall, JOURNAL_THINKING, NULL, NULL, "JWT, or was it sessions? Look at May.");
+    used(tests, 1000, 100, 0.001);
+    pass(12);
+    view_show(t->view, t->inbox->handle);
+}
+
+/* All that a transcript can hold. */
+static void everything(void) {
+    struct test *t = &the_test;
+    t->inbox = add(PROCESS_CHANNEL, NULL, "inbox");
+    struct process *ended = add(PROCESS_WORKER, t->inbox, "test-run");
+    done(t->inbox, JOURNAL_USER, "you", NULL,
+         "and now?\n\x1b[2Jclear\xe2\x80\xae"
+         "txt.exe");
+    done(t->inbox, JOURNAL_LINK, "test-run", ended->id, "");
+    pass(4);
+    process_end(t->table, ended, PROCESS_OUTCOME_FAILED);
+    struct journal_entry *e = done(t->inbox, JOURNAL_RESULT, "test-run", ended->id,
+                                   "failed: 1 of 312 tests: expected 3 retriggers");
+    e->is_error = true;
+    pass(60);
+    done(t->inbox, JOURNAL_NOTICE, NULL, NULL, "anthropic: overloaded (529); trying again in 2 s");
+    done(t->inbox, JOURNAL_ERROR, NULL, NULL, "anthropic: the key was refused (401)");
+    ran(t->inbox, "true", 1, false, "");
+    ran(t->inbox, "false", 1, true, "exit code 1\n");
+    done(t->inbox, JOURNAL_REPLY, NULL, NULL, page);
+    pass(60);
+    e = entry(t->inbox, JOURNAL_REPLY, NULL, NULL, "A reply that was cut o");
+    e->interrupted = true;
+    journal_close(&t->inbox->journal, e);
+    used(t->inbox, 1200, 120, 0.02);
+    view_show(t->view, t->inbox->handle);
+}
+
+/* Eight workers and two branches, in every state there is. */
+static void crowd(void) {
+    struct test *t = &the_test;
+    static const char *const jobs[] = {"lint", "port", "docs", "bench"};
+    t->inbox = add(PROCESS_CHANNEL, NULL, "inbox");
+    done(t->inbox, JOURNAL_USER, "you", NULL, "all of it, please");
+    for (int i = 0; i < 10; i++) {
+        char name[40], line[80];
+        snprintf(name, sizeof name, i < 8 ? "%s %02d" : "compare %s %02d", jobs[i % 4], i);
+        struct process *p = started(t->inbox, i < 8 ? PROCESS_WORKER : PROCESS_BRANCH, name);
+        done(p, JOURNAL_TASK, NULL, NULL, "Do it.");
+        used(p, 1000 * (i + 1), 90 * i, 0.004 * i);
+        switch (i % 5) {
+        case 0:
+        case 1:
+            runs(p, "cppcheck --enable=all src", "shell cppcheck --enable=all src");
+            for (int k = 0; k < 12; k++) {
+                snprintf(line, sizeof line, "src/file%02d.c: checked, %d of 12 files done\n", k,
+                         k + 1);
+                entry(p, JOURNAL_OUTPUT, "stdout", "call1", line);
+            }
+            break;
+        case 2:
+            entry(p, JOURNAL_TEXT, NULL, NULL, "Reading what there **is** first.");
+            process_set_state(t->table, p, PROCESS_STATE_STALLED);
+            break;
+        case 3:
+            ran(p, "make", 1, true, "make: *** No targets.  Stop.\n");
+            process_end(t->table, p, PROCESS_OUTCOME_FAILED);
+            break;
+        case 4:
+            entry(p, JOURNAL_THINKING, NULL, NULL, "Which of the two was first?");
+            process_set_state(t->table, p, i < 8 ? PROCESS_STATE_ASKING : PROCESS_STATE_THINKING);
+            break;
+        }
+        pass(7);
+    }
+    view_show(t->view, t->inbox->handle);
+}
+
+static void hundred(void) {
+    struct test *t = &the_test;
+    t->inbox = add(PROCESS_CHANNEL, NULL, "inbox");
+    for (int i = 0; i < 100; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "part %03d", i);
+        struct process *p = started(t->inbox, PROCESS_WORKER, name);
+        runs(p, "wc -l", "shell wc -l");
+        entry(p, JOURNAL_OUTPUT, "stdout", "call1", "  12 main.c\n");
+    }
+    pass(5);
+    view_show(t->view, t->inbox->handle);
+}
+
+static void nobody(void) {
+    the_test.inbox = add(PROCESS_CHANNEL, NULL, "inbox");
+    view_show(the_test.view, the_test.inbox->handle);
+}
+
+/* ---- the screen ------------------------------------------------------------------------------ */
+
+static void nothing(void *arg, const char *process) {
+    (void)arg;
+    (void)process;
+}
+static void say(void *arg, const char *channel, const char *text) {
+    (void)arg;
+    (void)channel;
+    (void)text;
+}
+static void silent(void *arg) { (void)arg; }
+
+static void on_key(void *arg, const struct key *k) {
+    view_key(((struct test *)arg)->view, k, clock_mono_ns());
+}
+
+static const char *const greeting[] = {
+    "spacebot: AI processes at work side by side, in view. No model is connected: a rehearsal "
+    "answers, with real tools. Try:",
+    "  start 8 workers that count the lines in this folder",
+    "To connect a model, set ANTHROPIC_API_KEY and start spacebot again.", NULL};
+
+static void draw(struct test *t) {
+    const struct view_facts facts = {.contained = true, .loop_us = 300, .greeting = greeting};
+    if (view_stale(t->view) && term_ready(t->s.term)) {
+        view_draw(t->view, term_theme(t->s.term), term_cols(t->s.term), term_rows(t->s.term),
+                  &facts);
+        (void)term_flush(t->s.term);
+    }
+    screen_settle(&t->s);
+}
+
+/* Keys one after the other, each drawn; ESC is written `\x1b` and comes alone. */
+static void type(struct test *t, const char *keys) {
+    for (; *keys; keys++) {
+        if (*keys == '\x1b') {
+            struct key k = {.sym = KEYSYM_ESC, .raw = "\x1b", .nraw = 1};
+            view_key(t->view, &k, clock_mono_ns());
+        } else {
+            screen_type(&t->s, keys, 1);
+        }
+        draw(t);
+    }
+}
+
+static int teardown(void **state) {
+    (void)state;
+    struct test *t = &the_test;
+    if (!t->table)
+        return 0;
+    view_free(&t->view);
+    process_table_free(&t->table);
+    screen_end(&t->s);
+    memset(t, 0, sizeof *t);
+    clock_set_real();
+    return 0;
+}
+
+struct look {
+    const char *name, *term;
+    bool no_color, ascii;
+};
+
+/* What is on the screen after the keys, and how it looks. */
+static void show(const struct look *look, void (*scene)(void), const char *keys, int cols, int rows,
+                 char **text, char **styles) {
+    struct test *t = &the_test;
+    memset(t, 0, sizeof *t);
+    clock_set_virtual(NOON);
+    screen_start_as(&t->s, look->term, cols, rows, look->no_color, look->ascii);
+    t->s.on_key = on_key;
+    t->s.arg = t;
+    t->table = process_table_new();
+    const struct view_host host = {.say = say,
+                                   .interrupt = nothing,
+                                   .cancel = nothing,
+                                   .seen = nothing,
+                                   .open = nothing,
+                                   .copy = nothing,
+                                   .suspend = silent,
+                                   .dismiss = silent,
+                                   .redraw = silent,
+                                   .quit = silent,
+                                   .arg = t};
+    t->view = view_new(t->table, NULL, &host);
+    scene();
+    draw(t);
+    type(t, keys);
+    *text = vt_dump(t->s.vt);
+    *styles = vt_styles(t->s.vt);
+    (void)teardown(NULL);
+}
+
+/* In 256 colours, in few, in none: the same text, told apart by other means. */
+static void compare(const char *name, void (*scene)(void), const char *keys, int cols, int rows,
+                    bool ascii) {
+    const struct look looks[] = {{"256 colours", "xterm-256color", false, ascii},
+                                 {"16 colours", "xterm", false, ascii},
+                                 {"no colours", "xterm-256color", true, ascii}};
+    struct buf all = BUF_INIT;
+    char *first = NULL, *path = xasprintf("%s-%dx%d", name, cols, rows);
+    for (size_t i = 0; i < ARRAY_LEN(looks); i++) {
+        char *text, *styles;
+        show(&looks[i], scene, keys, cols, rows, &text, &styles);
+        if (!first) {
+            first = text;
+            buf_puts(&all, text);
+        } else {
+            assert_string_equal(text, first);
+            free(text);
+        }
+        buf_printf(&all, "---- %s\n%s", looks[i].name, styles);
+        free(styles);
+    }
+    golden_check(path, buf_str(&all));
+    free(first);
+    free(path);
+    buf_free(&all);
+}
+
+static void both(const char *name, void (*scene)(void), const char *keys) {
+    compare(name, scene, keys, 80, 24, false);
+    compare(name, scene, keys, 200, 50, false);
+}
+
+/* ---- the panes ------------------------------------------------------------------------------- */
+
+static void greeting_and_composer(void **state) {
+    (void)state;
+    both("greeting", nobody, "");
+}
+
+static void tree_transcript_and_live(void **state) {
+    (void)state;
+    both("focus", conversation, "");
+}
+
+static void selected_in_the_tree(void **state) {
+    (void)state;
+    both("tree", conversation, "\x1bj");
+}
+
+static void transcript(void **state) {
+    (void)state;
+    both("transcript", everything, "");
+}
+
+/* A call and a thought unfolded, and the row under the cursor. */
+static void unfolded(void **state) {
+    (void)state;
+    both("unfolded", everything, "\t\tg/exit\rn\r");
+}
+
+static void live_zoomed(void **state) {
+    (void)state;
+    both("zoomed", conversation, "\t\t\tz");
+}
+
+static void live_tiled(void **state) {
+    (void)state;
+    both("crowd", crowd, "");
+}
+
+static void wall(void **state) {
+    (void)state;
+    both("wall", crowd, "\x1bwl");
+}
+
+static void wall_of_a_hundred(void **state) {
+    (void)state;
+    both("wall-hundred", hundred, "\x1bw");
+}
+
+static void empty_wall(void **state) {
+    (void)state;
+    compare("wall-empty", nobody, "\x1bw", 80, 24, false);
+}
+
+static void table(void **state) {
+    (void)state;
+    both("table", crowd, "\x1btj");
+}
+
+static void table_of_a_hundred(void **state) {
+    (void)state;
+    both("table-hundred", hundred, "\x1btG");
+}
+
+static void help(void **state) {
+    (void)state;
+    both("help", conversation, "?");
+}
+
+static void command_prompt(void **state) {
+    (void)state;
+    both("command", conversation, ":show \t");
+}
+
+static void search_prompt(void **state) {
+    (void)state;
+    both("search", everything, "/auth");
+}
+
+static void found(void **state) {
+    (void)state;
+    both("found", everything, "/june\r");
+}
+
+static void asked_before_cancelling(void **state) {
+    (void)state;
+    both("cancel", conversation, "\x1bjjx");
+}
+
+static void writing(void **state) {
+    (void)state;
+    both("writing", conversation, "a first line,\nand a second one");
+}
+
+static void ascii(void **state) {
+    (void)state;
+    compare("ascii-focus", conversation, "", 80, 24, true);
+    compare("ascii-wall", crowd, "\x1bw", 80, 24, true);
+}
+
+static void other_sizes(void **state) {
+    (void)state;
+    compare("focus", conversation, "", 40, 10, false);
+    compare("live", conversation, "\t\t\t", 40, 10, false);
+    compare("wall", crowd, "\x1bw", 40, 10, false);
+    compare("focus", conversation, "", 300, 80, false);
+    compare("wall", crowd, "\x1bw", 300, 80, false);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(greeting_and_composer),
+        TEST(tree_transcript_and_live),
+        TEST(selected_in_the_tree),
+        TEST(transcript),
+        TEST(unfolded),
+        TEST(live_zoomed),
+        TEST(live_tiled),
+        TEST(wall),
+        TEST(wall_of_a_hundred),
+        TEST(empty_wall),
+        TEST(table),
+        TEST(table_of_a_hundred),
+        TEST(help),
+        TEST(command_prompt),
+        TEST(search_prompt),
+        TEST(found),
+        TEST(asked_before_cancelling),
+        TEST(writing),
+        TEST(ascii),
+        TEST(other_sizes),
+    };
+    setenv("TZ", "UTC0", 1);
+    tzset();
+    cmocka_set_test_filter(getenv("TEST_FILTER")); /* NULL: all */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
