@@ -37,20 +37,20 @@ const char *focus_name(enum focus f);
     X(COMMAND, ":", AT_ALL, "command", "a command by name; Tab completes, Up is its history")      \
     X(SEND, "Enter", AT(COMPOSER), "send", "send the message")                                     \
     X(OPEN, "Enter", AT_PANES, "open", "open the process, or fold and unfold the entry")           \
-    X(CANCEL, "x", AT_PANES, "cancel", "cancel the process; asks for a second x")                  \
-    X(INTERRUPT, "^C", AT_ALL, "interrupt", "interrupt the process that is shown")                 \
-    X(QUIT, "^C ^C", AT_ALL, "close", "close the screen (twice within a second)")                  \
-    X(NEXT_PANE, "Tab", AT_MAIN, "pane", "the next pane")                                          \
-    X(PREVIOUS_PANE, "S-Tab", AT_MAIN, NULL, "the pane before")                                    \
-    X(BACK, "Esc", AT_ALL, "back", "back to the composer; from it to the processes")               \
+    X(DISMISS, "d", AT_PANES, "interrupted: seen", "what a crash interrupted has been looked at")  \
     X(WALL, "w", AT_PANES, "wall", "all that runs, side by side; again: back")                     \
     X(TABLE, "t", AT_PANES, "table", "all processes, a row each; again: back")                     \
     X(ZOOM, "z", AT_LISTS, "zoom", "this pane alone; again: all of them")                          \
-    X(COPY, "y", AT_JOURNALS, "copy", "copy the entry under the cursor")                           \
+    X(NEXT_PANE, "Tab", AT_MAIN, "pane", "the next pane")                                          \
+    X(PREVIOUS_PANE, "S-Tab", AT_MAIN, NULL, "the pane before")                                    \
+    X(CANCEL, "x", AT_PANES, "cancel", "cancel the process; asks for a second x")                  \
+    X(INTERRUPT, "^C", AT_ALL, "interrupt", "interrupt the process that is shown")                 \
     X(SEARCH, "/", AT_JOURNALS | AT(COMPOSER), "search", "search the transcript")                  \
     X(SEARCH_NEXT, "n", AT_JOURNALS, NULL, "the next place where it stands (upwards)")             \
     X(SEARCH_PREVIOUS, "N", AT_JOURNALS, NULL, "the place before (downwards)")                     \
-    X(DISMISS, "d", AT_PANES, "interrupted: seen", "what a crash interrupted has been looked at")  \
+    X(BACK, "Esc", AT_ALL, "back", "back to the composer; from it to the processes")               \
+    X(COPY, "y", AT_JOURNALS, "copy", "copy the entry under the cursor")                           \
+    X(QUIT, "^C ^C", AT_ALL, "close", "close the screen (twice within a second)")                  \
     X(PAGE_UP, "PgUp", AT_ALL, "scroll", "one page up (from the composer: the transcript)")        \
     X(PAGE_DOWN, "PgDn", AT_ALL, NULL, "one page down")                                            \
     X(UP, "k Up", AT_PANES | AT(HELP), NULL, "one line up")                                        \

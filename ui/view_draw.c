@@ -150,7 +150,7 @@ static void draw_footer(struct view *v) {
         return;
     }
     const struct action_info *a;
-    int col = 1;
+    int col = 1, gap = w.r.w >= 100 ? 3 : 2;
     for (size_t i = 0; (a = keymap_action(i)) != NULL; i++) {
         if (!a->word || !(a->where & (1u << v->focus)) || !view_can(v, a->action))
             continue;
@@ -159,7 +159,7 @@ static void draw_footer(struct view *v) {
             break;
         int at = window_puts(&w, 0, col, STYLE_TEXT, a->keys);
         window_puts(&w, 0, at + 1, STYLE_DIM, a->word);
-        col += need + 3;
+        col += need + gap;
     }
 }
 

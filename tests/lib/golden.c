@@ -60,20 +60,37 @@ void golden_check(const char *name, const char *text) {
     x_free(&path);
 }
 
-char *golden_mask(const char *text, const char *pattern, char filler) {
+static size_t columns(const char *s, size_t n) {
+    size_t cols = 0;
+    for (size_t i = 0; i < n; i++)
+        cols += ((unsigned char)s[i] & 0xC0) != 0x80;
+    return cols;
+}
+
+/* Every match in as many columns as it had: `filler`, and `label` at their end. */
+static char *replace(const char *text, const char *pattern, char filler, const char *label) {
     regex_t re;
     regmatch_t m;
     struct buf out = BUF_INIT;
     if (regcomp(&re, pattern, REG_EXTENDED | REG_NEWLINE) != 0)
         fail_msg("bad pattern: %s", pattern);
     while (*text && regexec(&re, text, 1, &m, 0) == 0 && m.rm_eo > m.rm_so) {
+        size_t cols = columns(text + m.rm_so, (size_t)(m.rm_eo - m.rm_so));
         buf_append(&out, text, (size_t)m.rm_so);
-        for (const char *p = text + m.rm_so; p < text + m.rm_eo; p++)
-            if (((unsigned char)*p & 0xC0) != 0x80)
-                buf_putc(&out, filler);
+        for (size_t own = columns(label, strlen(label)); cols > own; cols--)
+            buf_putc(&out, filler);
+        buf_puts(&out, label);
         text += m.rm_eo;
     }
     buf_puts(&out, text);
     regfree(&re);
     return buf_steal(&out);
+}
+
+char *golden_mask(const char *text, const char *pattern, char filler) {
+    return replace(text, pattern, filler, "");
+}
+
+char *golden_field(const char *text, const char *pattern, const char *label) {
+    return replace(text, pattern, ' ', label);
 }

@@ -295,28 +295,33 @@ static bool same_style(const struct vt_cell *a, const struct vt_cell *b) {
            a->fg == b->fg && a->bg == b->bg;
 }
 
-/* A blank cell shows a background only. */
-static struct vt_cell seen_cell(const struct vt *v, int row, int col) {
-    struct vt_cell c = vt_cell(v, row, col);
-    if ((!c.text[0] || c.text[0] == ' ') && !c.reverse && !c.underline && !c.strike) {
-        c.fg = VT_DEFAULT;
-        c.bold = c.dim = c.italic = false;
-    }
-    return c;
+/* Whether a cell shows nothing but the terminal's own background. */
+static bool shows_nothing(const struct vt_cell *c) {
+    return (!c->text[0] || c->text[0] == ' ') && c->bg == VT_DEFAULT && !c->reverse &&
+           !c->underline && !c->strike;
 }
 
 static void append_styles(const struct vt *v, int row, struct buf *out) {
     struct buf line = BUF_INIT, style = BUF_INIT;
-    for (int col = 0, from = 0; col < v->cols; from = col) {
-        struct vt_cell first = seen_cell(v, row, col), next;
-        do /* the right half of a wide character belongs to it */
-            next = seen_cell(v, row, ++col);
-        while (col < v->cols && (next.width == 0 || same_style(&first, &next)));
+    for (int col = 0; col < v->cols;) {
+        struct vt_cell first = vt_cell(v, row, col), next;
+        int from = col, last = col;
+        if (shows_nothing(&first)) {
+            col++;
+            continue;
+        }
+        for (col++; col < v->cols; col++) { /* blanks belong to what stands on both sides of them */
+            next = vt_cell(v, row, col);
+            if (next.width == 0 || (!shows_nothing(&next) && same_style(&first, &next)))
+                last = col; /* width 0: the right half of a wide character */
+            else if (!shows_nothing(&next))
+                break;
+        }
+        col = last + 1;
         buf_reset(&style);
         put_style(&style, &first);
-        if (!style.len)
-            continue;
-        buf_printf(&line, "%s %d-%d%s", line.len ? "," : "", from, col - 1, buf_str(&style));
+        if (style.len)
+            buf_printf(&line, "%s %d-%d%s", line.len ? "," : "", from, last, buf_str(&style));
     }
     if (line.len)
         buf_printf(out, "%d:%s\n", row, buf_str(&line));

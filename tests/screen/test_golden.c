@@ -57,22 +57,34 @@ static void start(const char *scenario, int cols, int rows) {
     open_screen(cols, rows);
 }
 
-static void mask(char **text, const char *pattern, char filler) {
-    char *masked = golden_mask(*text, pattern, filler);
-    x_free(text);
-    *text = masked;
-}
+/* What differs from run to run, in the order in which it is looked for. Numbers that are flush
+ * right are taken with the blanks before them: a slow machine makes them wider. */
+static const struct {
+    const char *pattern, *label; /* without a label: filled */
+    char filler;
+} masks[] = {
+    {"[A-Za-z0-9]{6}/home/", NULL, '/'}, /* the temporary directory, wherever the line breaks */
+    {" +[0-9.]+ ms$", " # ms", 0},
+    {" ctx +[0-9.]+k?", " ctx #", 0},
+    {"[ ─]+[0-9]+s +[0-9.]+k? tok", " #s # tok", 0}, /* in the header of a live pane */
+    {" +[0-9.]+k? tok", " # tok", 0},
+    {"~?\\$[0-9.]+", NULL, '$'},
+    {"[0-9][0-9]:[0-9][0-9]", "hh:mm", 0},
+    {"succeeded  +[0-9.]+s", "succeeded #s", 0},
+    {"  ok +[0-9.]+s  [0-9]+ lines", "ok #s", 0},
+    {"  ok +[0-9.]+s", "ok #s", 0},
+    {" +[0-9.]+s( │)", " #s │", 0},
+    {" +[0-9.]+s$", " #s", 0},
+};
 
 static void check(const char *name) {
     char *text = vt_dump(f.vt);
-    mask(&text, "[A-Za-z0-9]{6}/home/",
-         '/'); /* of the temporary directory, wherever the line breaks */
-    mask(&text, "[ 0-9][ 0-9][0-9.][0-9] ms", 'm');
-    mask(&text, "[0-9][0-9]:[0-9][0-9]", 't');
-    mask(&text, "[ 0-9][0-9.][0-9]?s( |$)", 's');
-    mask(&text, "ctx +[0-9.]+k?", 'c');
-    mask(&text, " [0-9.]+k? tok", 'c');
-    mask(&text, "~?\\$[0-9.]+", 'c');
+    for (size_t i = 0; i < ARRAY_LEN(masks); i++) {
+        char *masked = masks[i].label ? golden_field(text, masks[i].pattern, masks[i].label)
+                                      : golden_mask(text, masks[i].pattern, masks[i].filler);
+        x_free(&text);
+        text = masked;
+    }
     golden_check(name, text);
     x_free(&text);
 }
@@ -138,26 +150,13 @@ static void a_failed_call(void **state) {
     quit();
 }
 
-static void help(void **state) {
-    (void)state;
-    start(SCENE(SCENE_COUNT), 80, 24);
-    pty_type(f.pty, "?");
-    vt_expect(f.vt, "Everywhere");
-    check("help-80x24");
-    quit();
-}
-
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(the_first_screen_without_a_key),
-        TEST(the_first_screen),
-        TEST(a_conversation_80x24),
-        TEST(a_conversation_200x50),
-        TEST(a_conversation_50x12),
-        TEST(a_failed_call),
-        TEST(help),
+        TEST(the_first_screen_without_a_key), TEST(the_first_screen),
+        TEST(a_conversation_80x24),           TEST(a_conversation_200x50),
+        TEST(a_conversation_50x12),           TEST(a_failed_call),
     };
     cmocka_set_test_filter(getenv("TEST_FILTER")); /* NULL: all */
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,7 @@
 #include "tests/unit/ui_screen.h"
 #include "ui/view.h"
 
-#define NOON INT64_C(1795521720000) /* 2026-11-24 14:02 UTC, a Tuesday */
+#define NOON INT64_C(1795521720000) /* 2026-11-24 12:02 UTC */
 
 struct test {
     struct screen s;
@@ -369,10 +369,10 @@ static void transcript(void **state) {
     both("transcript", everything, "");
 }
 
-/* A call and a thought unfolded, and the row under the cursor. */
+/* A search unfolds the call that holds what it finds. */
 static void unfolded(void **state) {
     (void)state;
-    both("unfolded", everything, "\t\tg/exit\rn\r");
+    both("unfolded", everything, "\t\t/exit code\r");
 }
 
 static void live_zoomed(void **state) {

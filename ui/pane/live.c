@@ -96,12 +96,34 @@ static void draw_header(const struct process *p, const struct pane_env *env, con
     free(name);
 }
 
+/* Where there is one row: who, what it does and for how long, in columns, as in a table. */
+static void draw_row(const struct process *p, const struct window *w, bool focused) {
+    char took[FORMAT_SIZE];
+    bool ended = p->state == PROCESS_STATE_ENDED;
+    unsigned flags = focused ? STYLE_REVERSED : 0u, plain = ended ? STYLE_DIM : STYLE_TEXT;
+    window_clear_row(w, 0, STYLE_TEXT | flags);
+    format_elapsed(process_elapsed_ms(p), took);
+    window_puts_right(w, 0, w->r.w - 1, plain | flags, took);
+    const char *state = p->tool && !ended ? p->tool
+                        : ended           ? process_outcome_name(p->outcome)
+                                          : process_state_name(p->state);
+    int name = (w->r.w - TOOK_COLS - 6) / 2, col = 3 + name + 1;
+    window_puts(w, 0, 1, STYLE_DIM | flags, process_kind_symbol(p->kind, w->theme->ascii));
+    window_puts_cut(w, 0, 3, name, plain | flags, p->name);
+    window_puts_cut(w, 0, col, w->r.w - TOOK_COLS - 2 - col,
+                    (ended ? STYLE_DIM : STYLE_ACCENT) | flags, state);
+}
+
 static void live_draw(void *self, const struct pane_env *env, const struct window *w,
                       bool focused) {
     struct journal_view *v = self;
     const struct process *p = process_get(env->table, v->process);
     if (!p) {
         window_clear(w);
+        return;
+    }
+    if (w->r.h == 1) {
+        draw_row(p, w, focused);
         return;
     }
     draw_header(p, env, w, focused);

@@ -67,7 +67,7 @@ static struct columns arrange(int width) {
         right -= 13;
         c.tokens = right;
     }
-    if (width >= 80) {
+    if (width >= 90) {
         right -= 9;
         c.silent = right;
     }

@@ -1,5 +1,6 @@
-/* pane/wall: only live panes, tiled to equal size. A process keeps its place among the others; a
- * finished one keeps its last lines until it has been seen. */
+/* pane/wall: only live panes, tiled to equal size: the more there are, the lower each is, down to a
+ * row of its own in columns. What finds no room even so is counted in the last row. A process keeps
+ * its place among the others; a finished one keeps its last lines until it has been seen. */
 #include "ui/pane.h"
 
 #include <stdio.h>
@@ -8,9 +9,9 @@
 
 #include "base/mem.h"
 
-#define TILES_MAX 64
+#define TILES_MAX 256
 #define TILE_COLS 38 /* narrower than this a line of output says little */
-#define TILE_ROWS 5
+#define TILE_ROWS 5  /* what each has when there is room: a header and four lines */
 
 struct tile {
     struct process_handle process;
@@ -24,7 +25,8 @@ struct wall {
     size_t n;    /* tiles with a process */
     size_t more; /* processes without a tile */
     int cols, rows;
-    size_t at; /* the one under the cursor */
+    int height; /* of all tiles */
+    size_t at;  /* the one under the cursor */
     struct rect r;
 };
 
@@ -62,9 +64,9 @@ static void drop(struct wall *w, size_t i) {
 }
 
 /* How many columns and rows of tiles: as square as the cells are, the fewest that hold all; at most
- * what can be read. */
-static void shape(struct wall *w, size_t want) {
-    int most_cols = w->r.w / TILE_COLS, most_rows = w->r.h / TILE_ROWS;
+ * what can be read, and no tile lower than `least` rows. False when they do not hold all. */
+static bool shape(struct wall *w, size_t want, int height, int least) {
+    int most_cols = w->r.w / TILE_COLS, most_rows = height / least;
     most_cols = most_cols < 1 ? 1 : most_cols;
     most_rows = most_rows < 1 ? 1 : most_rows;
     w->cols = w->rows = 1;
@@ -72,12 +74,23 @@ static void shape(struct wall *w, size_t want) {
         /* Add where tiles stay best shaped: a tile is twice as wide as it is high in cells of half
          * that shape. */
         bool wider = w->cols < most_cols &&
-                     (w->rows >= most_rows || w->r.w / w->cols > 4 * (w->r.h / w->rows));
+                     (w->rows >= most_rows || w->r.w / w->cols > 4 * (height / w->rows));
         if (wider)
             w->cols++;
         else
             w->rows++;
     }
+    return (size_t)(w->cols * w->rows) >= want;
+}
+
+/* The highest tiles that hold all; else rows, but for the last, which counts the rest. */
+static void arrange(struct wall *w, size_t want) {
+    w->height = w->r.h;
+    for (int least = TILE_ROWS; least > 0; least--)
+        if (want <= TILES_MAX && shape(w, want, w->height, least))
+            return;
+    w->height = w->r.h > 1 ? w->r.h - 1 : 1;
+    (void)shape(w, want, w->height, 1);
 }
 
 static void collect(struct wall *w, const struct pane_env *env) {
@@ -88,7 +101,7 @@ static void collect(struct wall *w, const struct pane_env *env) {
     for (const struct process *p; (p = process_next(env->table, &pos));)
         want += belongs(p);
     int cols = w->cols, rows = w->rows;
-    shape(w, want);
+    arrange(w, want);
     size_t room = (size_t)(w->cols * w->rows);
     if (room > TILES_MAX)
         room = TILES_MAX;
@@ -115,9 +128,19 @@ static struct rect tile_rect(const struct wall *w, size_t i) {
     int col = (int)i % w->cols, row = (int)i / w->cols;
     int used_rows = ((int)w->n + w->cols - 1) / w->cols;
     int x0 = w->r.w * col / w->cols, x1 = w->r.w * (col + 1) / w->cols;
-    int y0 = w->r.h * row / used_rows, y1 = w->r.h * (row + 1) / used_rows;
+    int y0 = w->height * row / used_rows, y1 = w->height * (row + 1) / used_rows;
     int gap = col + 1 < w->cols ? 1 : 0; /* a blank column, not a border */
     return (struct rect){w->r.x + x0, w->r.y + y0, x1 - x0 - gap, y1 - y0};
+}
+
+static void draw_rest(const struct wall *w, const struct window *win) {
+    char text[80];
+    if (!w->more)
+        return;
+    snprintf(text, sizeof text, "and %zu more: t shows all %zu, a row each", w->more,
+             w->more + w->n);
+    window_clear_row(win, win->r.h - 1, STYLE_TEXT);
+    window_puts_cut(win, win->r.h - 1, 1, win->r.w - 1, STYLE_WARN, text);
 }
 
 static void wall_draw(void *self, const struct pane_env *env, const struct window *win,
@@ -140,17 +163,16 @@ static void wall_draw(void *self, const struct pane_env *env, const struct windo
         struct tile *t = &w->tiles[i];
         const struct process *p = process_get(env->table, t->process);
         bool here = focused && i == w->at;
-        struct pane_env mine = *env;
-        mine.hidden = i + 1 == w->n ? w->more : 0;
         /* Only what changed; what runs has its elapsed second. */
         uint64_t now = (p->version << 20) ^ (uint64_t)(process_elapsed_ms(p) / 1000) << 2 ^
-                       (uint64_t)mine.hidden << 40 ^ (here ? 2u : 0u) ^ 1u;
+                       (here ? 2u : 0u) ^ 1u;
         if (t->drawn == now)
             continue;
         t->drawn = now;
         struct window at = {.r = tile_rect(w, i), .theme = win->theme};
-        pane_ops(PANE_LIVE)->draw(t->pane, &mine, &at, here);
+        pane_ops(PANE_LIVE)->draw(t->pane, env, &at, here);
     }
+    draw_rest(w, win);
 }
 
 static struct pane_answer wall_act(void *self, const struct pane_env *env, enum action a) {
