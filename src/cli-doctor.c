@@ -29,7 +29,12 @@
 #define FILES_LEAST 1024
 
 /* X(NAME, "name") */
-#define VERDICT_TABLE(X) X(OK, "ok") X(WARN, "warn") X(FAIL, "fail")
+/* clang-format off */
+#define VERDICT_TABLE(X)                                                                           \
+    X(OK, "ok")                                                                                    \
+    X(WARN, "warn")                                                                                \
+    X(FAIL, "fail")
+/* clang-format on */
 enum verdict {
 #define X(name, text) VERDICT_##name,
     VERDICT_TABLE(X)

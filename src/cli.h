@@ -25,8 +25,20 @@ enum cli_exit {
 
 /* X(variable): src/cli-<variable>.c, const struct cli_verb cli_verb_<variable>; in the order of
  * --help. */
+/* clang-format off */
 #define CLI_VERB_TABLE(X)                                                                          \
-    X(exec) X(say) X(ps) X(log) X(cancel) X(attach) X(daemon) X(status) X(stop) X(config) X(doctor)
+    X(exec)                                                                                        \
+    X(say)                                                                                         \
+    X(ps)                                                                                          \
+    X(log)                                                                                         \
+    X(cancel)                                                                                      \
+    X(attach)                                                                                      \
+    X(daemon)                                                                                      \
+    X(status)                                                                                      \
+    X(stop)                                                                                        \
+    X(config)                                                                                      \
+    X(doctor)
+/* clang-format on */
 
 #define CLI_OPTIONS_MAX 8
 #define CLI_NUMBER 24 /* bytes of a number made for people */

@@ -65,8 +65,8 @@ static void find_self(char out[PATH_MAX]) {
     out[n > 0 ? n : 0] = '\0';
 }
 
-/* In a build tree it lies beside us. Installed, it lies where configure was told; when the whole tree
- * was moved (make install DESTDIR=…), we tell by our own place where to. */
+/* In a build tree it lies beside us. Installed, it lies where configure was told; when the whole
+ * tree was moved (make install DESTDIR=…), we tell by our own place where to. */
 char *engine_launcher(void) {
     static const char ours[] = BINDIR "/spacebot";
     char self[PATH_MAX];

@@ -11,8 +11,9 @@
 #include "base/buf.h"
 
 /* X(NAME, "name") */
+/* clang-format off */
 #define KEYSYM_TABLE(X)                                                                            \
-    X(CHAR, "char") /* key.cp; with KEYMOD_CTRL the letter, lower case */                          \
+    X(CHAR, "char")   /* key.cp; with KEYMOD_CTRL the letter, lower case */                        \
     X(ENTER, "Enter")                                                                              \
     X(TAB, "Tab")                                                                                  \
     X(BACKSPACE, "Backspace")                                                                      \
@@ -23,10 +24,14 @@
     X(RIGHT, "Right")                                                                              \
     X(HOME, "Home")                                                                                \
     X(END, "End")                                                                                  \
-    X(PAGE_UP, "PgUp") X(PAGE_DOWN, "PgDn") X(INSERT, "Insert") X(DELETE, "Delete")                \
-        X(FUNCTION, "F")  /* key.cp is its number */                                               \
-        X(PASTE, "paste") /* key.raw is the text, as it came */                                    \
-        X(OTHER, "other") /* a well-formed sequence that means nothing here; key.raw has it */
+    X(PAGE_UP, "PgUp")                                                                             \
+    X(PAGE_DOWN, "PgDn")                                                                           \
+    X(INSERT, "Insert")                                                                            \
+    X(DELETE, "Delete")                                                                            \
+    X(FUNCTION, "F")  /* key.cp is its number */                                                   \
+    X(PASTE, "paste") /* key.raw is the text, as it came */                                        \
+    X(OTHER, "other") /* a well-formed sequence that means nothing here; key.raw has it */
+/* clang-format on */
 enum keysym {
 #define X(name, text) KEYSYM_##name,
     KEYSYM_TABLE(X)

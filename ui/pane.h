@@ -10,9 +10,15 @@
 #include "ui/window.h"
 
 /* X(NAME, variable): const struct pane_ops pane_<variable>, in pane/<variable>.c */
+/* clang-format off */
 #define PANE_TABLE(X)                                                                              \
     X(TREE, tree)                                                                                  \
-    X(TRANSCRIPT, transcript) X(LIVE, live) X(WALL, wall) X(TABLE, table) X(HELP, help)
+    X(TRANSCRIPT, transcript)                                                                      \
+    X(LIVE, live)                                                                                  \
+    X(WALL, wall)                                                                                  \
+    X(TABLE, table)                                                                                \
+    X(HELP, help)
+/* clang-format on */
 enum pane_kind {
 #define X(name, variable) PANE_##name,
     PANE_TABLE(X)

@@ -6,8 +6,20 @@
 #include <stdbool.h>
 
 /* What a piece of text is, not how it looks. */
+/* clang-format off */
 #define STYLE_TABLE(X)                                                                             \
-    X(TEXT) X(DIM) X(STRONG) X(ACCENT) X(GOOD) X(WARN) X(BAD) X(RULE) X(SELECTED) X(CODE) X(LINK)
+    X(TEXT)                                                                                        \
+    X(DIM)                                                                                         \
+    X(STRONG)                                                                                      \
+    X(ACCENT)                                                                                      \
+    X(GOOD)                                                                                        \
+    X(WARN)                                                                                        \
+    X(BAD)                                                                                         \
+    X(RULE)                                                                                        \
+    X(SELECTED)                                                                                    \
+    X(CODE)                                                                                        \
+    X(LINK)
+/* clang-format on */
 enum style {
 #define X(name) STYLE_##name,
     STYLE_TABLE(X)
@@ -20,6 +32,7 @@ enum style {
 #define STYLE_MASK 0xFFu
 
 /* X(NAME, "symbol", "ASCII twin") */
+/* clang-format off */
 #define SYMBOL_TABLE(X)                                                                            \
     X(TEE, "├", "|-")                                                                              \
     X(ELBOW, "└", "`-")                                                                            \
@@ -30,7 +43,12 @@ enum style {
     X(ARROW, "→", "->")                                                                            \
     X(ELLIPSIS, "…", "...")                                                                        \
     X(BUSY, "●", "*")                                                                              \
-    X(IDLE, "·", ".") X(ASKS, "!", "!") X(CROSS, "✗", "x") X(CHECK, "✓", "+") X(DASH, "–", "-")
+    X(IDLE, "·", ".")                                                                              \
+    X(ASKS, "!", "!")                                                                              \
+    X(CROSS, "✗", "x")                                                                             \
+    X(CHECK, "✓", "+")                                                                             \
+    X(DASH, "–", "-")
+/* clang-format on */
 enum symbol {
 #define X(name, text, ascii) SYMBOL_##name,
     SYMBOL_TABLE(X)

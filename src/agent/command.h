@@ -7,34 +7,45 @@
 
 #include "agent/agent.h"
 
-/* X(NAME, "name", "arguments")
- *  open       {channel}                        the channel exists from now on, its history is
- * loaded -> {"channel":S,"id":S} say        {channel, text, sender?}         replies
- * {"channel":S,"message_id":S} once it is stored exec       {channel?, text, model?, workspace?}
- * replies when all has settled: the result line of DESIGN.md (always a body with ok and, unless ok,
- * error); the status is OK, PROVIDER (a provider failed), CONFIG (none is configured: nothing was
- *                                              started), CANCELLED, or another one (the work
- * failed). Abandoning it cancels what it started. The channel's id is args.channel or a new
- * "cli:<uuid>"; the server may choose the id itself so that it can follow the channel before
- * anything happens cancel     {process, reason?}               ->
- * {"process":S,"cancelled":B,"message":S} interrupt  {process}                        Ctrl-C: ends
- * the present turn of a channel with what it had, cancels a worker ps         {all?} ->
- * {"processes":[…]} as DESIGN's ps --json log        {process, from?}                 ->
- * {"id":S,"entries":[…],"next":N,"live":B} seen       {process}                        a person
- * looked at it interrupted {}                              -> {"runs":[…]} tool runs that a crash
- * cut off (shown until dismissed) dismiss    {call_id}                        such a run has been
- * looked at
+/* clang-format off */
+/* X(NAME, "name")
+ *  open         {channel, screen?}         the channel exists from now on, its history is loaded
+ *                                          -> {"channel":S,"id":S}
+ *  say          {channel, text, sender?, screen?}  replies {"channel":S,"message_id":S} once it is
+ *                                          stored
+ *  exec         {channel?, text, model?, workspace?}  replies when all has settled: the result line
+ *                                          of exec --json (always a body with ok and, unless ok,
+ *                                          error); the status is OK, PROVIDER (a provider failed),
+ *                                          CONFIG (none is configured: nothing was started),
+ *                                          CANCELLED, or another one (the work failed). Abandoning
+ *                                          it cancels what it started. The channel's id is
+ *                                          args.channel or a new "cli:<uuid>"; the server may choose
+ *                                          the id itself so that it can follow the channel before
+ *                                          anything happens
+ *  cancel       {process, reason?}         -> {"process":S,"cancelled":B,"message":S}
+ *  interrupt    {process}                  Ctrl-C: ends the present turn of a channel with what it
+ *                                          had, cancels a worker
+ *  ps           {all?}                     -> {"processes":[…]} as ps --json
+ *  log          {process, from?}           -> {"id":S,"entries":[…],"next":N,"live":B}
+ *  seen         {process}                  a person looked at it
+ *  interrupted  {}                         -> {"runs":[…]} tool runs that a crash cut off (shown
+ *                                          until dismissed)
+ *  dismiss      {call_id}                  such a run has been looked at
  *
  * A screen says {"screen":true} with open and say: where no model is connected, a stand-in answers
- * there (agent_default_model()), and nobody else's messages: their say is STATUS_CONFIG then.
- */
+ * there (agent_default_model()), and nobody else's messages: their say is STATUS_CONFIG then. */
 #define COMMAND_TABLE(X)                                                                           \
     X(OPEN, "open")                                                                                \
     X(SAY, "say")                                                                                  \
     X(EXEC, "exec")                                                                                \
     X(CANCEL, "cancel")                                                                            \
     X(INTERRUPT, "interrupt")                                                                      \
-    X(PS, "ps") X(LOG, "log") X(SEEN, "seen") X(INTERRUPTED, "interrupted") X(DISMISS, "dismiss")
+    X(PS, "ps")                                                                                    \
+    X(LOG, "log")                                                                                  \
+    X(SEEN, "seen")                                                                                \
+    X(INTERRUPTED, "interrupted")                                                                  \
+    X(DISMISS, "dismiss")
+/* clang-format on */
 enum command {
 #define X(name, text) COMMAND_##name,
     COMMAND_TABLE(X)

@@ -42,10 +42,15 @@ enum process_state {
 };
 
 /* How an ended process ended; the six terminal states of SPEC A.5. */
+/* clang-format off */
 #define PROCESS_OUTCOME_TABLE(X)                                                                   \
     X(SUCCEEDED, "succeeded")                                                                      \
     X(PARTIAL, "partial")                                                                          \
-    X(BLOCKED, "blocked") X(FAILED, "failed") X(CANCELLED, "cancelled") X(TIMED_OUT, "timed_out")
+    X(BLOCKED, "blocked")                                                                          \
+    X(FAILED, "failed")                                                                            \
+    X(CANCELLED, "cancelled")                                                                      \
+    X(TIMED_OUT, "timed_out")
+/* clang-format on */
 enum process_outcome {
 #define X(name, text) PROCESS_OUTCOME_##name,
     PROCESS_OUTCOME_TABLE(X)

@@ -77,8 +77,8 @@ void process_set_state(struct process_table *t, struct process *p, enum process_
 void process_set_tool(struct process_table *t, struct process *p,
                       const char *label); /* NULL: none */
 void process_end(struct process_table *t, struct process *p, enum process_outcome o);
-int64_t process_elapsed_ms(const struct process *p); /* to its end, or now */
+int64_t process_elapsed_ms(const struct process *p);  /* to its end, or now */
 int64_t process_in_state_ms(const struct process *p); /* since it came into its present state */
-int64_t process_silent_ms(const struct process *p);  /* 0 unless thinking or running */
+int64_t process_silent_ms(const struct process *p);   /* 0 unless thinking or running */
 
 #endif

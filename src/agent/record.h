@@ -50,10 +50,14 @@ void record_load_messages(struct agent *a, const char *channel, int64_t limit,
                           struct llm_history *h);
 
 /* Worker runs. Lifecycles are SPEC A.5's, by name. */
+/* clang-format off */
 #define WORKER_LIFECYCLE_TABLE(X)                                                                  \
     X(CREATED, "created")                                                                          \
     X(RUNNING, "running")                                                                          \
-    X(COMPLETING, "completing") X(CANCELLING, "cancelling") X(TIMING_OUT, "timing_out")
+    X(COMPLETING, "completing")                                                                    \
+    X(CANCELLING, "cancelling")                                                                    \
+    X(TIMING_OUT, "timing_out")
+/* clang-format on */
 enum worker_lifecycle {
 #define X(name, text) WORKER_##name,
     WORKER_LIFECYCLE_TABLE(X)

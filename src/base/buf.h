@@ -13,7 +13,9 @@ struct buf {
     size_t cap;
 };
 
+/* clang-format off */
 #define BUF_INIT {0}
+/* clang-format on */
 
 void buf_append(struct buf *b, const void *data, size_t n);
 void buf_puts(struct buf *b, const char *s);

@@ -1,4 +1,5 @@
-/* clock: the two clocks, real or virtual. In inline mode (tests, replay) time moves only when told. */
+/* clock: the two clocks, real or virtual. In inline mode (tests, replay) time moves only when told.
+ */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
@@ -9,12 +10,13 @@
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_SEC INT64_C(1000000000)
 
-int64_t clock_mono_ns(void); /* since an arbitrary start; virtual when so set */
-int64_t clock_wall_ms(void); /* since 1970 UTC; virtual when so set */
+int64_t clock_mono_ns(void);      /* since an arbitrary start; virtual when so set */
+int64_t clock_wall_ms(void);      /* since 1970 UTC; virtual when so set */
 int64_t clock_real_mono_ns(void); /* never virtual: for measuring */
 int64_t clock_thread_cpu_ns(void);
 
-/* Virtual time from here on: monotonic starts at 0, wall at `wall_ms`. Call before threads exist. */
+/* Virtual time from here on: monotonic starts at 0, wall at `wall_ms`. Call before threads exist.
+ */
 void clock_set_virtual(int64_t wall_ms);
 /* Back to the system's clocks. */
 void clock_set_real(void);

@@ -9,8 +9,9 @@
 
 #include "base/status.h"
 
-/* Parses exactly text[0..n): nothing but white space may follow; depth at most 64; invalid UTF-8 and
- * embedded NUL refused. The caller owns *out (cJSON_Delete). The cause names the byte offset. */
+/* Parses exactly text[0..n): nothing but white space may follow; depth at most 64; invalid UTF-8
+ * and embedded NUL refused. The caller owns *out (cJSON_Delete). The cause names the byte offset.
+ */
 enum status json_parse(const char *text, size_t n, cJSON **out, struct cause *why) MUST_CHECK;
 
 /* Members of an object; the fallback when absent or of another type. Lent. `obj` may be NULL. */

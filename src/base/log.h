@@ -4,7 +4,13 @@
 
 #include "base/status.h"
 
-#define LOG_LEVEL_TABLE(X) X(DEBUG, "debug") X(INFO, "info") X(WARN, "warn") X(ERROR, "error")
+/* clang-format off */
+#define LOG_LEVEL_TABLE(X)                                                                         \
+    X(DEBUG, "debug")                                                                              \
+    X(INFO, "info")                                                                                \
+    X(WARN, "warn")                                                                                \
+    X(ERROR, "error")
+/* clang-format on */
 enum log_level {
 #define X(name, text) LOG_##name,
     LOG_LEVEL_TABLE(X)

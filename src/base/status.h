@@ -9,15 +9,15 @@
 /* X(NAME, "name"): the whole list; stored and printed by name, never by number. */
 #define STATUS_TABLE(X)                                                                            \
     X(OK, "ok")                                                                                    \
-    X(INVALID, "invalid")         /* input that is wrong; the cause names the place */             \
+    X(INVALID, "invalid") /* input that is wrong; the cause names the place */                     \
     X(NOT_FOUND, "not_found")                                                                      \
     X(EXISTS, "exists")                                                                            \
     X(DENIED, "denied")                                                                            \
-    X(LIMIT, "limit")             /* a bound was reached */                                        \
+    X(LIMIT, "limit") /* a bound was reached */                                                    \
     X(TIMEOUT, "timeout")                                                                          \
     X(CANCELLED, "cancelled")                                                                      \
-    X(IO, "io")                   /* the system refused */                                         \
-    X(PROTOCOL, "protocol")       /* the other side said something it may not */                   \
+    X(IO, "io")             /* the system refused */                                               \
+    X(PROTOCOL, "protocol") /* the other side said something it may not */                         \
     X(CONFIG, "config")                                                                            \
     X(PROVIDER, "provider")       /* a model provider failed */                                    \
     X(UNAVAILABLE, "unavailable") /* not there now; may come */                                    \
@@ -29,7 +29,8 @@ enum status {
 #undef X
 };
 
-/* Why a call failed, for a person: one line, no newline, at most 511 bytes (cut at a UTF-8 boundary). */
+/* Why a call failed, for a person: one line, no newline, at most 511 bytes (cut at a UTF-8
+ * boundary). */
 struct cause {
     char text[512];
 };
@@ -40,7 +41,8 @@ struct cause {
 /* The name of a status ("ok", "invalid", ...). Static storage. */
 const char *status_name(enum status s);
 
-/* Writes the cause; `why` may be NULL. Returns `s`, so that `return cause_set(why, STATUS_IO, ...)` reads well. */
+/* Writes the cause; `why` may be NULL. Returns `s`, so that `return cause_set(why, STATUS_IO, ...)`
+ * reads well. */
 enum status cause_set(struct cause *why, enum status s, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* The same with strerror(err) behind ": ". */

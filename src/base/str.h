@@ -17,8 +17,8 @@ bool str_empty(const char *s); /* NULL or "" */
 enum status str_to_i64(const char *s, int64_t *out) MUST_CHECK;
 enum status str_to_double(const char *s, double *out) MUST_CHECK;
 
-/* The entry of names[0..n) nearest to `s` by edit distance (at most a third of its length, at least 2
- * edits allowed), or NULL: for "unknown X, did you mean Y". */
+/* The entry of names[0..n) nearest to `s` by edit distance (at most a third of its length, at least
+ * 2 edits allowed), or NULL: for "unknown X, did you mean Y". */
 const char *str_nearest(const char *s, const char *const *names, size_t n);
 
 /* A growing vector of owned strings, NULL-terminated (fit for execve). */

@@ -8,9 +8,9 @@
 
 #include "base/buf.h"
 
-/* Decodes one scalar value at s[0..n). Returns its length 1..4 and the value; 0 when the bytes so far are
- * a valid beginning that needs more; -1 when they are invalid (skip one byte). Overlong forms,
- * surrogates and values past U+10FFFF are invalid. */
+/* Decodes one scalar value at s[0..n). Returns its length 1..4 and the value; 0 when the bytes so
+ * far are a valid beginning that needs more; -1 when they are invalid (skip one byte). Overlong
+ * forms, surrogates and values past U+10FFFF are invalid. */
 int utf8_decode(const char *s, size_t n, uint32_t *out);
 
 /* Writes `cp` as UTF-8 into out[4]; returns the length (0 for a value that has none). */
@@ -26,8 +26,8 @@ void utf8_append_valid(struct buf *out, const char *s, size_t n);
 
 /* Appends s[0..n) made safe for a terminal and for people: invalid bytes become U+FFFD; C0 and C1
  * controls except \n and \t become visible (^X for C0 and DEL, <U+0085> form for C1); bidirectional
- * controls, zero-width and other invisible format characters (but ZWJ, ZWNJ and variation selectors)
- * become <U+202E> form. \r\n becomes \n; a lone \r becomes ^M. */
+ * controls, zero-width and other invisible format characters (but ZWJ, ZWNJ and variation
+ * selectors) become <U+202E> form. \r\n becomes \n; a lone \r becomes ^M. */
 void utf8_append_visible(struct buf *out, const char *s, size_t n);
 
 #endif

@@ -6,12 +6,14 @@
 
 #include "conf/config.h"
 
+/* clang-format off */
 #define CONFIG_TYPE_TABLE(X)                                                                       \
     X(INT, "a whole number")                                                                       \
     X(REAL, "a number")                                                                            \
     X(BOOL, "true or false")                                                                       \
-    X(STRING, "a string") X(LIST, "a list of "                                                     \
-                                  "strings")
+    X(STRING, "a string")                                                                          \
+    X(LIST, "a list of strings")
+/* clang-format on */
 enum key_type {
 #define X(name, text) KEY_##name,
     CONFIG_TYPE_TABLE(X)

@@ -1,14 +1,17 @@
+/* clang-format off */
 /* proto: the words of the control socket, for both ends. One JSON object a line.
  *
  *   request   {"id":N,"cmd":S, arguments…}          N a whole number from 1, chosen by the client
  *   reply     {"id":N,"ok":true,"body":{…}}
  *             {"id":N,"ok":false,"status":S,"error":S,"body":{…}?}
- *   event     {"event":{…}}                          to those who follow: as bus_event_json()
- * writes it screen    {"screen":"released","why":"quit"|"taken"|"stopping","text":S|null}
- *             {"screen":"suspend"}                   to the placeholder of a terminal
- *   ended     {"ended":S}                            the last line before the server hangs up: why
+ *   event     {"event":{…}}                         to those who follow; of bus_event_json()
+ *   screen    {"screen":"released","why":"quit"|"taken"|"stopping","text":S|null}
+ *             {"screen":"suspend"}                  to the placeholder of a terminal
+ *   ended     {"ended":S}                           the last line before the server hangs up: why
  *
- * The first request must be hello {token, protocol, version}. Replies come in any order. */
+ * The first request must be hello {token, protocol, version}. Replies come in any order. For people:
+ * man/spacebot-protocol.7. */
+/* clang-format on */
 #ifndef CTL_PROTO_H
 #define CTL_PROTO_H
 
@@ -32,17 +35,24 @@
 #define PROTO_WORD_HOOKS(X)
 #endif
 
+/* clang-format off */
 /* What the server does itself; every other word is one of agent/command.h.
  *  hello    {token, protocol, version}  -> {"pid":N,"version":S,"home":S,"protocol":N}
- *  attach   {term, colorterm?, no_color?, ascii?, cols, rows, own?} with one descriptor beside it:
- * the terminal. own: it is a description of its own already, not to be opened again resize   {cols,
- * rows} resumed  {cols, rows}                the placeholder was stopped and goes on detach   {}
- * the terminal must be let go now; nothing is written to it any more status   {} -> as DESIGN's
- * status --json stop     {}                          the engine ends leave    {} -> {"ending":B}:
- * whether the engine ends with this client follow   {process?|channel?}         events from now on,
- * of one process, of a channel and all in it, or all abandon  {call}                      an exec
- * of this client is given up and what it started cancelled advance  {ms} (test builds) moves the
- * virtual clock */
+ *  attach   {term, colorterm?, no_color?, ascii?, cols, rows, own?} with one descriptor
+ *                                     beside it: the terminal. own: it is a description of its own
+ *                                     already, not to be opened again
+ *  resize   {cols, rows}
+ *  resumed  {cols, rows}                the placeholder was stopped and goes on
+ *  detach   {}                          the terminal must be let go now; nothing is written to it
+ *                                     any more
+ *  status   {} -> what spacebot status --json prints
+ *  stop     {}                          the engine ends
+ *  leave    {} -> {"ending":B}: whether the engine ends with this client
+ *  follow   {process?|channel?}         events from now on, of one process, of a channel and all in
+ *                                     it, or all
+ *  abandon  {call}                      an exec of this client is given up and what it started
+ *                                     cancelled
+ *  advance  {ms}                        (test builds) moves the virtual clock */
 #define PROTO_WORD_TABLE(X)                                                                        \
     X(HELLO, "hello")                                                                              \
     X(ATTACH, "attach")                                                                            \
@@ -50,7 +60,12 @@
     X(RESUMED, "resumed")                                                                          \
     X(DETACH, "detach")                                                                            \
     X(STATUS, "status")                                                                            \
-    X(STOP, "stop") X(LEAVE, "leave") X(FOLLOW, "follow") X(ABANDON, "abandon") PROTO_WORD_HOOKS(X)
+    X(STOP, "stop")                                                                                \
+    X(LEAVE, "leave")                                                                              \
+    X(FOLLOW, "follow")                                                                            \
+    X(ABANDON, "abandon")                                                                          \
+    PROTO_WORD_HOOKS(X)
+/* clang-format on */
 enum proto_word {
 #define X(name, text) PROTO_##name,
     PROTO_WORD_TABLE(X)

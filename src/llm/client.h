@@ -45,12 +45,16 @@ enum llm_fault {
 const char *llm_fault_name(enum llm_fault f);
 bool llm_fault_retriable(enum llm_fault f);
 
+/* clang-format off */
 #define LLM_STOP_TABLE(X)                                                                          \
     X(END_TURN, "end_turn")                                                                        \
     X(TOOL_USE, "tool_use")                                                                        \
     X(MAX_TOKENS, "max_tokens")                                                                    \
-    X(STOP_SEQUENCE, "stop_sequence") X(PAUSE_TURN, "pause_turn") X(REFUSAL, "refusal")            \
-        X(OTHER, "other")
+    X(STOP_SEQUENCE, "stop_sequence")                                                              \
+    X(PAUSE_TURN, "pause_turn")                                                                    \
+    X(REFUSAL, "refusal")                                                                          \
+    X(OTHER, "other")
+/* clang-format on */
 enum llm_stop {
 #define X(name, text) LLM_STOP_##name,
     LLM_STOP_TABLE(X)

@@ -9,7 +9,11 @@
 
 #include "base/status.h"
 
-#define LLM_ROLE_TABLE(X) X(USER, "user") X(ASSISTANT, "assistant")
+/* clang-format off */
+#define LLM_ROLE_TABLE(X)                                                                          \
+    X(USER, "user")                                                                                \
+    X(ASSISTANT, "assistant")
+/* clang-format on */
 enum llm_role {
 #define X(name, text) LLM_ROLE_##name,
     LLM_ROLE_TABLE(X)

@@ -51,8 +51,13 @@ const char *rehearsal_http_reason(int status);
 /* --- the question (rehearsal_ask.c) ---------------------------------------------------------- */
 
 /* Who asks, told by the tools that come along. X(NAME, "name") */
+/* clang-format off */
 #define REHEARSAL_WHO_TABLE(X)                                                                     \
-    X(CHANNEL, "channel") X(BRANCH, "branch") X(WORKER, "worker") X(OTHER, "other")
+    X(CHANNEL, "channel")                                                                          \
+    X(BRANCH, "branch")                                                                            \
+    X(WORKER, "worker")                                                                            \
+    X(OTHER, "other")
+/* clang-format on */
 enum rehearsal_who {
 #define X(name, text) REHEARSAL_##name,
     REHEARSAL_WHO_TABLE(X)

@@ -25,8 +25,13 @@
 #include <stdio.h>
 
 /* X(NAME, "name in annotations", "declared type in the schema") */
+/* clang-format off */
 #define SQLGEN_TYPE_TABLE(X)                                                                       \
-    X(INT, "int", "INTEGER") X(REAL, "real", "REAL") X(TEXT, "text", "TEXT") X(BLOB, "blob", "BLOB")
+    X(INT, "int", "INTEGER")                                                                       \
+    X(REAL, "real", "REAL")                                                                        \
+    X(TEXT, "text", "TEXT")                                                                        \
+    X(BLOB, "blob", "BLOB")
+/* clang-format on */
 enum sqlgen_type {
 #define X(name, text, declared) SQLGEN_##name,
     SQLGEN_TYPE_TABLE(X)
@@ -34,8 +39,14 @@ enum sqlgen_type {
 };
 
 /* X(NAME, "name") */
+/* clang-format off */
 #define SQLGEN_KIND_TABLE(X)                                                                       \
-    X(MANY, "many") X(ONE, "one") X(EXEC, "exec") X(GUARDED, "guarded") X(INTERNAL, "internal")
+    X(MANY, "many")                                                                                \
+    X(ONE, "one")                                                                                  \
+    X(EXEC, "exec")                                                                                \
+    X(GUARDED, "guarded")                                                                          \
+    X(INTERNAL, "internal")
+/* clang-format on */
 enum sqlgen_kind {
 #define X(name, text) SQLGEN_##name,
     SQLGEN_KIND_TABLE(X)

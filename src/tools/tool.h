@@ -14,13 +14,19 @@
 
 /* X(ENUM, variable): each in tools/<variable>.c or a file it shares with its kin; const struct tool
  * tool_<variable>. */
+/* clang-format off */
 #define TOOL_TABLE(X)                                                                              \
     X(REPLY, reply)                                                                                \
     X(BRANCH, branch)                                                                              \
     X(SPAWN_WORKER, spawn_worker)                                                                  \
     X(CANCEL, cancel)                                                                              \
-    X(SKIP, skip) X(SET_STATUS, set_status) X(SHELL, shell) X(FILE_READ, file_read)                \
-        X(FILE_WRITE, file_write) X(FILE_LIST, file_list)
+    X(SKIP, skip)                                                                                  \
+    X(SET_STATUS, set_status)                                                                      \
+    X(SHELL, shell)                                                                                \
+    X(FILE_READ, file_read)                                                                        \
+    X(FILE_WRITE, file_write)                                                                      \
+    X(FILE_LIST, file_list)
+/* clang-format on */
 enum tool_id {
 #define X(name, variable) TOOL_##name,
     TOOL_TABLE(X)

@@ -121,8 +121,8 @@ static void a_daemon_answers_until_it_is_stopped(void **state) {
     assert_true(is_number(json_obj(s, "loop"), "p99_us") &&
                 is_number(json_obj(s, "loop"), "max_us") &&
                 is_number(json_obj(s, "loop"), "turns"));
-    static const char *const clocks[] = {"wall_us", "cpu_us"},
-                             *const shares[] = {"p50", "p99", "p999", "max"};
+    static const char *const clocks[] = {"wall_us", "cpu_us"}, *const shares[] = {"p50", "p99",
+                                                                                  "p999", "max"};
     for (size_t i = 0; i < ARRAY_LEN(clocks) * ARRAY_LEN(shares); i++)
         assert_true(is_number(json_obj(json_obj(s, "loop"), clocks[i % ARRAY_LEN(clocks)]),
                               shares[i / ARRAY_LEN(clocks)]));
