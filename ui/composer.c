@@ -316,6 +316,16 @@ static void insert(struct composer *c, const char *text, size_t n) {
     c->version++;
 }
 
+const char *composer_before(const struct composer *c, size_t *n) {
+    *n = c->now && !RL_ISSTATE(HALFWAY) ? (size_t)rl_point : 0;
+    return composer_text(c);
+}
+
+void composer_insert(struct composer *c, const char *text) {
+    if (c->now && !RL_ISSTATE(HALFWAY))
+        insert(c, text, strlen(text));
+}
+
 void composer_newline(struct composer *c) {
     if (c->now && !RL_ISSTATE(HALFWAY))
         insert(c, "\n", 1);

@@ -41,6 +41,10 @@ int composer_rows(const struct composer *c, int cols, const char *label);
 /* `label` stands before the text ("> "). With `focused` the terminal's cursor is put. */
 void composer_draw(const struct composer *c, const struct window *w, const char *label,
                    bool focused);
+/* The text before the cursor, lent until the next key. */
+const char *composer_before(const struct composer *c, size_t *n);
+/* Puts text in at the cursor, as if it were typed. */
+void composer_insert(struct composer *c, const char *text);
 /* The whole text of the present draft, lent. */
 const char *composer_text(const struct composer *c);
 

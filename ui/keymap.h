@@ -36,6 +36,8 @@ const char *focus_name(enum focus f);
     X(HELP, "?", AT_ALL, "help", "this help (from the composer while it is empty)")                \
     X(COMMAND, ":", AT_ALL, "command", "a command by name; Tab completes, Up is its history")      \
     X(SEND, "Enter", AT(COMPOSER), "send", "send the message")                                     \
+    X(FILE, "@", AT(COMPOSER), NULL, "a file goes along: @ and its name, which Tab completes")     \
+    X(RUN, "!", AT(COMPOSER), NULL, "a command in the workspace: ! and the line; ^C ends it")      \
     X(OPEN, "Enter", AT_PANES, "open", "open the process, or fold and unfold the entry")           \
     X(DISMISS, "d", AT_PANES, "interrupted: seen", "what a crash interrupted has been looked at")  \
     X(WALL, "w", AT_PANES, "wall", "all that runs, side by side; again: back")                     \
@@ -84,6 +86,8 @@ const struct action_info *keymap_action(size_t i);
     case ACTION_HELP:                                                                              \
     case ACTION_COMMAND:                                                                           \
     case ACTION_SEND:                                                                              \
+    case ACTION_FILE:                                                                              \
+    case ACTION_RUN:                                                                               \
     case ACTION_CANCEL:                                                                            \
     case ACTION_INTERRUPT:                                                                         \
     case ACTION_QUIT:                                                                              \

@@ -15,6 +15,7 @@
 #include "base/provider.h"
 #include "base/str.h"
 #include "ui/copy.h"
+#include "ui/files.h"
 #include "ui/term.h"
 #include "ui/terminfo.h"
 #include "ui/view.h"
@@ -28,7 +29,7 @@ struct asked {
     struct ui *ui;
     struct command_call *call;
     enum command command;
-    char *channel, *text; /* SAY: to put it back when it failed */
+    char *channel, *text; /* SAY, RUN: to put it back when it failed */
     bool running;         /* command_run() has not returned yet */
     bool answered;
 };
@@ -91,7 +92,7 @@ static void on_reply(void *arg, enum status st, cJSON *body, const char *why) {
     a->answered = true;
     if (u->view && st != STATUS_OK && a->command != COMMAND_SEEN) {
         view_message(u->view, STYLE_BAD, "%s", str_empty(why) ? status_name(st) : why);
-        if (a->command == COMMAND_SAY)
+        if (a->command == COMMAND_SAY || a->command == COMMAND_RUN)
             view_put_back(u->view, a->channel, a->text);
     } else if (u->view && a->command == COMMAND_INTERRUPTED) {
         dismiss_all(u, body);
@@ -144,6 +145,23 @@ static void host_say(void *arg, const char *channel, const char *text) {
     cJSON *args = on_screen(channel);
     json_add_str(args, "text", text);
     ask(arg, COMMAND_SAY, args, channel, text);
+}
+
+static void host_run(void *arg, const char *channel, const char *command) {
+    cJSON *args = on_screen(channel);
+    char *typed = xasprintf("!%s", command);
+    json_add_str(args, "command", command);
+    ask(arg, COMMAND_RUN, args, channel, typed);
+    free(typed);
+}
+
+static void host_files(void *arg, const char *channel, const char *prefix, struct strv *out) {
+    const struct ui *u = arg;
+    char *id = xasprintf("%s:%s", process_kind_name(PROCESS_CHANNEL), channel);
+    const struct process *p = process_find(agent_processes(u->agent), id);
+    free(id);
+    if (p && p->workspace && u->parts->sandbox)
+        files_begin_with(u->parts->sandbox, p->workspace, prefix, out);
 }
 
 static void host_open(void *arg, const char *channel) {
@@ -236,6 +254,8 @@ static void start_view(struct ui *u) {
     if (u->view)
         return;
     struct view_host host = {.say = host_say,
+                             .run = host_run,
+                             .files = host_files,
                              .interrupt = host_interrupt,
                              .cancel = host_cancel,
                              .seen = host_seen,

@@ -56,6 +56,10 @@ struct view {
 struct pane_env view_env(const struct view *v);
 char *view_label(const struct view *v); /* before the composer's text; the caller frees */
 
+/* view_file.c: the name of a file behind an at sign before the cursor. */
+bool view_at_file(const struct view *v);
+void view_complete_file(struct view *v);
+
 /* view_live.c: gives and takes slots, as many as a screen of that size has room for; calm: a
  * process keeps its slot while it runs. */
 void view_live_update(struct view *v, int cols, int rows);

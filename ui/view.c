@@ -16,7 +16,10 @@ static void on_send(void *arg, const char *channel, const char *text) {
     view_live_seen(v); /* who writes on has seen what came before */
     struct pane_env env = view_env(v);
     (void)v->transcript.ops->act(v->transcript.self, &env, ACTION_BOTTOM);
-    v->host.say(v->host.arg, channel, text);
+    if (text[0] == '!')
+        v->host.run(v->host.arg, channel, text + 1);
+    else
+        v->host.say(v->host.arg, channel, text);
 }
 
 static void pane_start(struct view_pane *p, enum pane_kind kind) {
@@ -270,6 +273,8 @@ bool view_can(const struct view *v, enum action a) {
     case ACTION_WALL:
     case ACTION_TABLE:
     case ACTION_ZOOM:
+    case ACTION_RUN:
+    case ACTION_FILE:
     case ACTION_CHANNEL:
     case ACTION_SHOW:
     case ACTION_CONNECT:
@@ -348,6 +353,8 @@ bool view_act(struct view *v, enum action a, const struct key *k, int64_t now_ns
     struct pane_env env = view_env(v);
     switch (a) {
     case ACTION_SEND:
+    case ACTION_FILE:
+    case ACTION_RUN: /* the sign is part of what is written */
         composer_key(v->composer, k);
         break;
     case ACTION_NEWLINE:
@@ -357,7 +364,10 @@ bool view_act(struct view *v, enum action a, const struct key *k, int64_t now_ns
         cancel(v);
         break;
     case ACTION_NEXT_PANE:
-        step_focus(v, 1);
+        if (view_at_file(v))
+            view_complete_file(v);
+        else
+            step_focus(v, 1);
         break;
     case ACTION_PREVIOUS_PANE:
         step_focus(v, -1);

@@ -5,6 +5,7 @@
 #define UI_VIEW_H
 
 #include "agent/process.h"
+#include "base/str.h"
 #include "ui/keys.h"
 #include "ui/theme.h"
 
@@ -13,6 +14,9 @@ struct view;
 /* All may be called from view_key() only; texts are lent. */
 struct view_host {
     void (*say)(void *arg, const char *channel, const char *text);
+    void (*run)(void *arg, const char *channel, const char *command);
+    /* Adds the files of the channel's workspace whose path begins so, directories with a slash. */
+    void (*files)(void *arg, const char *channel, const char *prefix, struct strv *out);
     void (*interrupt)(void *arg, const char *process); /* full ids */
     void (*cancel)(void *arg, const char *process);
     void (*seen)(void *arg, const char *process);

@@ -42,9 +42,11 @@ static bool typeable(enum action a) {
     case ACTION_CHANNEL:
     case ACTION_SHOW:
     case ACTION_CONNECT:
+    case ACTION_RUN:
         return true;
     case ACTION_COMMAND:
     case ACTION_SEND:
+    case ACTION_FILE:
     case ACTION_OPEN:
     case ACTION_NEXT_PANE:
     case ACTION_PREVIOUS_PANE:
@@ -146,6 +148,14 @@ static bool with_argument(struct view *v, enum action a, const char *arg) {
             view_message(v, STYLE_BAD, "which channel? :channel NAME");
         else
             v->host.open(v->host.arg, arg[0] == '#' ? arg + 1 : arg);
+        return true;
+    }
+    if (a == ACTION_RUN) {
+        p = view_channel_of(v, process_get(v->processes, v->shown));
+        if (!*arg)
+            view_message(v, STYLE_BAD, "which command? :run COMMAND, or !COMMAND in a message");
+        else if (p)
+            v->host.run(v->host.arg, p->channel, arg);
         return true;
     }
     if (a == ACTION_CONNECT) {

@@ -1,6 +1,7 @@
 /* channel-internal: what the files of a channel share. channel.c opens, closes and settles it,
  * channel_queue.c takes messages and starts turns, channel_turn.c is the turn and what it leaves
- * behind, channel_say.c speaks to the person, channel_result.c brings back what was delegated.
+ * behind, channel_say.c speaks to the person, channel_result.c brings back what was delegated,
+ * channel_use.c runs the tools that a person uses, channel_attach.c reads the files of a message.
  * Nobody else includes this. */
 #ifndef AGENT_CHANNEL_INTERNAL_H
 #define AGENT_CHANNEL_INTERNAL_H
@@ -63,6 +64,8 @@ struct channel {
     const char *next_stand_in;    /* takes its place with a person's next message; NULL: none */
     struct channel_totals totals; /* of workers that have ended; started counts all */
     struct list watches;
+    struct list uses;      /* tools that a person uses, oldest first */
+    struct list attaching; /* messages whose files are being read */
 };
 
 struct process *channel_self(const struct channel *ch);
@@ -93,6 +96,17 @@ void channel_said_close(struct channel *ch, bool interrupted);
 void channel_said_append(struct channel *ch, enum journal_kind kind, const char *text, size_t n);
 void channel_failed(struct channel *ch, enum status st, const char *text);
 void delivery_free(struct delivery *d);
+
+/* channel_use.c */
+/* What a person has running is the channel's state while it has no turn. */
+void channel_use_show(struct channel *ch);
+/* Ends all of it, keeping what it printed. False: nothing was running. */
+bool channel_uses_end(struct channel *ch, const char *reason);
+/* The same at the end of the channel: nobody is told. */
+void channel_uses_free(struct channel *ch);
+
+/* channel_attach.c: messages that wait are given up. */
+void channel_attach_clear(struct channel *ch);
 
 /* channel_result.c */
 void channel_results_clear(struct channel *ch);

@@ -86,7 +86,8 @@ struct channel_totals channel_totals(const struct agent *a, const struct process
 
 bool channel_idle(const struct process *p) {
     const struct channel *ch = p->body;
-    return !channel_busy(ch) && list_empty(&ch->queue) && list_empty(&ch->results);
+    return !channel_busy(ch) && list_empty(&ch->uses) && list_empty(&ch->attaching) &&
+           list_empty(&ch->queue) && list_empty(&ch->results);
 }
 
 bool channel_settled(const struct agent *a, const struct process *p) {
@@ -231,6 +232,8 @@ enum status channel_open(struct agent *a, const char *bare, const char *model,
         list_init(&ch->results);
         list_init(&ch->deliveries);
         list_init(&ch->watches);
+        list_init(&ch->uses);
+        list_init(&ch->attaching);
         p->body = ch;
         p->channel = xstrdup(bare);
         p->model = xstrdup(parts->config->routing.channel);
@@ -254,6 +257,8 @@ void channel_free(struct agent *a, struct process *p) {
     struct channel *ch = p->body;
     (void)a;
     turn_cancel(&ch->turn, "the engine ended");
+    channel_uses_free(ch);
+    channel_attach_clear(ch);
     loop_timer_del(&ch->retrigger);
     channel_results_clear(ch);
     list_for_safe(&ch->deliveries, it, tmp) delivery_free(list_entry(it, struct delivery, link));

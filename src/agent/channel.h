@@ -47,7 +47,38 @@ enum status channel_say(struct agent *a, struct process *p, const char *sender, 
                         store_after_fn *fn, void *arg, struct store_after **wait,
                         char message_id[ID_UUID_SIZE], struct cause *why) MUST_CHECK;
 
-/* Ends the present turn, keeping what was said so far. False when none was under way. */
+#define CHANNEL_USES_MAX 8u     /* tools that a person uses at once in a channel */
+#define CHANNEL_LINE_MAX 16384u /* bytes of a command line */
+#define CHANNEL_LINE_SECS 1800  /* it may take: a person can end it */
+
+/* A person uses a tool in the conversation: its call stands in the journal as a model's does, and
+ * the model is told what it returned with the next message. fn (may be NULL) is called once it is
+ * over, however it ended. STATUS_LIMIT when CHANNEL_USES_MAX are under way, STATUS_INVALID for
+ * arguments that the tool refuses. */
+typedef void channel_used_fn(void *arg);
+enum status channel_use_tool(struct agent *a, struct process *p, enum tool_id tool,
+                             const cJSON *args, channel_used_fn *fn, void *arg,
+                             struct cause *why) MUST_CHECK;
+#define CHANNEL_ATTACH_MAX 8u /* files of one message; further names are only words */
+/* channel_say() for a person at a screen: files of the workspace that the text names ("@src/a.c",
+ * "@\"a b\"") are read first and told to the model before it. While they are, *pending stands for
+ * the message (NULL when it is said) and fn, wait and message_id are kept for it. */
+struct channel_attach;
+enum status channel_say_attaching(struct agent *a, struct process *p, const char *sender,
+                                  const char *text, store_after_fn *fn, void *arg,
+                                  struct channel_attach **pending, struct store_after **wait,
+                                  char message_id[ID_UUID_SIZE], struct cause *why) MUST_CHECK;
+/* Nobody waits for it any more; it is said all the same. NULL is fine; sets NULL. */
+void channel_attach_forget(struct channel_attach **at);
+/* Appends the names in a text, at most CHANNEL_ATTACH_MAX in all. */
+struct strv;
+void channel_attach_names(const char *text, struct strv *out);
+/* "!command": shell, in the channel's workspace, ended by channel_interrupt(). */
+enum status channel_run_line(struct agent *a, struct process *p, const char *sender,
+                             const char *command, struct cause *why) MUST_CHECK;
+
+/* Ends the present turn, keeping what was said so far, and what a person has running in it. False
+ * when nothing was under way. */
 bool channel_interrupt(struct agent *a, struct process *p, const char *reason);
 
 /* What this channel delegated has come back: its end is in the store. */

@@ -27,6 +27,7 @@ void channel_next(struct channel *ch) {
     if (channel_busy(ch))
         return;
     if (list_empty(&ch->queue)) {
+        channel_use_show(ch);
         channel_check(ch->agent, channel_self(ch));
         return;
     }

@@ -122,8 +122,9 @@ const struct turn_ops channel_turn_ops = {.system = turn_system,
 
 bool channel_interrupt(struct agent *a, struct process *p, const char *reason) {
     struct channel *ch = p->body;
+    bool ended = channel_uses_end(ch, reason);
     if (!ch->turn)
-        return false;
+        return ended;
     const char *partial =
         ch->said && ch->said->kind == JOURNAL_REPLY ? buf_str(&ch->said->text) : "";
     char *said = ch->replied ? xstrdup(ch->replied)

@@ -14,6 +14,7 @@ struct command_call {
     command_reply_fn *fn;
     void *arg;
     struct store_after *wait;
+    struct channel_attach *attach; /* SAY: its files are being read */
     struct exec *exec;
     char *channel, message_id[ID_UUID_SIZE];
 };
@@ -31,6 +32,7 @@ enum status command_from_string(const char *s, enum command *out) {
 
 static void call_free(struct command_call *c) {
     store_after_cancel(&c->wait);
+    channel_attach_forget(&c->attach);
     x_free(&c->channel);
     x_free(&c);
 }
@@ -79,14 +81,28 @@ static struct command_call *do_say(struct agent *a, const cJSON *args, command_r
         st = agent_no_provider(a, agent_parts(a)->config->routing.channel, &why);
     if (st == STATUS_OK) {
         c->channel = xstrdup(p->channel);
-        st = channel_say(a, p, json_str(args, "sender", "you"), json_str(args, "text", ""), said, c,
-                         &c->wait, c->message_id, &why);
+        const char *sender = json_str(args, "sender", "you"), *text = json_str(args, "text", "");
+        st = json_bool(args, "screen", false)
+                 ? channel_say_attaching(a, p, sender, text, said, c, &c->attach, &c->wait,
+                                         c->message_id, &why)
+                 : channel_say(a, p, sender, text, said, c, &c->wait, c->message_id, &why);
     }
     if (st == STATUS_OK)
         return c;
     call_free(c);
     fn(arg, st, NULL, why.text);
     return NULL;
+}
+
+static enum status do_run(struct agent *a, const cJSON *args, cJSON *out, struct cause *why) {
+    struct process *p;
+    enum status st = open_channel(a, args, &p, why);
+    if (st == STATUS_OK)
+        st = channel_run_line(a, p, json_str(args, "sender", "you"), json_str(args, "command", ""),
+                              why);
+    if (st == STATUS_OK)
+        json_add_str(out, "channel", p->channel);
+    return st;
 }
 
 static void executed(void *arg, enum status st, cJSON *body, const char *why) {
@@ -193,6 +209,9 @@ struct command_call *command_run(struct agent *a, enum command c, const cJSON *a
     case COMMAND_EXEC:
         cJSON_Delete(out);
         return do_exec(a, args, fn, arg);
+    case COMMAND_RUN:
+        st = do_run(a, args, out, &why);
+        break;
     case COMMAND_OPEN:
         st = do_open(a, args, out, &why);
         break;

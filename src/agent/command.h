@@ -13,6 +13,9 @@
  *                                          -> {"channel":S,"id":S}
  *  say          {channel, text, sender?, screen?}  replies {"channel":S,"message_id":S} once it is
  *                                          stored
+ *  run          {channel, command, sender?}  a person's command line in the channel's workspace: what
+ *                                          it prints is in the channel's journal, interrupt ends it
+ *                                          -> {"channel":S} when it has begun
  *  exec         {channel?, text, model?, workspace?}  replies when all has settled: the result line
  *                                          of exec --json (always a body with ok and, unless ok,
  *                                          error); the status is OK, PROVIDER (a provider failed),
@@ -24,7 +27,7 @@
  *                                          anything happens
  *  cancel       {process, reason?}         -> {"process":S,"cancelled":B,"message":S}
  *  interrupt    {process}                  Ctrl-C: ends the present turn of a channel with what it
- *                                          had, cancels a worker
+ *                                          had, and what runs in it for a person; cancels a worker
  *  ps           {all?}                     -> {"processes":[…]} as ps --json
  *  log          {process, from?}           -> {"id":S,"entries":[…],"next":N,"live":B}
  *  seen         {process}                  a person looked at it
@@ -33,10 +36,12 @@
  *  dismiss      {call_id}                  such a run has been looked at
  *
  * A screen says {"screen":true} with open and say: where no model is connected, a stand-in answers
- * there (agent_default_model()), and nobody else's messages: their say is STATUS_CONFIG then. */
+ * there (agent_default_model()), and nobody else's messages: their say is STATUS_CONFIG then.
+ * Files that its messages name are attached (channel_say_attaching()). */
 #define COMMAND_TABLE(X)                                                                           \
     X(OPEN, "open")                                                                                \
     X(SAY, "say")                                                                                  \
+    X(RUN, "run")                                                                                  \
     X(EXEC, "exec")                                                                                \
     X(CANCEL, "cancel")                                                                            \
     X(INTERRUPT, "interrupt")                                                                      \

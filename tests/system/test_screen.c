@@ -244,6 +244,53 @@ static void a_model_on_this_machine_is_found_and_answers(void **state) {
     x_free(&servers);
 }
 
+/* A person's own command, and what the model knows of it afterwards. */
+static void a_line_with_a_bang_is_a_command(void **state) {
+    (void)state;
+    start(SCENE("{\"match\":{\"body_contains\":\"777 numbers.txt\"},"
+                "\"respond\":[{\"text\":\"It printed ${between|<output>|numbers}.\"}]}"));
+    open_screen(&f.one, ARGS(), 100, 30);
+    scene_numbers(f.home, 777);
+    say(&f.one, "!wc -l numbers.txt");
+    vt_expect(f.one.vt, "!wc -l numbers\\.txt");
+    vt_expect(f.one.vt, "shell wc -l numbers\\.txt +ok");
+    say(&f.one, "what did that print?");
+    vt_expect(f.one.vt, "It printed .*777");
+    /* One that does not end by itself. */
+    say(&f.one, "!echo begun; sleep 1000");
+    vt_expect(f.one.vt, "begun");
+    vt_expect(f.one.vt, "running");
+    pty_type(f.one.pty, INTERRUPT);
+    vt_expect(f.one.vt, "shell echo begun; sleep 1000 .*(interrupted|cut)");
+    quit(&f.one);
+    tmphome_expect_quiet(f.home, WAIT_MS);
+}
+
+static void a_file_is_completed_and_goes_along(void **state) {
+    (void)state;
+    start(SCENE("{\"match\":{\"body_contains\":\"the whale is blue\"},"
+                "\"respond\":[{\"text\":\"Blue it is.\"}]}"));
+    tmphome_file(f.home, "home/workspace/doc/whales.txt", "the whale is blue\n");
+    tmphome_file(f.home, "home/workspace/doc/wheat.txt", "x\n");
+    open_screen(&f.one, ARGS(), 100, 30);
+    pty_type(f.one.pty, "@d\t");
+    vt_expect(f.one.vt, "^> @doc/");
+    pty_type(f.one.pty, "\t");
+    vt_expect(f.one.vt, "^> @doc/wh");
+    pty_type(f.one.pty, "\t");
+    vt_expect(f.one.vt, "2: whales\\.txt +wheat\\.txt");
+    pty_type(f.one.pty, "a\t");
+    vt_expect(f.one.vt, "^> @doc/whales\\.txt");
+    say(&f.one, "which colour?");
+    vt_expect(f.one.vt, "file_read .*doc/whales\\.txt +ok|file_read +ok");
+    vt_expect(f.one.vt, "@doc/whales\\.txt which colour\\?");
+    vt_expect(f.one.vt, "Blue it is\\.");
+    /* Without a name before the cursor Tab is the next pane, as ever. */
+    pty_type(f.one.pty, "\t");
+    vt_expect(f.one.vt, "x cancel|j Down|Enter open");
+    quit(&f.one);
+}
+
 static void a_fault_is_a_line_where_it_happened(void **state) {
     (void)state;
     start("{\"rules\":[{\"match\":{\"last_user_contains\":\"and "
@@ -613,6 +660,8 @@ int main(void) {
         TEST(a_reply_is_shown_while_it_is_written),
         TEST(without_a_provider_it_says_how_to_connect_one),
         TEST(a_model_on_this_machine_is_found_and_answers),
+        TEST(a_line_with_a_bang_is_a_command),
+        TEST(a_file_is_completed_and_goes_along),
         TEST(a_fault_is_a_line_where_it_happened),
         TEST(what_a_command_prints_cannot_touch_the_terminal),
         TEST(an_interrupt_ends_the_turn_and_nothing_else),

@@ -1,0 +1,164 @@
+/* channel_attach: files that a message of a person names with an at sign. Each is read by the tool
+ * that models read with, one after the other, and the message is said when all have been: what they
+ * hold then stands before it. What cannot be read says why in the transcript, and the message is
+ * said all the same. */
+#include "agent/channel-internal.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+/* A message whose files are being read, or that waits for one before it. */
+struct channel_attach {
+    struct list link;
+    struct channel *channel;
+    char *sender, *text;
+    struct strv paths;
+    size_t read; /* of them */
+    /* Where to tell; NULL: nobody asks any more, the message is said all the same. */
+    store_after_fn *fn;
+    void *arg;
+    struct store_after **wait;
+    char *message_id;
+    struct channel_attach **self;
+};
+
+/* The end of a name as it stands in a sentence. */
+#define NAME_TAIL ".,;:!?)]}'\""
+
+static void add_name(struct strv *out, const char *name, size_t n) {
+    while (n && strchr(NAME_TAIL, name[n - 1]))
+        n--;
+    char *copy = xstrndup(name, n);
+    bool known = n == 0 || str_eq(copy, "spacebot"); /* who is spoken to, not a file */
+    for (size_t i = 0; i < out->n; i++)
+        known = known || str_eq(out->v[i], copy);
+    if (!known && out->n < CHANNEL_ATTACH_MAX)
+        strv_push(out, copy);
+    x_free(&copy);
+}
+
+void channel_attach_names(const char *text, struct strv *out) {
+    for (const char *p = text; (p = strchr(p, '@')); p++) {
+        if (p > text && !strchr(" \t\n([{", p[-1]))
+            continue; /* somebody@example.org */
+        if (p[1] == '"') {
+            const char *end = strpbrk(p + 2, "\"\n");
+            if (end && *end == '"') {
+                char *quoted = xstrndup(p + 2, (size_t)(end - p - 2));
+                if (*quoted && out->n < CHANNEL_ATTACH_MAX)
+                    strv_push(out, quoted);
+                x_free(&quoted);
+                p = end;
+            }
+            continue;
+        }
+        add_name(out, p + 1, strcspn(p + 1, " \t\n"));
+    }
+}
+
+static void attach_free(struct channel_attach *at) {
+    list_remove(&at->link);
+    if (at->self)
+        *at->self = NULL;
+    strv_free(&at->paths);
+    x_free(&at->sender);
+    x_free(&at->text);
+    x_free(&at);
+}
+
+/* Everything that it names has been read, and it is the oldest. */
+static void say(struct channel_attach *at) {
+    struct channel *ch = at->channel;
+    char id[ID_UUID_SIZE];
+    struct cause why = {""};
+    struct store_after *unused = NULL;
+    enum status st =
+        channel_say(ch->agent, channel_self(ch), at->sender, at->text, at->fn, at->arg,
+                    at->wait ? at->wait : &unused, at->message_id ? at->message_id : id, &why);
+    store_after_fn *fn = at->fn;
+    void *arg = at->arg;
+    if (st != STATUS_OK && !fn)
+        channel_note(ch, JOURNAL_ERROR, NULL, NULL, why.text);
+    attach_free(at);
+    if (st != STATUS_OK && fn)
+        fn(arg, st, why.text);
+}
+
+static void on_read(void *arg);
+
+/* Begins what comes next of the oldest; says those that are complete. */
+static void go_on(struct channel *ch) {
+    while (!list_empty(&ch->attaching)) {
+        struct channel_attach *at = list_entry(ch->attaching.next, struct channel_attach, link);
+        if (at->read == at->paths.n) {
+            say(at);
+            continue;
+        }
+        struct cause why = {""};
+        cJSON *args = json_new_obj();
+        json_add_str(args, "path", at->paths.v[at->read++]);
+        enum status st =
+            channel_use_tool(ch->agent, channel_self(ch), TOOL_FILE_READ, args, on_read, ch, &why);
+        cJSON_Delete(args);
+        if (st == STATUS_OK)
+            return;
+        channel_note(ch, JOURNAL_ERROR, NULL, NULL, why.text);
+    }
+}
+
+static void on_read(void *arg) { go_on(arg); }
+
+enum status channel_say_attaching(struct agent *a, struct process *p, const char *sender,
+                                  const char *text, store_after_fn *fn, void *arg,
+                                  struct channel_attach **pending, struct store_after **wait,
+                                  char message_id[ID_UUID_SIZE], struct cause *why) {
+    struct channel *ch = p->body;
+    struct strv names = {0};
+    channel_attach_names(text, &names);
+    if (!names.n && list_empty(&ch->attaching))
+        return channel_say(a, p, sender, text, fn, arg, wait, message_id, why);
+    size_t waiting = 0;
+    list_for(&ch->attaching, it) waiting++;
+    if (waiting >= CHANNEL_QUEUE_MAX || strlen(text) > CHANNEL_MESSAGE_MAX) {
+        strv_free(&names);
+        return cause_set(why, STATUS_LIMIT,
+                         "%s: the message is too long, or too many wait for "
+                         "their files",
+                         p->id);
+    }
+    struct channel_attach *at = xcalloc(1, sizeof *at);
+    at->channel = ch;
+    at->sender = xstrdup(sender);
+    at->text = xstrdup(text);
+    at->paths = names;
+    at->fn = fn;
+    at->arg = arg;
+    at->wait = wait;
+    at->message_id = message_id;
+    at->self = pending;
+    *pending = at;
+    bool first = list_empty(&ch->attaching);
+    list_push_back(&ch->attaching, &at->link);
+    if (first) /* not from here: the caller has not got its message's place yet */
+        loop_defer(agent_parts(a)->loop, on_read, ch);
+    return STATUS_OK;
+}
+
+void channel_attach_forget(struct channel_attach **atp) {
+    struct channel_attach *at = *atp;
+    *atp = NULL;
+    if (!at)
+        return;
+    at->fn = NULL;
+    at->wait = NULL;
+    at->message_id = NULL;
+    at->self = NULL;
+}
+
+void channel_attach_clear(struct channel *ch) {
+    loop_undefer(agent_parts(ch->agent)->loop, on_read, ch);
+    list_for_safe(&ch->attaching, it, tmp) attach_free(list_entry(it, struct channel_attach, link));
+}
