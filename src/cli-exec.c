@@ -253,6 +253,7 @@ static void give_up(struct exec *x, int code, const char *error) {
     cJSON *args = json_new_obj(), *ps = NULL;
     finish(x, code, error);
     json_add_bool(args, "all", true);
+    json_add_bool(args, "past", false);
     (void)!ctl_request(x->conn, "ps", args, CTL_WAIT_NS, &ps, &why);
     json_add_i64(args, "call", x->id);
     (void)!ctl_request(x->conn, "abandon", args, CTL_WAIT_NS, NULL, &why);

@@ -155,6 +155,8 @@ static enum status do_ps(struct agent *a, const cJSON *args, cJSON *out) {
     bool all = json_bool(args, "all", false);
     cJSON *list = json_add_arr(out, "processes");
     size_t pos = 0;
+    if (all && json_bool(args, "past", true))
+        record_past(a, list);
     for (const struct process *p; (p = process_next(agent_processes(a), &pos));)
         if (all || p->state != PROCESS_STATE_ENDED)
             cJSON_AddItemToArray(list, agent_ps_json(a, p));

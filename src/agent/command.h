@@ -28,7 +28,8 @@
  *  cancel       {process, reason?}         -> {"process":S,"cancelled":B,"message":S}
  *  interrupt    {process}                  Ctrl-C: ends the present turn of a channel with what it
  *                                          had, and what runs in it for a person; cancels a worker
- *  ps           {all?}                     -> {"processes":[…]} as ps --json
+ *  ps           {all?, past?}              -> {"processes":[…]} as ps --json; all: ended ones too,
+ *                                          and those of earlier engines unless past is false
  *  log          {process, from?}           -> {"id":S,"entries":[…],"next":N,"live":B}
  *  seen         {process}                  a person looked at it
  *  interrupted  {}                         -> {"runs":[…]} tool runs that a crash cut off (shown

@@ -123,21 +123,40 @@ void record_usage(struct agent *a, const struct process *p, const char *model,
 /* --- partial text -------------------------------------------------------------------------------
  */
 
+static void save_partial(struct record_partial *r) {
+    const struct process *p = process_get(agent_processes(r->agent), r->process);
+    loop_timer_del(&r->timer);
+    if (!p || r->saved == r->text.len)
+        return;
+    store_partial_save(store_of(r->agent), p->id, p->channel, buf_str(&r->text), clock_wall_ms());
+    r->saved = r->text.len;
+    r->saved_ns = clock_mono_ns();
+    r->stored = true;
+}
+
+static void partial_due(void *arg) {
+    struct record_partial *r = arg;
+    r->timer = NULL;
+    save_partial(r);
+}
+
 void record_partial_add(struct agent *a, const struct process *p, struct record_partial *r,
                         const char *text, size_t n) {
     int64_t now = clock_mono_ns();
     if (r->text.len == 0)
         r->saved_ns = now;
+    r->agent = a;
+    r->process = p->handle;
     buf_append(&r->text, text, n);
-    if (r->text.len - r->saved < RECORD_PARTIAL_BYTES && now - r->saved_ns < RECORD_PARTIAL_NS)
-        return;
-    store_partial_save(store_of(a), p->id, p->channel, buf_str(&r->text), clock_wall_ms());
-    r->saved = r->text.len;
-    r->saved_ns = now;
-    r->stored = true;
+    int64_t left = r->saved_ns + RECORD_PARTIAL_NS - now;
+    if (r->text.len - r->saved >= RECORD_PARTIAL_BYTES || left <= 0)
+        save_partial(r);
+    else if (!r->timer)
+        r->timer = loop_timer(agent_parts(a)->loop, left, partial_due, r, "partial text");
 }
 
 void record_partial_end(struct agent *a, const struct process *p, struct record_partial *r) {
+    loop_timer_del(&r->timer);
     if (r->stored)
         store_partial_delete(store_of(a), p->id);
     buf_free(&r->text);

@@ -23,12 +23,16 @@ void record_tool_done(struct agent *a, const struct process *p, const struct too
 void record_usage(struct agent *a, const struct process *p, const char *model,
                   const struct llm_usage *u);
 
-/* Text that is still being written: saved every 4 KB or 250 ms, dropped when it is whole. */
+/* Text that is still being written: saved every 4 KB or 250 ms, the last piece too when nothing
+ * follows it, dropped when it is whole. Zero it first. */
 struct record_partial {
     struct buf text;
-    size_t saved;     /* bytes that are in the store */
-    int64_t saved_ns; /* when */
-    bool stored;      /* there is a row */
+    size_t saved;             /* bytes that are in the store */
+    int64_t saved_ns;         /* when */
+    bool stored;              /* there is a row */
+    struct loop_timer *timer; /* for what is not saved yet; NULL: all is */
+    struct agent *agent;
+    struct process_handle process; /* of the timer */
 };
 #define RECORD_PARTIAL_BYTES 4096u
 #define RECORD_PARTIAL_NS (INT64_C(250) * 1000000)
@@ -76,6 +80,10 @@ void record_branch_created(struct agent *a, const struct process *b, int64_t max
 /* The one terminal commit; `status` as in the schema: done, failed, cancelled. */
 uint64_t record_branch_ended(struct agent *a, const struct process *b, const char *status,
                              const char *conclusion, const struct llm_history *transcript);
+
+#define RECORD_PAST_MAX 200 /* of each kind, the newest */
+/* Appends objects of ps --json for the workers and branches of earlier engines, oldest first. */
+void record_past(struct agent *a, cJSON *out);
 
 /* What an earlier engine left: its workers become failed, its intents interrupted, its half-written
  * replies messages that say so. */

@@ -420,5 +420,8 @@ void fault_transfer(struct llm_error *e, const struct fault_place *p, const stru
     case HTTP_END_CUT:
         break;
     }
-    fault_set(e, p, LLM_FAULT_CUT, "the stream was cut after %zu bytes", bytes);
+    if (bytes == 0)
+        fault_set(e, p, LLM_FAULT_CUT, "%s closed the connection before any answer", p->host);
+    else
+        fault_set(e, p, LLM_FAULT_CUT, "the stream was cut after %zu bytes", bytes);
 }

@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "store/queries.gen.h"
 #include "tests/lib/script_llm.h"
 
 #define CALL(name, input) "{\"type\":\"tool_use\",\"name\":\"" name "\",\"input\":" input "}"
@@ -909,6 +910,86 @@ static void a_persons_command_can_be_interrupted(void **state) {
     assert_int_equal(agent_interrupted_count(f->agent), 0);
 }
 
+static bool take_partial(void *arg, const struct q_partials_row *row) {
+    buf_puts(arg, row->text);
+    return true;
+}
+
+static void expect_partial(struct fixture *f, const char *want) {
+    struct buf got = BUF_INIT;
+    struct cause why;
+    assert_int_equal(q_partials(store_read(f->store), take_partial, &got, &why), STATUS_OK);
+    assert_string_equal(buf_str(&got), want);
+    buf_free(&got);
+}
+
+/* The stream goes silent: what came last is in the store a quarter of a second later, and gone from
+ * there once it is whole. */
+static void the_last_piece_of_a_silent_stream_is_kept(void **state) {
+    struct fixture *f = *state;
+    struct answer a = {0}, b = {0};
+    script_push_hang(SCRIPT_CHANNEL, "almost all");
+    ask(f, COMMAND_SAY, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    for (int i = 0; i < 20; i++)
+        loop_turn(f->loop, NS_PER_MS);
+    expect_partial(f, "");
+    for (int i = 0; i < 20; i++)
+        loop_turn(f->loop, NS_PER_MS * 40);
+    expect_partial(f, "almost all");
+    ask(f, COMMAND_INTERRUPT, &b, "{\"process\":\"c1\"}");
+    settle(f);
+    expect_partial(f, "");
+    answer_clear(&a);
+    answer_clear(&b);
+}
+
+static const cJSON *listed(const cJSON *body, const char *kind) {
+    const cJSON *it, *found = NULL;
+    cJSON_ArrayForEach(it, json_arr(body, "processes")) {
+        if (!str_eq(json_str(it, "kind", ""), kind))
+            continue;
+        assert_null(found);
+        found = it;
+    }
+    return found;
+}
+
+static void earlier_engines_are_listed_too(void **state) {
+    struct fixture *f = *state;
+    struct answer a;
+    script_push(SCRIPT_CHANNEL, "[" SPAWN("count the stars") "]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    script_push(SCRIPT_WORKER, OUTCOME("many"));
+    script_push(SCRIPT_WORKER, "[]");
+    script_push(SCRIPT_CHANNEL, REPLY("many"));
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    answer_clear(&a);
+    ask(f, COMMAND_PS, &a, "{\"all\":true}");
+    const cJSON *now = listed(a.body, "worker"); /* once: the table has it */
+    assert_non_null(now);
+    int64_t tokens = json_i64(now, "output_tokens", -1);
+    char *id = xstrdup(json_str(now, "id", ""));
+    answer_clear(&a);
+    stop(f, true);
+    start(f);
+    ask(f, COMMAND_PS, &a, "{}");
+    assert_null(listed(a.body, "worker"));
+    answer_clear(&a);
+    ask(f, COMMAND_PS, &a, "{\"all\":true}");
+    const cJSON *past = listed(a.body, "worker");
+    assert_non_null(past);
+    assert_string_equal(json_str(past, "id", ""), id);
+    assert_string_equal(json_str(past, "name", ""), "count the stars");
+    assert_string_equal(json_str(past, "state", ""), "ended");
+    assert_string_equal(json_str(past, "outcome", ""), "succeeded");
+    assert_string_equal(json_str(past, "parent", ""), "channel:c1");
+    assert_string_equal(json_str(past, "channel", ""), "c1");
+    assert_int_equal(json_i64(past, "output_tokens", -1), tokens);
+    assert_int_equal(json_i64(past, "silent_ms", -1), 0);
+    answer_clear(&a);
+    x_free(&id);
+}
+
 static void names_are_checked(void **state) {
     struct fixture *f = *state;
     static const char *const bad[] = {"{\"channel\":\"\",\"text\":\"x\"}", "{\"text\":\"x\"}",
@@ -963,6 +1044,8 @@ int main(void) {
         T(names_of_files_in_a_text),
         T(a_persons_command_is_contained_too),
         T(a_persons_command_can_be_interrupted),
+        T(the_last_piece_of_a_silent_stream_is_kept),
+        T(earlier_engines_are_listed_too),
         T(names_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -624,8 +624,9 @@ static const struct failure failures[] = {
      "anthropic: not the stream that was expected: the answer ended before it began"},
     {"SSH-2.0-OpenSSH_9.2\r\n", LLM_FAULT_GARBAGE, 0, -1, NULL},
     /* Ended too early. */
-    {"", LLM_FAULT_CUT, 0, -1, "anthropic: the stream was cut after 0 bytes"},
-    {SSE_HEAD, LLM_FAULT_CUT, 200, -1, "anthropic: the stream was cut after 0 bytes"},
+    {"", LLM_FAULT_CUT, 0, -1, "anthropic: 127.0.0.1:%d closed the connection before any answer"},
+    {SSE_HEAD, LLM_FAULT_CUT, 200, -1,
+     "anthropic: 127.0.0.1:%d closed the connection before any answer"},
     {SSE_HEAD "event: ping\ndata: {}\n\n", LLM_FAULT_CUT, 200, -1,
      "anthropic: the stream was cut after 22 bytes"},
     {OK_HEAD "Content-Length: 1000\r\n\r\nevent: ping\ndata: {}\n\n", LLM_FAULT_CUT, 200, -1,
