@@ -44,7 +44,8 @@ struct ui {
     struct view *view; /* from the first attach on */
     struct list asked;
     struct loop_timer *frame_timer, *tick_timer;
-    int64_t painted_ns;
+    int64_t painted_ns, answered_ns; /* the last frame, and the last that a key had at once */
+    bool pressed;                    /* a key is not on the screen yet */
     bool contained;
     char *config_line, *history_path, *copied_path;
     const char *greeting[6];
@@ -235,6 +236,7 @@ static void host_copy(void *arg, const char *text) {
 
 static void on_key(void *arg, const struct key *k) {
     struct ui *u = arg;
+    u->pressed = true;
     view_key(u->view, k, clock_mono_ns());
 }
 
@@ -409,7 +411,10 @@ static void paint(void *arg) {
     if (!u || !u->term || !view_stale(u->view))
         return;
     int64_t now = loop_now_ns(u->parts->loop);
-    if (u->painted_ns && now - u->painted_ns < FRAME_NS) {
+    /* What a person typed does not wait for the next frame; but a key held down, or a paste, has no
+     * more than sixty of these a second either. */
+    bool at_once = u->pressed && now - u->answered_ns >= FRAME_NS;
+    if (u->painted_ns && now - u->painted_ns < FRAME_NS && !at_once) {
         if (!u->frame_timer)
             u->frame_timer =
                 loop_timer(u->parts->loop, FRAME_NS - (now - u->painted_ns), on_frame, u, "frame");
@@ -419,6 +424,9 @@ static void paint(void *arg) {
         return; /* drained or resumed, it wakes us */
     int64_t start = clock_mono_ns();
     u->painted_ns = now;
+    if (u->pressed)
+        u->answered_ns = now;
+    u->pressed = false;
     look_at_sandbox(u);
     struct view_facts facts = {.contained = u->contained,
                                .interrupted = agent_interrupted_count(u->agent),
