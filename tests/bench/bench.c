@@ -363,7 +363,7 @@ static bool measure(bench_side_fn *side, void *arg, double *values, struct cause
 static bool play_round(const struct bench_case *c, struct result *results, int round,
                        struct cause *why) {
     double subject[BENCH_FIGURES_MAX], control[BENCH_FIGURES_MAX];
-    struct spinner *spinner = bench.subject >= 0 ? spinner_start(bench.subject) : NULL;
+    struct spinner *spinner = bench.subject >= 0 && !c->fills ? spinner_start(bench.subject) : NULL;
     bool ok = true;
     /* Whoever comes second finds warmer caches: they take turns in that too. */
     if (round % 2)

@@ -20,8 +20,9 @@
 struct spinner {
     pthread_t thread;
     int core;
-    clockid_t caller; /* the CPU clock of the thread that started it */
-    bool caller_here; /* that thread runs on this core */
+    clockid_t caller;  /* the CPU clock of the main thread */
+    int64_t caller_ns; /* when it was read last */
+    int64_t here_ns;   /* what of it was used on this core */
     atomic_bool stop;
     int64_t longest_ns;
 };
@@ -40,13 +41,18 @@ static void add_one(void *arg, pid_t pid, int core) {
 
 /* CPU time that the bench itself has used on this core; descendants that have ended stay in it
  * through their parents, or here once they are reaped. */
-static int64_t own_ns(const struct spinner *s) {
+static int64_t own_ns(struct spinner *s) {
     struct sum sum = {.core = s->core};
     struct timespec t;
     struct rusage r;
     usage_descendants(getpid(), add_one, &sum);
-    if (s->caller_here && clock_gettime(s->caller, &t) == 0)
-        sum.ns += t.tv_sec * NS_PER_SEC + t.tv_nsec;
+    if (clock_gettime(s->caller, &t) == 0) {
+        int64_t ns = t.tv_sec * NS_PER_SEC + t.tv_nsec;
+        if (usage_core(getpid()) == s->core)
+            s->here_ns += ns - s->caller_ns;
+        s->caller_ns = ns;
+    }
+    sum.ns += s->here_ns;
     if (getrusage(RUSAGE_CHILDREN, &r) == 0)
         sum.ns += (r.ru_utime.tv_sec + r.ru_stime.tv_sec) * NS_PER_SEC +
                   (r.ru_utime.tv_usec + r.ru_stime.tv_usec) * 1000;
@@ -73,11 +79,9 @@ static void *spin(void *arg) {
 
 struct spinner *spinner_start(int core) {
     struct spinner *s = xcalloc(1, sizeof(*s));
-    cpu_set_t caller, here;
+    cpu_set_t here;
     pthread_attr_t attr;
     s->core = core;
-    s->caller_here =
-        sched_getaffinity(0, sizeof(caller), &caller) == 0 && CPU_ISSET((size_t)core, &caller);
     (void)pthread_getcpuclockid(pthread_self(), &s->caller);
     CPU_ZERO(&here);
     CPU_SET((size_t)core, &here);

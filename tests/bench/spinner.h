@@ -9,8 +9,9 @@
 
 struct spinner;
 
-/* Spins until it is stopped. "Belongs to the bench": the calling thread, if it is on that core, and
- * all descendants of this process (a subreaper) that last ran there. */
+/* Called by the main thread. Spins until it is stopped. "Belongs to the bench": the main thread
+ * while it is on that core, and all descendants of this process (a subreaper) that last ran there.
+ */
 struct spinner *spinner_start(int core);
 /* The longest foreign gap, nanoseconds. Frees. */
 int64_t spinner_stop(struct spinner **s);

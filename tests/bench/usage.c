@@ -78,7 +78,7 @@ double usage_percent(const struct usage *from, const struct usage *to) {
     return 100.0 * (double)(to->cpu_ns - from->cpu_ns) / (double)(to->at_ns - from->at_ns);
 }
 
-static int last_core(pid_t pid) {
+int usage_core(pid_t pid) {
     char path[64], text[1024];
     snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     if (!read_small(path, text, sizeof(text)))
@@ -104,7 +104,7 @@ void usage_descendants(pid_t pid, void (*fn)(void *arg, pid_t pid, int core), vo
             continue;
         char *at = text, *end;
         for (long child; (child = strtol(at, &end, 10)) > 0 && end != at; at = end) {
-            fn(arg, (pid_t)child, last_core((pid_t)child));
+            fn(arg, (pid_t)child, usage_core((pid_t)child));
             usage_descendants((pid_t)child, fn, arg);
         }
     }
