@@ -30,6 +30,7 @@ static struct {
     int rounds;
     const char *only;
     int driver, subject; /* cores */
+    cpu_set_t all;
     int64_t started_ns;
     cJSON *notes; /* name -> text */
 } bench = {.rounds = ROUNDS};
@@ -53,12 +54,11 @@ static void pin(int core) {
 }
 
 static void choose_cores(void) {
-    cpu_set_t set;
     bench.driver = bench.subject = -1;
-    if (sched_getaffinity(0, sizeof(set), &set) != 0)
+    if (sched_getaffinity(0, sizeof(bench.all), &bench.all) != 0)
         return;
     for (int core = 0; core < CPU_SETSIZE && bench.subject < 0; core++) {
-        if (!CPU_ISSET((size_t)core, &set))
+        if (!CPU_ISSET((size_t)core, &bench.all))
             continue;
         if (bench.driver < 0)
             bench.driver = core;
@@ -127,6 +127,11 @@ void bench_subject_core(void) {
 void bench_driver_core(void) {
     if (bench.driver >= 0)
         pin(bench.driver);
+}
+
+void bench_all_cores(void) {
+    if (bench.driver >= 0)
+        (void)sched_setaffinity(0, sizeof(bench.all), &bench.all);
 }
 
 void bench_note(const char *figure, const char *fmt, ...) {

@@ -73,5 +73,6 @@ bool bench_quick(void);
  * threads too; this program stays on the other one. With one core both are the same. */
 void bench_subject_core(void);
 void bench_driver_core(void);
+void bench_all_cores(void);
 
 #endif
