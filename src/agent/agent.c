@@ -29,6 +29,7 @@ struct agent {
     size_t interrupted;
     struct local *look; /* servers of this machine are being asked */
     char *found;        /* the model that one of them has; kept to the end: channels lend it */
+    int64_t pieces; /* of unfinished text, ever */
     char run_id[ID_UUID_SIZE];
 };
 
@@ -42,6 +43,7 @@ const struct agent_parts *agent_parts(const struct agent *a) { return &a->parts;
 const struct tool_host *agent_tool_host(const struct agent *a) { return &a->host; }
 size_t agent_interrupted_count(const struct agent *a) { return a->interrupted; }
 void agent_set_interrupted(struct agent *a, size_t n) { a->interrupted = n; }
+int64_t agent_next_piece(struct agent *a) { return ++a->pieces; }
 const char *agent_run_id(const struct agent *a) { return a->run_id; }
 
 /* --- what tools may ask -------------------------------------------------------------------------

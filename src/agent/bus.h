@@ -1,5 +1,6 @@
 /* bus: what happened, told outward as typed events: to screens, followers and `exec --json`.
- * Synchronous; a listener sets flags or queues, and never calls back into the agent. */
+ * Synchronous; a listener sets flags or queues (in a ring, see ring.h, where somebody else decides
+ * how fast it is taken), and never calls back into the agent. */
 #ifndef AGENT_BUS_H
 #define AGENT_BUS_H
 
@@ -24,7 +25,8 @@
     X(TEXT_DELTA, "text_delta", true)                                                              \
     X(REASONING_DELTA, "reasoning_delta", true)                                                    \
     X(PROCESS_TEXT, "process_text", false)                                                         \
-    X(NOTICE, "notice", false) /* retries, interruptions, errors: where they happened */
+    X(NOTICE, "notice", false) /* retries, interruptions, errors: where they happened */           \
+    X(LAGGED, "lagged", false) /* of no process: a subscriber was too slow, see ring.h */
 enum event_type {
 #define X(name, text, delta) EVENT_##name,
     EVENT_TABLE(X)
@@ -50,7 +52,7 @@ struct bus_field {
 struct bus_event {
     enum event_type type;
     int64_t ts_ms;
-    const char *id;      /* full process id */
+    const char *id;      /* full process id; NULL: of none */
     const char *parent;  /* full process id or NULL */
     const char *channel; /* bare channel id or NULL */
     struct process_handle process;

@@ -3,6 +3,7 @@
 #include "agent/record.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/channel.h"
@@ -126,12 +127,17 @@ void record_usage(struct agent *a, const struct process *p, const char *model,
 static void save_partial(struct record_partial *r) {
     const struct process *p = process_get(agent_processes(r->agent), r->process);
     loop_timer_del(&r->timer);
-    if (!p || r->saved == r->text.len)
+    if (!p || !r->text.len)
         return;
-    store_partial_save(store_of(r->agent), p->id, p->channel, buf_str(&r->text), clock_wall_ms());
-    r->saved = r->text.len;
+    if (r->n == r->cap) {
+        r->cap = r->cap ? r->cap * 2 : 8;
+        r->pieces = xreallocarray(r->pieces, r->cap, sizeof(*r->pieces));
+    }
+    r->pieces[r->n] = agent_next_piece(r->agent);
+    store_partial_add(store_of(r->agent), r->pieces[r->n++], p->id, p->channel, buf_str(&r->text),
+                      clock_wall_ms());
+    buf_reset(&r->text);
     r->saved_ns = clock_mono_ns();
-    r->stored = true;
 }
 
 static void partial_due(void *arg) {
@@ -142,23 +148,24 @@ static void partial_due(void *arg) {
 
 void record_partial_add(struct agent *a, const struct process *p, struct record_partial *r,
                         const char *text, size_t n) {
-    int64_t now = clock_mono_ns();
-    if (r->text.len == 0)
-        r->saved_ns = now;
+    if (!r->agent)
+        r->saved_ns = clock_mono_ns();
     r->agent = a;
     r->process = p->handle;
     buf_append(&r->text, text, n);
-    int64_t left = r->saved_ns + RECORD_PARTIAL_NS - now;
-    if (r->text.len - r->saved >= RECORD_PARTIAL_BYTES || left <= 0)
+    if (r->text.len >= RECORD_PARTIAL_BYTES) {
         save_partial(r);
-    else if (!r->timer)
+    } else if (!r->timer) {
+        int64_t left = r->saved_ns + RECORD_PARTIAL_NS - clock_mono_ns();
         r->timer = loop_timer(agent_parts(a)->loop, left, partial_due, r, "partial text");
+    }
 }
 
-void record_partial_end(struct agent *a, const struct process *p, struct record_partial *r) {
+void record_partial_end(struct agent *a, struct record_partial *r) {
     loop_timer_del(&r->timer);
-    if (r->stored)
-        store_partial_delete(store_of(a), p->id);
+    for (size_t i = 0; i < r->n; i++)
+        store_partial_delete(store_of(a), r->pieces[i]);
+    free(r->pieces);
     buf_free(&r->text);
     *r = (struct record_partial){0};
 }
@@ -315,6 +322,7 @@ static void note_for(struct agent *a, const char *process_id, enum journal_kind 
 
 struct reconcile {
     struct agent *a;
+    struct partial *partial; /* while texts are put together */
     size_t n;
     struct strv notes; /* process id, text, ... : written when the query is over */
 };
@@ -402,25 +410,57 @@ static bool branch_interrupted(void *arg, const struct q_branches_unfinished_row
     return true;
 }
 
-static bool partial_interrupted(void *arg, const struct q_partials_row *row) {
-    struct reconcile *r = arg;
+/* All pieces of one text. */
+struct partial {
+    char *process, *channel; /* process NULL: none yet */
+    struct buf text;
+    int64_t at_ms;
+};
+
+static void partial_whole(struct reconcile *r, struct partial *p) {
+    if (!p->process)
+        return;
     char id[ID_UUID_SIZE];
-    char *text = xasprintf("%s\n[interrupted: the engine ended]", row->text);
-    if (str_prefix(row->process_id, "channel:") && row->channel_id) {
+    buf_puts(&p->text, "\n[interrupted: the engine ended]");
+    if (str_prefix(p->process, "channel:") && p->channel) {
         id_uuid(id);
         store_message_insert(store_of(r->a),
                              &(struct store_message_insert){.id = id,
-                                                            .channel_id = row->channel_id,
+                                                            .channel_id = p->channel,
                                                             .role = "assistant",
                                                             .sender_name = "spacebot",
-                                                            .content = text,
+                                                            .content = buf_str(&p->text),
                                                             .metadata = "{\"interrupted\":true}",
-                                                            .created_at = row->updated_at});
+                                                            .created_at = p->at_ms});
     }
-    remember(r, row->process_id, text);
-    store_partial_delete(store_of(r->a), row->process_id);
-    x_free(&text);
+    remember(r, p->process, buf_str(&p->text));
+    x_free(&p->process);
+    x_free(&p->channel);
+    buf_reset(&p->text);
+}
+
+static bool partial_interrupted(void *arg, const struct q_partials_row *row) {
+    struct reconcile *r = arg;
+    struct partial *p = r->partial;
+    if (!str_eq(p->process, row->process_id)) {
+        partial_whole(r, p);
+        p->process = xstrdup(row->process_id);
+        p->channel = xstrdup_null(row->channel_id);
+    }
+    buf_puts(&p->text, row->text);
+    p->at_ms = row->updated_at;
     return true;
+}
+
+static enum status reconcile_partials(struct reconcile *r, struct cause *why) {
+    struct partial p = {0};
+    r->partial = &p;
+    enum status st = q_partials(store_read(store_of(r->a)), partial_interrupted, r, why);
+    partial_whole(r, &p);
+    buf_free(&p.text);
+    r->partial = NULL;
+    store_partials_clear(store_of(r->a));
+    return st;
 }
 
 static bool count_interrupted(void *arg, const struct q_tools_interrupted_row *row) {
@@ -442,7 +482,7 @@ enum status record_reconcile(struct agent *a, struct cause *why) {
     if (st == STATUS_OK)
         st = q_branches_unfinished(r, branch_interrupted, &rec, why);
     if (st == STATUS_OK)
-        st = q_partials(r, partial_interrupted, &rec, why);
+        st = reconcile_partials(&rec, why);
     if (st == STATUS_OK && rec.n) {
         store_tools_interrupt(store_of(a), clock_wall_ms());
         store_branches_reconcile(store_of(a), "Branch failed: the engine ended", clock_wall_ms());

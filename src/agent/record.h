@@ -26,10 +26,10 @@ void record_usage(struct agent *a, const struct process *p, const char *model,
 /* Text that is still being written: saved every 4 KB or 250 ms, the last piece too when nothing
  * follows it, dropped when it is whole. Zero it first. */
 struct record_partial {
-    struct buf text;
-    size_t saved;             /* bytes that are in the store */
-    int64_t saved_ns;         /* when */
-    bool stored;              /* there is a row */
+    struct buf text;  /* not saved yet */
+    int64_t saved_ns; /* when the last piece was, or the text began */
+    int64_t *pieces;  /* numbers of those in the store */
+    size_t n, cap;
     struct loop_timer *timer; /* for what is not saved yet; NULL: all is */
     struct agent *agent;
     struct process_handle process; /* of the timer */
@@ -38,7 +38,7 @@ struct record_partial {
 #define RECORD_PARTIAL_NS (INT64_C(250) * 1000000)
 void record_partial_add(struct agent *a, const struct process *p, struct record_partial *r,
                         const char *text, size_t n);
-void record_partial_end(struct agent *a, const struct process *p, struct record_partial *r);
+void record_partial_end(struct agent *a, struct record_partial *r);
 
 /* What is stored of a channel: its model and workspace, where set. */
 void record_load_channel(struct agent *a, struct process *p);

@@ -105,7 +105,7 @@ static void turn_free(struct turn *t) {
     llm_message_free(&t->results);
     arg_stream_free(&t->reply);
     struct process *p = self(t);
-    record_partial_end(t->o.agent, p, &t->partial);
+    record_partial_end(t->o.agent, &t->partial);
     p->span = 0;
     x_free(&t);
 }
@@ -264,7 +264,7 @@ static void on_error(void *arg, const struct llm_error *error) {
     span_end(agent_parts(t->o.agent)->trace, t->call_span, STATUS_PROVIDER, error->text);
     t->call_span = 0;
     interrupt_entries(t);
-    record_partial_end(t->o.agent, self(t), &t->partial);
+    record_partial_end(t->o.agent, &t->partial);
     bool again =
         llm_fault_retriable(error->fault) && !error->delivered && t->attempt < t->o.nbackoff;
     if (!again) {
@@ -301,7 +301,7 @@ static void on_done(void *arg, struct llm_response *r) {
     t->call_span = 0;
     close_entry(t, &t->thinking);
     close_entry(t, &t->text);
-    record_partial_end(t->o.agent, self(t), &t->partial);
+    record_partial_end(t->o.agent, &t->partial);
 
     size_t before = t->o.history->n;
     char *text = llm_message_text(&r->message);

@@ -90,6 +90,7 @@ void client_write(struct ctl_client *c, const struct buf *line) {
         client_part(c, "too slow: 64 MB were waiting for you");
         return;
     }
+    c->written += line->len;
     if (outq_write(c->out, line->data, line->len) != STATUS_OK)
         client_close(c);
 }
@@ -172,7 +173,7 @@ static void on_drain(void *arg) {
     if (c->parting)
         client_close(c);
     else
-        follow_flush(c);
+        follow_pump(c);
 }
 
 static void on_error(void *arg, int err) {
@@ -188,7 +189,6 @@ void client_new(struct ctl_server *s, int fd, pid_t pid) {
     c->passed_fd = -1;
     list_init(&c->calls);
     list_init(&c->follows);
-    list_init(&c->deltas);
     list_push_back(&s->clients, &c->link);
     s->nclients++;
     c->out = outq_new(s->loop, fd, (size_t)OUT_MAX + 4096, on_drain, on_error, c);

@@ -1,9 +1,13 @@
-/* follow: events for those who listen. Changes of state go out one by one and are never lost; text
- * that streams faster than a follower reads is put together per process, so that a slow one costs
- * memory for text once and nobody waits. */
+/* follow: events for those who listen. What a client does not take at once waits in its ring:
+ * changes of state one by one, text put together per process. When even that is too much, the
+ * client is told how much it missed, and what the store has of it comes before anything newer. So a
+ * slow one costs a bounded amount of memory, loses nothing that was decided, and nobody waits for
+ * it. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "ctl/server-internal.h"
@@ -12,15 +16,6 @@
 struct follow {
     struct list link;
     char *process, *channel;
-};
-
-struct delta {
-    struct list link;
-    enum event_type type;
-    int64_t ts_ms;
-    struct process_handle process;
-    char *id, *parent, *channel;
-    struct buf text;
 };
 
 enum status follow_add(struct ctl_client *c, const char *process, const char *channel,
@@ -32,6 +27,8 @@ enum status follow_add(struct ctl_client *c, const char *process, const char *ch
     f->channel = xstrdup_null(channel);
     list_push_back(&c->follows, &f->link);
     c->nfollows++;
+    if (!c->ring)
+        c->ring = ring_new(RING_BYTES);
     return STATUS_OK;
 }
 
@@ -66,82 +63,118 @@ static bool wants(const struct ctl_client *c, const struct bus_event *e) {
     return false;
 }
 
-static void delta_free(struct delta *d) {
-    list_remove(&d->link);
-    free(d->id);
-    free(d->parent);
-    free(d->channel);
-    buf_free(&d->text);
-    free(d);
-}
+/* ---- out of the ring ---- */
 
-static void send_event(struct ctl_client *c, const struct bus_event *e) {
-    struct buf json = BUF_INIT, line = BUF_INIT;
-    bus_event_json(e, &json);
-    proto_put_event(&line, buf_str(&json), json.len);
+static void put_line(struct ctl_client *c, const struct buf *json) {
+    struct buf line = BUF_INIT;
+    proto_put_event(&line, buf_str(json), json->len);
     client_write(c, &line);
-    buf_free(&json);
     buf_free(&line);
 }
 
-static void delta_send(struct ctl_client *c, struct delta *d) {
-    const struct bus_field fields[] = {BUS_STR("process_id", d->id),
-                                       BUS_STR("delta", buf_str(&d->text))};
-    struct bus_event e = {.type = d->type,
-                          .ts_ms = d->ts_ms,
-                          .id = d->id,
-                          .parent = d->parent,
-                          .channel = d->channel,
-                          .process = d->process,
-                          .fields = fields,
-                          .n = ARRAY_LEN(fields)};
-    send_event(c, &e);
-    delta_free(d);
+static void put_event(void *client, const struct bus_event *e) {
+    struct ctl_client *c = client;
+    if (c->doomed || c->parting || (e->id && !wants(c, e)))
+        return;
+    struct buf json = BUF_INIT;
+    bus_event_json(e, &json);
+    put_line(c, &json);
+    buf_free(&json);
+}
+
+/* "lagged": what was missed, and of which time; in between the store is asked for it. */
+static void put_lag(struct ctl_client *c, const struct ring_lag *lag) {
+    char since[CLOCK_RFC3339_SIZE], until[CLOCK_RFC3339_SIZE];
+    clock_rfc3339(lag->since_ms, since);
+    clock_rfc3339(lag->until_ms, until);
+    const struct bus_field fields[] = {BUS_I64("missed", (int64_t)lag->missed),
+                                       BUS_STR("since", since), BUS_STR("until", until)};
+    put_event(c, &(struct bus_event){.type = EVENT_LAGGED,
+                                     .ts_ms = clock_wall_ms(),
+                                     .fields = fields,
+                                     .n = ARRAY_LEN(fields)});
+}
+
+static void on_committed(void *arg, enum status st, const char *why) {
+    struct ctl_client *c = arg;
+    (void)st; /* one write that failed is not there to be told of */
+    (void)why;
+    c->commit = NULL;
+    follow_pump(c);
+}
+
+static void catch_up(struct ctl_client *c) {
+    struct cause why = {""};
+    bool more = false;
+    if (missed_page(c->server->o.agent, &c->missed, put_event, c, &more, &why) != STATUS_OK)
+        log_warn("a follower's missed events could not be read: %s", why.text);
+    c->catching = more;
+}
+
+/* One step: what was missed goes first, then the ring. False: nothing is left to do now. */
+static bool pump_one(struct ctl_client *c) {
+    struct store *store = agent_parts(c->server->o.agent)->store;
+    struct ring_lag lag;
+    if (c->commit)
+        return false;
+    if (c->catching) {
+        catch_up(c);
+        return true;
+    }
+    if (ring_lag(c->ring, &lag)) {
+        put_lag(c, &lag);
+        c->missed = (struct missed){.since_ms = lag.since_ms, .until_ms = lag.until_ms};
+        c->catching = true;
+        if (store_committed(store) < store_seq(store))
+            c->commit = store_after(store, store_seq(store), on_committed, c);
+        return true;
+    }
+    struct buf text = BUF_INIT;
+    bool line = false, any = ring_pop(c->ring, &text, &line);
+    if (any && line)
+        client_write(c, &text);
+    else if (any)
+        put_line(c, &text);
+    buf_free(&text);
+    return any;
+}
+
+static void pump_again(void *arg) {
+    struct ctl_client *c = arg;
+    c->pumping = false;
+    follow_pump(c);
+}
+
+void follow_pump(struct ctl_client *c) {
+    if (!c->ring || c->pumping)
+        return;
+    size_t before = c->written;
+    while (!c->doomed && !c->parting && outq_pending(c->out) <= OUT_SLOW) {
+        if (c->written - before > PUMP_MAX) {
+            c->pumping = true;
+            loop_defer(c->server->loop, pump_again, c);
+            loop_wake(c->server->loop);
+            return;
+        }
+        if (!pump_one(c))
+            return;
+    }
 }
 
 void follow_flush(struct ctl_client *c) {
-    list_for_safe(&c->deltas, it, next) delta_send(c, list_entry(it, struct delta, link));
+    while (c->ring && !c->doomed && !c->parting && pump_one(c))
+        continue;
 }
 
-static struct delta *delta_find(struct ctl_client *c, const char *id) {
-    list_for(&c->deltas, it) {
-        struct delta *d = list_entry(it, struct delta, link);
-        if (str_eq(d->id, id))
-            return d;
-    }
-    return NULL;
+static bool is_behind(const struct ctl_client *c) {
+    return c->ring && (c->catching || !ring_empty(c->ring));
 }
 
-static const char *delta_text(const struct bus_event *e) {
-    for (size_t i = 0; i < e->n; i++)
-        if (str_eq(e->fields[i].key, "delta") && e->fields[i].type == BUS_FIELD_STR)
-            return e->fields[i].str;
-    return NULL;
-}
-
-static void delta_add(struct ctl_client *c, const struct bus_event *e, const char *text) {
-    struct delta *d = delta_find(c, e->id);
-    if (d && d->type != e->type) {
-        delta_send(c, d);
-        d = NULL;
-    }
-    if (!d) {
-        d = xcalloc(1, sizeof(*d));
-        d->type = e->type;
-        d->ts_ms = e->ts_ms;
-        d->process = e->process;
-        d->id = xstrdup(e->id);
-        d->parent = xstrdup_null(e->parent);
-        d->channel = xstrdup_null(e->channel);
-        list_push_back(&c->deltas, &d->link);
-    }
-    buf_puts(&d->text, text);
-    if (d->text.len > DELTA_MAX) {
-        size_t cut = d->text.len - DELTA_MAX / 2;
-        while (cut < d->text.len && ((unsigned char)d->text.data[cut] & 0xC0) == 0x80)
-            cut++;
-        buf_consume(&d->text, cut);
-    }
+void follow_line(struct ctl_client *c, const struct buf *line) {
+    if (is_behind(c))
+        ring_push_line(c->ring, line);
+    else
+        client_write(c, line);
 }
 
 void follow_event(void *server, const struct bus_event *e) {
@@ -151,15 +184,10 @@ void follow_event(void *server, const struct bus_event *e) {
         struct ctl_client *c = list_entry(it, struct ctl_client, link);
         if (c->doomed || c->parting || !wants(c, e))
             continue;
-        struct delta *waiting = delta_find(c, e->id);
-        const char *text = event_type_is_delta(e->type) ? delta_text(e) : NULL;
-        if (text && (waiting || outq_pending(c->out) > OUT_SLOW)) {
-            delta_add(c, e, text);
+        if (is_behind(c) || outq_pending(c->out) > OUT_SLOW) {
+            ring_push(c->ring, e);
             continue;
         }
-        /* What a process said comes before what happened to it next. */
-        if (waiting)
-            delta_send(c, waiting);
         if (!made) {
             struct buf json = BUF_INIT;
             bus_event_json(e, &json);
@@ -174,5 +202,7 @@ void follow_event(void *server, const struct bus_event *e) {
 
 void follow_free(struct ctl_client *c) {
     list_for_safe(&c->follows, it, next) follow_drop(c, list_entry(it, struct follow, link));
-    list_for_safe(&c->deltas, it, next) delta_free(list_entry(it, struct delta, link));
+    store_after_cancel(&c->commit);
+    loop_undefer(c->server->loop, pump_again, c);
+    ring_free(&c->ring);
 }

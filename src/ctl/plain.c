@@ -198,6 +198,14 @@ void plain_event(struct plain *p, const cJSON *e, struct buf *out) {
         put_lines(p, e, str_eq(json_str(e, "level", ""), "error") ? "error:" : "note:",
                   json_str(e, "text", ""), 0, out);
         break;
+    case EVENT_LAGGED: {
+        char *text = xasprintf("%lld events went by too fast; what the store has of them follows",
+                               (long long)json_i64(e, "missed", 0));
+        put_time(p, e, out);
+        buf_printf(out, "note: %s\n", text);
+        free(text);
+        break;
+    }
     case EVENT_STATUS_UPDATE:
     case EVENT_TEXT_DELTA:
     case EVENT_REASONING_DELTA:

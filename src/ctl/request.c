@@ -44,8 +44,13 @@ void calls_end(struct ctl_client *c, const char *why) {
 
 static void on_reply(void *arg, enum status st, cJSON *body, const char *why) {
     struct ctl_call *call = arg;
-    follow_flush(call->client);
-    client_reply(call->client, call->id, st, body, why);
+    struct buf line = BUF_INIT;
+    proto_put_reply(&line, call->id, st, body, why);
+    if (call->following)
+        follow_line(call->client, &line); /* behind the events of its channel */
+    else
+        client_write(call->client, &line);
+    buf_free(&line);
     cJSON_Delete(body);
     call->done = true;
     if (!call->running)

@@ -3,19 +3,24 @@
 #define CTL_SERVER_INTERNAL_H
 
 #include "agent/command.h"
+#include "agent/missed.h"
+#include "agent/ring.h"
 #include "base/list.h"
 #include "ctl/proto.h"
 #include "ctl/server.h"
 #include "loop/outq.h"
 
 /* Bounds, each with what happens beyond it. */
-#define CLIENTS_MAX 256u              /* further ones are told and hung up on */
-#define CALLS_MAX 64u                 /* requests of one client under way: refused */
-#define FOLLOWS_MAX 64u               /* filters of one client: refused */
-#define READ_MAX 65536u               /* bytes taken of one client in one turn: the rest waits */
-#define OUT_MAX (64u * 1024u * 1024u) /* a client that does not read: told and dropped */
-#define OUT_SLOW 32768u               /* from here on deltas are put together */
-#define DELTA_MAX (256u * 1024u)      /* of one process: the oldest text goes */
+#define CLIENTS_MAX 256u                 /* further ones are told and hung up on */
+#define CALLS_MAX 64u                    /* requests of one client under way: refused */
+#define FOLLOWS_MAX 64u                  /* filters of one client: refused */
+#define READ_MAX 65536u                  /* bytes taken of one client in one turn: the rest waits */
+#define OUT_MAX (64u * 1024u * 1024u)    /* a client that does not read: told and dropped */
+#define OUT_SLOW 32768u                  /* from here on events wait in the client's ring */
+#define RING_BYTES (16u * 1024u * 1024u) /* of one client; beyond: it is told what it missed */
+#define PUMP_MAX                                                                                   \
+    (256u * 1024u) /* bytes out of a ring in one turn, so that a fast reader cannot hold           \
+                      the loop */
 #define HELLO_NS (INT64_C(5) * NS_PER_SEC) /* to say hello: hung up on */
 #define FIRST_NS                                                                                   \
     (INT64_C(30) * NS_PER_SEC) /* for the first client of an engine to come: it ends               \
@@ -37,7 +42,6 @@ struct ctl_call {
 };
 
 struct follow; /* one filter */
-struct delta;  /* text of one process that waits to be put together */
 
 struct ctl_client {
     struct list link;
@@ -47,6 +51,7 @@ struct ctl_client {
     struct loop_watch *watch;
     struct loop_timer *timer; /* hello, then parting */
     struct outq *out;
+    size_t written; /* bytes, ever */
     struct proto_reader in;
     struct list calls;
     size_t ncalls;
@@ -58,7 +63,11 @@ struct ctl_client {
     bool doomed;   /* freed at the end of this stage */
     struct list follows;
     size_t nfollows;
-    struct list deltas;
+    struct ring *ring;          /* events that it has not taken yet; NULL until it follows */
+    struct missed missed;       /* where it is in catching up */
+    bool catching;              /* it is told of what it missed, before what waits in the ring */
+    struct store_after *commit; /* what it missed is not all in the store yet */
+    bool pumping;               /* the next turn goes on */
 };
 
 struct ctl_server {
@@ -107,6 +116,11 @@ enum status follow_add(struct ctl_client *c, const char *process, const char *ch
                        struct cause *why) MUST_CHECK;
 void follow_remove_channel(struct ctl_client *c, const char *channel);
 void follow_event(void *server, const struct bus_event *e);
+/* Hands over what waits, as much as the client takes. */
+void follow_pump(struct ctl_client *c);
+/* A line that comes behind all events so far. */
+void follow_line(struct ctl_client *c, const struct buf *line);
+/* All of it, whatever the client takes: before the last words. */
 void follow_flush(struct ctl_client *c);
 void follow_free(struct ctl_client *c);
 

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "agent/channel.h"
+#include "agent/record.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -322,31 +323,96 @@ static void test_slow_follower(void **state) {
     peer_free(&p);
 }
 
-static void test_follower_that_never_reads_is_dropped(void **state) {
+/* A notice as processes make them: in the journal, hence in the store, and told. */
+static void notice(struct ctl_fixture *f, struct process *p, int number) {
+    char text[32];
+    snprintf(text, sizeof(text), "notice %d", number);
+    clock_advance(2 * NS_PER_SEC);
+    struct journal_entry *e = journal_open(&p->journal, JOURNAL_NOTICE, NULL, NULL);
+    journal_append(&p->journal, e, text, strlen(text));
+    journal_close(&p->journal, e);
+    record_journal(f->agent, p, e);
+    emit(f, p, EVENT_NOTICE, "text", text);
+}
+
+/* More than the ring holds: the follower is told how much it missed, gets from the store what was
+ * decided meanwhile, in order and before what is new, and is not hung up on. */
+static void test_a_lagging_follower_catches_up(void **state) {
     struct ctl_fixture *f = *state;
-    struct peer *p = peer_greeted(f), *stays = peer_greeted(f);
-    struct process *c = make_channel(f, "a");
-    peer_expect_ok(f, p, "follow", "");
+    enum { NOTICES = 300, LINES = 60 };
+    struct peer *p = peer_greeted(f), *other = peer_greeted(f);
+    struct process *a = make_channel(f, "a"), *b = make_channel(f, "b");
+    peer_expect_ok(f, p, "follow", "\"channel\":\"a\"");
     char *big = xmalloc(1024 * 1024);
     memset(big, 'x', 1024 * 1024 - 1);
     big[1024 * 1024 - 1] = '\0';
-    for (int i = 0; i < 70; i++)
-        emit(f, c, EVENT_TOOL_OUTPUT, "line", big);
+    for (int i = 0; i < NOTICES; i++) {
+        notice(f, a, i);
+        notice(f, b, 1000 + i);
+        if (i < LINES)
+            emit(f, a, EVENT_TOOL_OUTPUT, "line", big);
+        fixture_turn(f);
+    }
     free(big);
-    int heard = 0;
-    for (;;) {
+    emit(f, a, EVENT_NOTICE, "text", "last");
+    int heard = 0, lines = 0, lagged = 0, from_store = 0, next = 0;
+    int64_t missed = 0;
+    for (bool last = false; !last;) {
         cJSON *line = peer_hear(f, p);
         assert_non_null(line);
-        const char *ended = json_str(line, "ended", NULL);
-        heard += !ended;
-        if (ended)
-            assert_non_null(strstr(ended, "too slow"));
+        const cJSON *e = json_obj(line, "event");
+        const char *type = json_str(e, "type", ""), *text = json_str(e, "text", "");
+        int number = -1;
+        last = str_eq(text, "last");
+        if (str_eq(type, "lagged")) {
+            lagged++;
+            missed += json_i64(e, "missed", 0);
+            assert_true(strlen(json_str(e, "since", "")) == 24 &&
+                        strlen(json_str(e, "until", "")) == 24);
+        } else if (json_bool(e, "from_store", false)) {
+            from_store++;
+            assert_string_equal(json_str(e, "channel_id", ""), "a");
+        } else {
+            heard += !last;
+            lines += str_eq(type, "tool_output");
+        }
+        if (sscanf(text, "notice %d", &number) == 1 && number == next)
+            next++; /* each comes, and none before the one before it */
+        assert_true(number <= next);
         cJSON_Delete(line);
-        if (ended)
-            break;
     }
-    assert_true(heard >= 60 && heard < 70);
-    assert_null(peer_hear(f, p));
+    assert_int_equal(next, NOTICES);
+    assert_true(lagged >= 1 && from_store > 0);
+    assert_true(lines < LINES);
+    assert_int_equal(heard + missed, NOTICES + LINES);
+    peer_expect_ok(f, p, "ps", "");
+    peer_free(&p);
+    peer_free(&other);
+}
+
+/* Replies are no events: a client that asks and does not read is hung up on. */
+static void test_a_client_that_never_reads_is_dropped(void **state) {
+    struct ctl_fixture *f = *state;
+    struct peer *p = peer_greeted(f), *stays = peer_greeted(f);
+    struct process *c = make_channel(f, "a");
+    char *big = xmalloc(200 * 1024);
+    memset(big, 'x', 200 * 1024);
+    struct journal_entry *e = journal_open(&c->journal, JOURNAL_NOTICE, NULL, NULL);
+    journal_append(&c->journal, e, big, 200 * 1024);
+    free(big);
+    for (int i = 0; i < 400; i++) {
+        peer_say(f, p, "{\"id\":9,\"cmd\":\"log\",\"process\":\"a\"}\n");
+        fixture_turn(f);
+    }
+    bool dropped = false;
+    for (cJSON *line; (line = peer_hear(f, p));) {
+        const char *ended = json_str(line, "ended", NULL);
+        if (ended)
+            dropped = strstr(ended, "too slow") != NULL;
+        cJSON_Delete(line);
+    }
+    assert_true(dropped);
+    peer_expect_ok(f, stays, "ps", "");
     peer_free(&p);
     peer_free(&stays);
 }
@@ -370,7 +436,8 @@ int main(void) {
         TEST(test_waiting_askers_hear_of_the_end),
         TEST(test_follow_filters),
         TEST(test_slow_follower),
-        TEST(test_follower_that_never_reads_is_dropped),
+        TEST(test_a_lagging_follower_catches_up),
+        TEST(test_a_client_that_never_reads_is_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,3 +38,20 @@ ORDER BY process_id LIMIT 1;
 -- name: journal_last :one
 -- column: seq int
 SELECT coalesce(max(seq), 0) AS seq FROM process_journal WHERE process_id = :process_id;
+
+-- What all processes did in a stretch of time, in the order in which it was over, behind the entry
+-- (:at, :place); with the channel and the parent of those that have them.
+-- name: journal_between :many
+-- param: at int
+-- param: place int
+-- param: until int
+-- param: limit int
+-- column: place int
+-- column: channel_id text?
+SELECT j.rowid AS place, j.process_id, j.kind, j.at, j.ended_at, j.title, j.ref, j.text, j.result,
+    j.is_error, coalesce(w.channel_id, b.channel_id) AS channel_id, w.parent
+FROM process_journal AS j
+LEFT JOIN worker_runs AS w ON w.id = substr(j.process_id, 8) AND j.process_id LIKE 'worker:%'
+LEFT JOIN branch_runs AS b ON b.id = substr(j.process_id, 8) AND j.process_id LIKE 'branch:%'
+WHERE j.ended_at >= :at AND (j.ended_at, j.rowid) > (:at, :place) AND j.ended_at <= :until
+ORDER BY j.ended_at, j.rowid LIMIT :limit;

@@ -1,10 +1,13 @@
--- name: partial_save :exec
-INSERT INTO partials (process_id, channel_id, text, updated_at)
-VALUES (:process_id, :channel_id, :text, :updated_at)
-ON CONFLICT (process_id) DO UPDATE SET text = excluded.text, updated_at = excluded.updated_at;
+-- Each piece once, at the table's end: what streams for long costs no more than what streams shortly.
+-- name: partial_add :exec
+INSERT INTO partial_pieces (n, process_id, channel_id, text, updated_at)
+VALUES (:n, :process_id, :channel_id, :text, :updated_at);
 
 -- name: partial_delete :exec
-DELETE FROM partials WHERE process_id = :process_id;
+DELETE FROM partial_pieces WHERE n = :n;
+
+-- name: partials_clear :exec
+DELETE FROM partial_pieces;
 
 -- name: partials :many
-SELECT process_id, channel_id, text, updated_at FROM partials ORDER BY updated_at, process_id;
+SELECT process_id, channel_id, text, updated_at FROM partial_pieces ORDER BY process_id, n;
