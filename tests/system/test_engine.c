@@ -376,7 +376,7 @@ static void a_reply_that_was_cut_off_is_kept_and_says_so(void **state) {
     /* Written text is saved at least every 250 ms. */
     int64_t deadline = wait_until(WAIT_MS);
     for (char *n = NULL;; x_free(&n)) {
-        n = ask_store("SELECT count(*) FROM partials");
+        n = ask_store("SELECT count(DISTINCT process_id) FROM partial_pieces");
         bool there = strcmp(n, "1") == 0;
         if (there || !wait_left(deadline)) {
             x_free(&n);

@@ -300,8 +300,6 @@ static void test_journal(void **state) {
     add_entry("worker:abc", 2, "two", false);
     add_entry("worker:abd", 1, "other", false);
     add_entry("worker:abc", 2, "two, cut", true); /* replaces */
-    store_partial_save(store, "worker:abc", "inbox", "thr", 1);
-    store_partial_save(store, "worker:abc", "inbox", "three", 2);
     flush();
     struct buf got = BUF_INIT;
     struct cause why = {""};
@@ -328,6 +326,32 @@ static void test_journal(void **state) {
     assert_int_equal(last.seq, 2);
     assert_int_equal(q_journal_last(r, "nobody", &last, &why), STATUS_OK);
     assert_int_equal(last.seq, 0);
+}
+
+static bool partial_row(void *arg, const struct q_partials_row *row) {
+    buf_printf(arg, "%s:%s ", row->process_id, row->text);
+    return true;
+}
+
+/* Pieces come back a process at a time, in the order in which they were written. */
+static void test_partials(void **state) {
+    (void)state;
+    store_partial_add(store, 1, "worker:b", "inbox", "thr", 1);
+    store_partial_add(store, 2, "worker:a", "inbox", "one", 1);
+    store_partial_add(store, 3, "worker:b", "inbox", "ee", 2);
+    store_partial_add(store, 4, "worker:a", NULL, "gone", 3);
+    store_partial_delete(store, 4);
+    flush();
+    struct buf got = BUF_INIT;
+    struct cause why = {""};
+    assert_int_equal(q_partials(store_read(store), partial_row, &got, &why), STATUS_OK);
+    assert_string_equal(buf_str(&got), "worker:a:one worker:b:thr worker:b:ee ");
+    buf_reset(&got);
+    store_partials_clear(store);
+    flush();
+    assert_int_equal(q_partials(store_read(store), partial_row, &got, &why), STATUS_OK);
+    assert_string_equal(buf_str(&got), "");
+    buf_free(&got);
 }
 
 static void test_usage(void **state) {
@@ -651,6 +675,7 @@ int main(void) {
         T(test_workers),
         T(test_tool_runs),
         T(test_journal),
+        T(test_partials),
         T(test_usage),
         T(test_sequence),
         T(test_after_across_batches),
