@@ -560,36 +560,67 @@ static bool begins_block(const char *line, size_t n) {
     return !(line[0] >= '0' && line[0] <= '9');
 }
 
-/* How far raw[from..n) can be laid out for good: the last boundary between top-level blocks, or a
- * step inside a long code block. Sets the fence that is open there. */
-static size_t boundary(const struct markdown *m, const char *raw, size_t n, char fence[16]) {
+/* A place up to which the text can be laid out for good. */
+struct step {
+    size_t at;
+    char fence[16]; /* that is open there */
+    bool goes_on;   /* inside a block */
+};
+
+static void step_set(struct step *s, size_t at, const char *fence, bool goes_on) {
+    s->at = at;
+    snprintf(s->fence, sizeof s->fence, "%s", fence);
+    s->goes_on = goes_on;
+}
+
+/* Inside a line without an end: behind the last blank, else between two characters. */
+static size_t inside_line(const char *raw, size_t from, size_t to) {
+    const char *blank_at = memrchr(raw + from, ' ', to - from);
+    if (blank_at && blank_at > raw + from)
+        return (size_t)(blank_at + 1 - raw);
+    while (to > from + 1 && ((unsigned char)raw[to] & 0xC0) == 0x80)
+        to--;
+    return to;
+}
+
+/* How far raw[m->raw..n) can be laid out for good: to the last boundary between top-level blocks,
+ * or a step inside a long code block; where there is neither and the text is long, to a line's
+ * beginning, if possible one that is not indented and no row of a table. False: not yet. */
+static bool boundary(const struct markdown *m, const char *raw, size_t n, struct step *best) {
     char open[16], found[16];
-    size_t at = m->raw, best = m->raw, lines = 0;
+    struct step line_start = {.at = m->raw}, item = {.at = m->raw};
+    size_t at = m->raw, lines = 0;
     bool after_blank = false;
+    step_set(best, m->raw, m->fence, m->goes_on);
     snprintf(open, sizeof open, "%s", m->fence);
-    snprintf(fence, 16, "%s", m->fence);
     for (const char *nl; (nl = memchr(raw + at, '\n', n - at)); lines++) {
         size_t len = (size_t)(nl - (raw + at));
         const char *line = raw + at;
+        if (at > m->raw && at <= m->raw + MARKDOWN_STEP) {
+            step_set(&line_start, at, open, true);
+            if (*open || (len && !strchr(" \t|>", line[0])))
+                item = line_start;
+        }
         if (*open) {
-            if (lines && lines % FENCE_STEP == 0) {
-                best = at;
-                snprintf(fence, 16, "%s", open);
-            }
+            if (lines && lines % FENCE_STEP == 0)
+                step_set(best, at, open, true);
             if (is_fence(line, len, found) && found[0] == open[0] && strlen(found) >= strlen(open))
                 open[0] = '\0';
         } else {
-            if (after_blank && begins_block(line, len)) {
-                best = at;
-                fence[0] = '\0';
-            }
+            if (after_blank && begins_block(line, len))
+                step_set(best, at, "", false);
             if (is_fence(line, len, found))
                 memcpy(open, found, sizeof open);
         }
         after_blank = blank(line, len);
         at += len + 1;
     }
-    return best;
+    if (best->at == m->raw && n - m->raw > MARKDOWN_STEP) {
+        if (line_start.at == m->raw)
+            step_set(&line_start, inside_line(raw, m->raw, m->raw + MARKDOWN_STEP), m->fence, true);
+        *best = item.at > m->raw ? item : line_start;
+    }
+    return best->at > m->raw;
 }
 
 /* Lays raw[0..n) out behind what is there; a text that begins inside a code block gets its fence
@@ -597,17 +628,18 @@ static size_t boundary(const struct markdown *m, const char *raw, size_t n, char
 static void lay_out_piece(struct markdown *m, const char *raw, size_t n) {
     if (n == 0)
         return;
-    if (!m->fence[0]) {
-        lay_out(m, raw, n);
-        return;
-    }
     struct buf b = BUF_INIT;
-    buf_printf(&b, "%s\n", m->fence);
-    buf_append(&b, raw, n);
     size_t before = m->nlines;
-    lay_out(m, b.data, b.len);
+    m->parsed += n;
+    if (m->fence[0]) {
+        buf_printf(&b, "%s\n", m->fence);
+        buf_append(&b, raw, n);
+        lay_out(m, b.data, b.len);
+    } else {
+        lay_out(m, raw, n);
+    }
     /* It goes on: no blank line between. */
-    if (before && m->nlines > before && m->lines[before].n == 0) {
+    if (m->goes_on && before && m->nlines > before && m->lines[before].n == 0) {
         memmove(m->lines + before, m->lines + before + 1,
                 (m->nlines - before - 1) * sizeof *m->lines);
         m->nlines--;
@@ -630,12 +662,12 @@ void markdown_feed(struct markdown *m, const char *raw, size_t n, int width, boo
     }
     m->seen = n;
     rewind_to_kept(m);
-    char fence[16] = "";
-    size_t safe = final ? m->raw : boundary(m, raw, n, fence);
-    if (safe > m->raw) {
-        lay_out_piece(m, raw + m->raw, safe - m->raw);
-        m->raw = safe;
-        memcpy(m->fence, fence, sizeof m->fence);
+    struct step to;
+    while (!final && boundary(m, raw, n, &to)) {
+        lay_out_piece(m, raw + m->raw, to.at - m->raw);
+        m->raw = to.at;
+        m->goes_on = to.goes_on;
+        memcpy(m->fence, to.fence, sizeof m->fence);
         m->text_kept = m->text.len;
         m->spans_kept = m->nspans;
         m->lines_kept = m->nlines;

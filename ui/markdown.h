@@ -1,6 +1,8 @@
 /* markdown: a text in Markdown as styled lines of a width. It grows at its end as a stream does:
  * what lies before the last boundary between blocks is laid out once, and only what follows is
- * parsed again. Hostile text is made visible; nothing in it is obeyed. */
+ * parsed again; inside a block that is longer than MARKDOWN_STEP a place is chosen where the lines
+ * are broken for good, so that a frame never costs more than that. Laid out afresh with all of its
+ * text (`final`), it is one block again. Hostile text is made visible; nothing in it is obeyed. */
 #ifndef UI_MARKDOWN_H
 #define UI_MARKDOWN_H
 
@@ -9,6 +11,8 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+
+#define MARKDOWN_STEP 8192u /* bytes */
 
 /* A piece of a line in one style (enum style, or-ed with STYLE_BOLD and its kin). */
 struct markdown_span {
@@ -33,6 +37,8 @@ struct markdown {
     size_t text_kept, spans_kept, lines_kept;
     size_t seen;    /* bytes of the raw text at the last feed */
     char fence[16]; /* the fence that the text behind `raw` is inside of; "": none */
+    bool goes_on;   /* the block before `raw` does behind it */
+    size_t parsed;  /* bytes that have been parsed so far, again and again: what it has cost */
 };
 
 /* Brings the lines up to date with raw[0..n), which begins with what was given before, unless it

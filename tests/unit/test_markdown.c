@@ -132,6 +132,59 @@ static void a_long_code_block_streams(void **state) {
     markdown_free(&m);
 }
 
+/* The words of all lines, in order, without the blanks between and a quote's bars. */
+static void squeeze(const struct markdown *m, struct buf *out) {
+    struct buf b = BUF_INIT;
+    dump(m, &b);
+    for (size_t i = 0; i < b.len; i++)
+        if (memcmp(b.data + i, "\xe2\x94\x82", b.len - i < 3 ? b.len - i : 3) == 0)
+            i += 2;
+        else if (b.data[i] != ' ' && b.data[i] != '\n')
+            buf_putc(out, b.data[i]);
+    buf_free(&b);
+}
+
+/* A block of 120 KB that streams in: a frame parses a step of it at most twice (once for good),
+ * nothing is lost, and no line is blank that was none. */
+static void stream_long(const char *piece, const char *begin) {
+    struct markdown m = {0}, whole = {0};
+    struct buf raw = BUF_INIT, streamed = BUF_INIT, at_once = BUF_INIT;
+    buf_puts(&raw, begin);
+    size_t n = strlen(piece);
+    while (raw.len < 120 * 1024) {
+        size_t before = m.parsed, fresh = raw.len;
+        while (raw.len - fresh < 200)
+            buf_append(&raw, piece, n);
+        markdown_feed(&m, raw.data, raw.len, 60, false, false);
+        if (m.parsed - before > 2 * MARKDOWN_STEP + (raw.len - fresh))
+            fail_msg("%zu bytes are parsed at %zu", m.parsed - before, raw.len);
+    }
+    for (size_t i = 1; i + 1 < m.nlines; i++)
+        assert_true(m.lines[i].n > 0);
+    markdown_feed(&whole, raw.data, raw.len, 60, false, true);
+    squeeze(&m, &streamed);
+    squeeze(&whole, &at_once);
+    assert_string_equal(buf_str(&streamed), buf_str(&at_once));
+    buf_free(&raw);
+    buf_free(&streamed);
+    buf_free(&at_once);
+    markdown_free(&m);
+    markdown_free(&whole);
+}
+
+static void a_long_block_costs_a_step(void **state) {
+    (void)state;
+    stream_long("a line of a paragraph that\nnever seems to end, ", "");
+    stream_long("words and words ", ""); /* one line */
+    stream_long("word", "");             /* one word */
+    stream_long("\xe6\x95\xb0\xe3\x81\x88", "");
+    stream_long("- an item of a list\n", "");
+    stream_long("- a loose item\n\n", "");
+    stream_long("> quoted words\n", "");
+    stream_long("x", "```\n");
+    stream_long("code line;\n", "```c\n");
+}
+
 static void no_line_is_too_wide(void **state) {
     (void)state;
     for (int width = 12; width < 100; width++) {
@@ -155,6 +208,7 @@ int main(void) {
         cmocka_unit_test(hostile_text_is_shown),
         cmocka_unit_test(a_stream_ends_as_the_whole),
         cmocka_unit_test(a_long_code_block_streams),
+        cmocka_unit_test(a_long_block_costs_a_step),
         cmocka_unit_test(no_line_is_too_wide),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
