@@ -59,6 +59,8 @@ static bool speaks_elsewhere(const char *tool) {
     case TOOL_SKIP:
         return true;
     case TOOL_CANCEL:
+    case TOOL_ROUTE:
+    case TOOL_WORKER_INSPECT:
     case TOOL_SHELL:
     case TOOL_FILE_READ:
     case TOOL_FILE_WRITE:

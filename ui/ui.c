@@ -93,12 +93,14 @@ static void on_reply(void *arg, enum status st, cJSON *body, const char *why) {
     a->answered = true;
     if (u->view && st != STATUS_OK && a->command != COMMAND_SEEN) {
         view_message(u->view, STYLE_BAD, "%s", str_empty(why) ? status_name(st) : why);
-        if (a->command == COMMAND_SAY || a->command == COMMAND_RUN)
+        if (a->command == COMMAND_SAY || a->command == COMMAND_RUN || a->command == COMMAND_ROUTE)
             view_put_back(u->view, a->channel, a->text);
     } else if (u->view && a->command == COMMAND_INTERRUPTED) {
         dismiss_all(u, body);
     } else if (u->view && a->command == COMMAND_OPEN) {
         opened(u, body);
+    } else if (u->view && a->command == COMMAND_ROUTE) {
+        view_message(u->view, STYLE_DIM, "%s", json_str(body, "message", ""));
     } else if (u->view && (a->command == COMMAND_CANCEL || a->command == COMMAND_INTERRUPT)) {
         const struct process *p =
             process_find(agent_processes(u->agent), json_str(body, "process", ""));
@@ -163,6 +165,12 @@ static void host_files(void *arg, const char *channel, const char *prefix, struc
     free(id);
     if (p && p->workspace && u->parts->sandbox)
         files_begin_with(u->parts->sandbox, p->workspace, prefix, out);
+}
+
+static void host_route(void *arg, const char *process, const char *text) {
+    cJSON *args = one("process", process);
+    json_add_str(args, "text", text);
+    ask(arg, COMMAND_ROUTE, args, process, text);
 }
 
 static void host_open(void *arg, const char *channel) {
@@ -258,6 +266,7 @@ static void start_view(struct ui *u) {
     struct view_host host = {.say = host_say,
                              .run = host_run,
                              .files = host_files,
+                             .route = host_route,
                              .interrupt = host_interrupt,
                              .cancel = host_cancel,
                              .seen = host_seen,

@@ -30,6 +30,7 @@ struct view {
     size_t live_extra; /* those that found none */
 
     struct process_handle shown;
+    struct process_handle written_to; /* the worker that the composer writes to; none: a channel */
     enum focus focus;
     int live_focus; /* which live pane, at FOCUS_LIVE */
     enum focus

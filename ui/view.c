@@ -11,15 +11,19 @@
 #include "base/str.h"
 #include "ui/view-internal.h"
 
-static void on_send(void *arg, const char *channel, const char *text) {
+/* Whom a text goes to: a bare channel id, or the full id of a worker. */
+static void on_send(void *arg, const char *to, const char *text) {
     struct view *v = arg;
+    const struct process *p = process_find(v->processes, to);
     view_live_seen(v); /* who writes on has seen what came before */
     struct pane_env env = view_env(v);
     (void)v->transcript.ops->act(v->transcript.self, &env, ACTION_BOTTOM);
     if (text[0] == '!')
-        v->host.run(v->host.arg, channel, text + 1);
+        v->host.run(v->host.arg, p && p->channel ? p->channel : to, text + 1);
+    else if (p && p->kind == PROCESS_WORKER)
+        v->host.route(v->host.arg, p->id, text);
     else
-        v->host.say(v->host.arg, channel, text);
+        v->host.say(v->host.arg, to, text);
 }
 
 static void pane_start(struct view_pane *p, enum pane_kind kind) {
@@ -79,7 +83,10 @@ void view_show(struct view *v, struct process_handle h) {
     v->shown = h;
     v->transcript.ops->show(v->transcript.self, h);
     v->tree.ops->show(v->tree.self, h);
-    if (p->channel)
+    v->written_to = p->kind == PROCESS_WORKER && p->state != PROCESS_STATE_ENDED ? h : PROCESS_NONE;
+    if (v->written_to.generation)
+        composer_channel(v->composer, p->id);
+    else if (p->channel)
         composer_channel(v->composer, p->channel);
     v->own++;
 }
@@ -332,7 +339,10 @@ void view_open_process(struct view *v, struct process_handle h) {
     v->zoomed = false;
     if (p->state == PROCESS_STATE_ENDED && !p->seen)
         v->host.seen(v->host.arg, p->id);
-    v->focus = p->kind == PROCESS_CHANNEL ? FOCUS_COMPOSER : FOCUS_TRANSCRIPT;
+    /* Who waits to be written to is written to. */
+    bool write = p->kind == PROCESS_CHANNEL ||
+                 (p->kind == PROCESS_WORKER && p->state == PROCESS_STATE_WAITING);
+    v->focus = write ? FOCUS_COMPOSER : FOCUS_TRANSCRIPT;
 }
 
 /* Instead of the panes, and back again. */

@@ -17,7 +17,8 @@ struct view_host {
     void (*run)(void *arg, const char *channel, const char *command);
     /* Adds the files of the channel's workspace whose path begins so, directories with a slash. */
     void (*files)(void *arg, const char *channel, const char *prefix, struct strv *out);
-    void (*interrupt)(void *arg, const char *process); /* full ids */
+    void (*route)(void *arg, const char *process, const char *text); /* full ids from here on */
+    void (*interrupt)(void *arg, const char *process);
     void (*cancel)(void *arg, const char *process);
     void (*seen)(void *arg, const char *process);
     void (*open)(void *arg, const char *channel); /* view_show() follows */
@@ -42,7 +43,8 @@ struct view *view_new(const struct process_table *t, const char *history_path,
                       const struct view_host *host);
 void view_free(struct view **v);
 
-/* Makes that process the one of the transcript; its channel is what is written to. */
+/* Makes that process the one of the transcript. What is written goes to it while it is a channel or
+ * a worker that has not ended, else to its channel. */
 void view_show(struct view *v, struct process_handle p);
 struct process_handle view_shown(const struct view *v);
 

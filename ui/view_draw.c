@@ -25,6 +25,8 @@ char *view_label(const struct view *v) {
     const struct process *p = process_get(v->processes, v->shown);
     if (!p || p->kind == PROCESS_CHANNEL || !p->channel)
         return xstrdup("> ");
+    if (process_get(v->processes, v->written_to) == p)
+        return xasprintf("%s%s> ", p->name, p->state == PROCESS_STATE_ENDED ? " (ended)" : "");
     return xasprintf("#%.40s> ", p->channel); /* what is written goes to the worker's channel */
 }
 

@@ -6,6 +6,8 @@
 
 #include "agent/branch.h"
 #include "agent/channel.h"
+#include "agent/delegate.h"
+#include "agent/limit.h"
 #include "agent/record.h"
 #include "agent/turn.h"
 #include "agent/worker.h"
@@ -30,6 +32,7 @@ struct agent {
     struct local *look; /* servers of this machine are being asked */
     char *found;        /* the model that one of them has; kept to the end: channels lend it */
     int64_t pieces; /* of unfinished text, ever */
+    struct limit_day *day;
     char run_id[ID_UUID_SIZE];
 };
 
@@ -44,6 +47,9 @@ const struct tool_host *agent_tool_host(const struct agent *a) { return &a->host
 size_t agent_interrupted_count(const struct agent *a) { return a->interrupted; }
 void agent_set_interrupted(struct agent *a, size_t n) { a->interrupted = n; }
 int64_t agent_next_piece(struct agent *a) { return ++a->pieces; }
+struct limit_day *agent_day(const struct agent *a) {
+    return a->day;
+}
 const char *agent_run_id(const struct agent *a) { return a->run_id; }
 
 /* --- what tools may ask -------------------------------------------------------------------------
@@ -86,7 +92,8 @@ static void tool_cancel_process(struct tool_call *c, const char *type, const cha
     x_free(&text);
 }
 
-bool agent_cancel_by(struct agent *a, struct process *p, const char *by, const char *reason) {
+bool agent_cancel_by(struct agent *a, struct process *p, enum lifecycle_owner by,
+                     const char *reason) {
     switch (p->kind) {
     case PROCESS_CHANNEL:
         return p->body && channel_interrupt(a, p, reason);
@@ -103,7 +110,7 @@ bool agent_cancel_by(struct agent *a, struct process *p, const char *by, const c
 }
 
 bool agent_cancel(struct agent *a, struct process *p, const char *reason) {
-    return agent_cancel_by(a, p, "cancel", reason);
+    return agent_cancel_by(a, p, OWNER_CANCEL, reason);
 }
 
 static void fill_host(struct agent *a) {
@@ -116,6 +123,8 @@ static void fill_host(struct agent *a) {
                                  .branch = branch_tool_start,
                                  .spawn_worker = worker_tool_spawn,
                                  .cancel = tool_cancel_process,
+                                 .route = worker_tool_route,
+                                 .inspect = worker_tool_inspect,
                                  .set_status = worker_tool_set_status,
                                  .abandon = channel_tool_abandon};
 }
@@ -130,7 +139,12 @@ enum status agent_new(const struct agent_parts *parts, struct agent **out, struc
     a->bus = bus_new();
     id_uuid(a->run_id);
     fill_host(a);
-    enum status st = record_reconcile(a, why);
+    a->day = xcalloc(1, sizeof *a->day);
+    enum status st = limit_day_load(a->day, store_read(parts->store), why);
+    if (st == STATUS_OK)
+        st = record_reconcile(a, why);
+    if (st == STATUS_OK)
+        st = worker_resume_all(a, why);
     if (st != STATUS_OK) {
         agent_free(&a);
         return st;
@@ -157,8 +171,10 @@ static void body_free(struct agent *a, struct process *p) {
     }
 }
 
+/* A worker that waits for somebody to write goes on waiting when the engine is back. */
 static void shut_down(struct agent *a, struct process *p) {
-    agent_cancel_by(a, p, "shutdown", "the engine ended");
+    if (p->kind != PROCESS_WORKER || !worker_waits(p))
+        agent_cancel_by(a, p, OWNER_SHUTDOWN, "the engine ended");
     body_free(a, p);
 }
 
@@ -180,6 +196,7 @@ void agent_free(struct agent **ap) {
     bus_free(&a->bus);
     process_table_free(&a->processes);
     x_free(&a->found);
+    x_free(&a->day);
     x_free(ap);
 }
 
@@ -196,12 +213,10 @@ bool agent_idle(const struct agent *a) {
         case PROCESS_COMPACTOR:
         case PROCESS_CORTEX:
         case PROCESS_VOICE:
-            if (p->body)
-                return false;
             break;
         }
     }
-    return true;
+    return delegate_busy(a, NULL) == 0;
 }
 
 /* --- how things stand ---------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include <cjson/cJSON.h>
 
 #include "agent/bus.h"
+#include "agent/lifecycle.h"
 #include "agent/process.h"
 #include "conf/config.h"
 #include "conf/home.h"
@@ -45,8 +46,9 @@ bool agent_idle(const struct agent *a);
 /* What tools may ask of it. */
 const struct tool_host *agent_tool_host(const struct agent *a);
 /* Ends a process, keeping what it has; for a channel its present turn. False: nothing of it was
- * under way. `by` names who ended it as in SPEC A.5: cancel, shutdown. */
-bool agent_cancel_by(struct agent *a, struct process *p, const char *by, const char *reason);
+ * under way. */
+bool agent_cancel_by(struct agent *a, struct process *p, enum lifecycle_owner by,
+                     const char *reason);
 bool agent_cancel(struct agent *a, struct process *p, const char *reason);
 /* Adds "model", "sandbox", "processes", "store" of status --json. */
 void agent_status(const struct agent *a, cJSON *out);
@@ -70,6 +72,9 @@ const char *agent_default_model(const struct agent *a);
 void agent_look_for_model(struct agent *a);
 /* The model that was found so, or NULL. */
 const char *agent_found_model(const struct agent *a);
+/* What was spent today. */
+struct limit_day;
+struct limit_day *agent_day(const struct agent *a);
 /* The engine's run, told apart from earlier ones in the store. */
 const char *agent_run_id(const struct agent *a);
 

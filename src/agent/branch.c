@@ -20,7 +20,8 @@ struct branch {
     char *delegated;   /* the conclusion when it handed its task to a worker */
 };
 
-static const enum tool_id branch_tools[] = {TOOL_SPAWN_WORKER, TOOL_FILE_READ, TOOL_FILE_LIST};
+static const enum tool_id branch_tools[] = {TOOL_SPAWN_WORKER, TOOL_WORKER_INSPECT, TOOL_FILE_READ,
+                                            TOOL_FILE_LIST};
 static const int64_t branch_backoff_ms[] = {500, 1000}; /* SPEC C */
 
 static const char *status_word(enum process_outcome o) {
@@ -117,6 +118,11 @@ static void turn_ended(void *arg, enum turn_end how, const struct llm_error *err
                    : xstrdup(
                          "It used up its model calls (limits.branch_turns) without a conclusion."));
         break;
+    case TURN_END_BUDGET:
+        end(b, PROCESS_OUTCOME_PARTIAL, delegate_with_last_words(&b->d, error->text));
+        break;
+    case TURN_END_STOPPED: /* its tools are never asked to end early */
+        break;
     case TURN_END_FAILED: {
         char *what = xasprintf("Branch failed: %s", error->text);
         end(b, PROCESS_OUTCOME_FAILED, delegate_with_last_words(&b->d, what));
@@ -150,7 +156,7 @@ enum status branch_start(struct agent *a, struct process *channel,
     struct branch *b = xcalloc(1, sizeof *b);
     struct process *p;
     enum status st =
-        delegate_add(a, PROCESS_BRANCH, channel, description,
+        delegate_add(a, PROCESS_BRANCH, NULL, channel, description,
                      model ? model : config->routing.branch, &b->d, &branch_ops, &p, why);
     if (st != STATUS_OK) {
         x_free(&b);

@@ -17,6 +17,8 @@
     X(BRANCH_RESULT, "branch_result", false)                                                       \
     X(WORKER_STARTED, "worker_started", false)                                                     \
     X(WORKER_STATUS, "worker_status", false)                                                       \
+    X(WORKER_IDLE, "worker_idle", false)                                                           \
+    X(WORKER_INITIAL_RESULT, "worker_initial_result", false)                                       \
     X(WORKER_COMPLETE, "worker_complete", false)                                                   \
     X(TOOL_STARTED, "tool_started", false)                                                         \
     X(TOOL_OUTPUT, "tool_output", false)                                                           \

@@ -92,8 +92,7 @@ bool channel_idle(const struct process *p) {
 
 bool channel_settled(const struct agent *a, const struct process *p) {
     const struct channel *ch = p->body;
-    return ch->handled && channel_idle(p) && delegate_count(a, PROCESS_WORKER, p->channel) == 0 &&
-           delegate_count(a, PROCESS_BRANCH, p->channel) == 0;
+    return ch->handled && channel_idle(p) && delegate_busy(a, p->channel) == 0;
 }
 
 void channel_check(struct agent *a, struct process *p) {

@@ -84,6 +84,11 @@ bool channel_interrupt(struct agent *a, struct process *p, const char *reason);
 /* What this channel delegated has come back: its end is in the store. */
 void channel_result(struct agent *a, struct process *p, const struct process *from,
                     const char *result);
+/* The same for an interactive worker that goes on to wait: its result is one of several. */
+void channel_first_result(struct agent *a, struct process *p, const struct process *from,
+                          const char *result);
+/* A process has ended, and the channel knows all that it had to say. */
+void channel_closed(struct agent *a, struct process *p, const struct process *from);
 /* The channel that a process belongs to. */
 struct process *channel_of_process(const struct agent *a, const struct process *p);
 /* What its model has seen so far: the present turn's history, else what is kept. Lent. */

@@ -10,8 +10,8 @@
 #include "base/str.h"
 #include "base/utf8.h"
 
-static const enum tool_id channel_tools[] = {TOOL_REPLY, TOOL_BRANCH, TOOL_SPAWN_WORKER,
-                                             TOOL_CANCEL, TOOL_SKIP};
+static const enum tool_id channel_tools[] = {TOOL_REPLY,  TOOL_BRANCH, TOOL_SPAWN_WORKER,
+                                             TOOL_CANCEL, TOOL_ROUTE,  TOOL_SKIP};
 static const int64_t channel_backoff_ms[] = {500, 1000}; /* SPEC C */
 
 void incoming_free(struct incoming **ip) {
@@ -45,7 +45,8 @@ void channel_next(struct channel *ch) {
     char *text = prompt_channel_message(ch->agent, p, ch->current->text);
     llm_history_push_text(&ch->live, LLM_ROLE_USER, text);
     x_free(&text);
-    int64_t limit = agent_parts(ch->agent)->config->limits.max_turns;
+    const struct config_limits *limits = &agent_parts(ch->agent)->config->limits;
+    int64_t limit = limits->max_turns;
     if (ch->current->system && limit > CHANNEL_RETRIGGER_TURNS)
         limit = CHANNEL_RETRIGGER_TURNS;
     ch->turn = turn_start(&(struct turn_options){.agent = ch->agent,
@@ -57,6 +58,8 @@ void channel_next(struct channel *ch) {
                                                  .limit = limit,
                                                  .backoff_ms = channel_backoff_ms,
                                                  .nbackoff = ARRAY_LEN(channel_backoff_ms),
+                                                 .before = p->usage,
+                                                 .wall_secs = limits->channel_wall_secs,
                                                  .ops = &channel_turn_ops,
                                                  .arg = ch});
     BUS_EMIT(agent_bus(ch->agent), agent_processes(ch->agent), p, EVENT_STATUS_UPDATE,

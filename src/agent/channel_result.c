@@ -63,28 +63,57 @@ static void retrigger_fired(void *arg) {
     channel_check(ch->agent, channel_self(ch));
 }
 
-void channel_result(struct agent *a, struct process *p, const struct process *from,
-                    const char *result) {
-    struct channel *ch = p->body;
-    channel_count(ch, from);
+static void arm(struct channel *ch) {
+    if (ch->retrigger)
+        loop_timer_again(ch->retrigger, CHANNEL_RETRIGGER_MS * NS_PER_MS);
+    else
+        ch->retrigger = loop_timer(agent_parts(ch->agent)->loop, CHANNEL_RETRIGGER_MS * NS_PER_MS,
+                                   retrigger_fired, ch, "retrigger");
+}
+
+static void came_back(struct channel *ch, const struct process *from, enum process_outcome outcome,
+                      const char *result) {
+    struct process *p = channel_self(ch);
+    struct journal_entry *e = journal_open(&p->journal, JOURNAL_RESULT, from->name, from->id);
+    char *text = xasprintf("%s: %s", process_outcome_name(outcome), result);
+    journal_append(&p->journal, e, text, strlen(text));
+    x_free(&text);
+    e->is_error = outcome != PROCESS_OUTCOME_SUCCEEDED;
+    journal_close(&p->journal, e);
+    record_journal(ch->agent, p, e);
+    process_changed(agent_processes(ch->agent), p);
+}
+
+static void pend(struct channel *ch, const struct process *from, enum process_outcome outcome,
+                 const char *result) {
     struct pending_result *r = xcalloc(1, sizeof *r);
     r->id = xstrdup(from->id);
     r->name = xstrdup(from->name);
     r->task = xstrdup(from->task);
     r->result = xstrdup(result);
-    r->outcome = from->outcome;
+    r->outcome = outcome;
     list_push_back(&ch->results, &r->link);
-    struct journal_entry *e = journal_open(&p->journal, JOURNAL_RESULT, from->name, from->id);
-    char *text = xasprintf("%s: %s", process_outcome_name(from->outcome), result);
-    journal_append(&p->journal, e, text, strlen(text));
-    x_free(&text);
-    e->is_error = from->outcome != PROCESS_OUTCOME_SUCCEEDED;
-    journal_close(&p->journal, e);
-    record_journal(a, p, e);
-    process_changed(agent_processes(a), p);
-    if (ch->retrigger)
-        loop_timer_again(ch->retrigger, CHANNEL_RETRIGGER_MS * NS_PER_MS);
-    else
-        ch->retrigger = loop_timer(agent_parts(a)->loop, CHANNEL_RETRIGGER_MS * NS_PER_MS,
-                                   retrigger_fired, ch, "retrigger");
+    came_back(ch, from, outcome, result);
+    arm(ch);
+}
+
+void channel_result(struct agent *a, struct process *p, const struct process *from,
+                    const char *result) {
+    struct channel *ch = p->body;
+    (void)a;
+    channel_count(ch, from);
+    pend(ch, from, from->outcome, result);
+}
+
+void channel_first_result(struct agent *a, struct process *p, const struct process *from,
+                          const char *result) {
+    (void)a;
+    pend(p->body, from, PROCESS_OUTCOME_SUCCEEDED, result);
+}
+
+void channel_closed(struct agent *a, struct process *p, const struct process *from) {
+    struct channel *ch = p->body;
+    (void)a;
+    channel_count(ch, from);
+    came_back(ch, from, from->outcome, "it has ended; its results had come before");
 }

@@ -90,9 +90,13 @@ static void turn_ended(void *arg, enum turn_end how, const struct llm_error *err
         x_free(&text);
         break;
     }
-    case TURN_END_LIMIT: {
-        char *text = xasprintf("stopped after %lld model calls for one message (limits.max_turns)",
-                               (long long)agent_parts(ch->agent)->config->limits.max_turns);
+    case TURN_END_LIMIT:
+    case TURN_END_BUDGET: {
+        char *text =
+            how == TURN_END_BUDGET
+                ? xstrdup(error->text)
+                : xasprintf("stopped after %lld model calls for one message (limits.max_turns)",
+                            (long long)agent_parts(ch->agent)->config->limits.max_turns);
         channel_said_close(ch, true);
         write_back(ch, true, NULL);
         channel_note(ch, JOURNAL_ERROR, NULL, NULL, text);
@@ -100,12 +104,14 @@ static void turn_ended(void *arg, enum turn_end how, const struct llm_error *err
         x_free(&text);
         break;
     }
+    case TURN_END_STOPPED: /* its tools are never asked to end early */
     case TURN_END_FAILED:
         /* The question stays, so that "try again" means something. */
         write_back(ch, false, NULL);
-        channel_failed(ch,
-                       error->fault == LLM_FAULT_NOT_CONFIGURED ? STATUS_CONFIG : STATUS_PROVIDER,
-                       error->text);
+        if (error)
+            channel_failed(
+                ch, error->fault == LLM_FAULT_NOT_CONFIGURED ? STATUS_CONFIG : STATUS_PROVIDER,
+                error->text);
         break;
     }
     x_free(&ch->replied);

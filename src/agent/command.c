@@ -6,6 +6,7 @@
 #include "agent/channel.h"
 #include "agent/exec.h"
 #include "agent/record.h"
+#include "agent/worker.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -185,6 +186,20 @@ static enum status do_log(struct agent *a, const cJSON *args, cJSON *out, struct
     return STATUS_OK;
 }
 
+static enum status do_route(struct agent *a, const cJSON *args, cJSON *out, struct cause *why) {
+    struct process *p;
+    const char *how = "";
+    enum status st = named(a, args, &p, why);
+    if (st == STATUS_OK)
+        st = worker_route(a, p, json_str(args, "sender", "you"), json_str(args, "text", NULL),
+                          json_bool(args, "end", false), &how, why);
+    if (st != STATUS_OK)
+        return st;
+    json_add_str(out, "process", p->id);
+    json_add_str(out, "message", how);
+    return STATUS_OK;
+}
+
 static enum status do_seen(struct agent *a, const cJSON *args, struct cause *why) {
     struct process *p;
     enum status st = named(a, args, &p, why);
@@ -222,6 +237,9 @@ struct command_call *command_run(struct agent *a, enum command c, const cJSON *a
         break;
     case COMMAND_INTERRUPT:
         st = do_stop(a, args, out, "interrupted by the person", &why);
+        break;
+    case COMMAND_ROUTE:
+        st = do_route(a, args, out, &why);
         break;
     case COMMAND_PS:
         st = do_ps(a, args, out);

@@ -28,6 +28,8 @@
  *  cancel       {process, reason?}         -> {"process":S,"cancelled":B,"message":S}
  *  interrupt    {process}                  Ctrl-C: ends the present turn of a channel with what it
  *                                          had, and what runs in it for a person; cancels a worker
+ *  route        {process, text?, end?, sender?}  writes to a worker (worker.h)
+ *                                          -> {"process":S,"message":S} what becomes of it
  *  ps           {all?, past?}              -> {"processes":[…]} as ps --json; all: ended ones too,
  *                                          and those of earlier engines unless past is false
  *  log          {process, from?}           -> {"id":S,"entries":[…],"next":N,"live":B}
@@ -35,6 +37,7 @@
  *  interrupted  {}                         -> {"runs":[…]} tool runs that a crash cut off (shown
  *                                          until dismissed)
  *  dismiss      {call_id}                  such a run has been looked at
+ *
  *
  * A screen says {"screen":true} with open and say: where no model is connected, a stand-in answers
  * there (agent_default_model()), and nobody else's messages: their say is STATUS_CONFIG then.
@@ -46,6 +49,7 @@
     X(EXEC, "exec")                                                                                \
     X(CANCEL, "cancel")                                                                            \
     X(INTERRUPT, "interrupt")                                                                      \
+    X(ROUTE, "route")                                                                              \
     X(PS, "ps")                                                                                    \
     X(LOG, "log")                                                                                  \
     X(SEEN, "seen")                                                                                \

@@ -5,6 +5,7 @@
 
 #include "agent/channel.h"
 #include "agent/record.h"
+#include "agent/trim.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -21,15 +22,17 @@ struct process *delegate_channel(const struct delegate *d) {
 /* --- the beginning ------------------------------------------------------------------------------
  */
 
-enum status delegate_add(struct agent *a, enum process_kind kind, const struct process *parent,
-                         const char *task, const char *model, struct delegate *d,
-                         const struct delegate_ops *ops, struct process **out, struct cause *why) {
+enum status delegate_add(struct agent *a, enum process_kind kind, const char *id,
+                         const struct process *parent, const char *task, const char *model,
+                         struct delegate *d, const struct delegate_ops *ops, struct process **out,
+                         struct cause *why) {
     char uuid[ID_UUID_SIZE];
     struct process *p = NULL;
-    id_uuid(uuid);
-    if (process_add(agent_processes(a), kind, uuid, parent->handle, &p) != STATUS_OK)
+    if (!id)
+        id_uuid(uuid);
+    if (process_add(agent_processes(a), kind, id ? id : uuid, parent->handle, &p) != STATUS_OK)
         return cause_set(why, STATUS_EXISTS, "%s:%s is there already", process_kind_name(kind),
-                         uuid);
+                         id ? id : uuid);
     d->agent = a;
     d->process = p->handle;
     d->ops = ops;
@@ -62,6 +65,25 @@ size_t delegate_count(const struct agent *a, enum process_kind kind, const char 
     for (const struct process *p; (p = process_next(agent_processes(a), &pos));)
         n += p->kind == kind && p->body && (!channel || str_eq(p->channel, channel));
     return n;
+}
+
+size_t delegate_busy(const struct agent *a, const char *channel) {
+    size_t pos = 0, n = 0;
+    for (const struct process *p; (p = process_next(agent_processes(a), &pos));) {
+        if (p->kind != PROCESS_WORKER && p->kind != PROCESS_BRANCH)
+            continue;
+        const struct delegate *d = p->body;
+        n += d && !d->rests && (!channel || str_eq(p->channel, channel));
+    }
+    return n;
+}
+
+void delegate_trim(struct delegate *d, size_t from, size_t cut, const char *notice) {
+    trim_replace(&d->history, from, cut, notice);
+    if (d->own >= cut)
+        d->own -= cut - from - 1;
+    else if (d->own > from)
+        d->own = from + 1;
 }
 
 /* --- the end ------------------------------------------------------------------------------------
@@ -107,10 +129,13 @@ static void end_stored(void *arg, enum status st, const char *why) {
     struct agent *a = d->agent;
     struct process_table *t = agent_processes(a);
     struct process *p = delegate_process(d), *channel = delegate_channel(d);
-    char *result = d->result;
     d->ending = NULL;
-    if (st != STATUS_OK)
+    if (st == STATUS_NOT_FOUND && d->ops->adopt)
+        d->ops->adopt(d, p); /* the row was not in the state to end from: somebody was first */
+    else if (st != STATUS_OK)
         log_error("%s: its outcome could not be stored: %s", p->id, why);
+    char *result = d->result;
+    bool told = d->told;
     process_end(t, p, p->outcome);
     struct journal_entry *e =
         journal_open(&p->journal, JOURNAL_RESULT, process_outcome_name(p->outcome), NULL);
@@ -123,7 +148,10 @@ static void end_stored(void *arg, enum status st, const char *why) {
     d->result = NULL;
     d->ops->free(a, p); /* d is gone */
     if (channel) {
-        channel_result(a, channel, p, result);
+        if (told)
+            channel_closed(a, channel, p);
+        else
+            channel_result(a, channel, p, result);
         channel_check(a, channel);
     }
     x_free(&result);

@@ -11,7 +11,9 @@
 struct delegate;
 struct delegate_ops {
     void (*announce)(struct delegate *d, struct process *p); /* the event that tells of the end */
-    void (*free)(struct agent *a, struct process *p);        /* the process's body */
+    /* Another end than this was stored first: puts that one into p->outcome and d->result. */
+    void (*adopt)(struct delegate *d, struct process *p);
+    void (*free)(struct agent *a, struct process *p); /* the process's body */
 };
 
 /* First member of a worker's and a branch's body. */
@@ -25,13 +27,16 @@ struct delegate {
     struct store_after *ending; /* its end is being stored */
     char *result;               /* what the channel will be told */
     bool ended;                 /* the end has an owner */
+    bool rests; /* nothing of it is under way, and nothing will be until somebody writes to it */
+    bool told;  /* its end says nothing that its channel has not been told */
 };
 
 /* Adds a process below `parent` (a channel, or a branch) and fills in what it has from it; the body
- * is the caller's to set up: *d is zeroed but for agent, process and ops. */
-enum status delegate_add(struct agent *a, enum process_kind kind, const struct process *parent,
-                         const char *task, const char *model, struct delegate *d,
-                         const struct delegate_ops *ops, struct process **out,
+ * is the caller's to set up: *d is zeroed but for agent, process and ops. id: its uuid; NULL: a new
+ * one. */
+enum status delegate_add(struct agent *a, enum process_kind kind, const char *id,
+                         const struct process *parent, const char *task, const char *model,
+                         struct delegate *d, const struct delegate_ops *ops, struct process **out,
                          struct cause *why) MUST_CHECK;
 /* The task into its journal, the link into its channel's. */
 void delegate_note_start(struct delegate *d);
@@ -47,7 +52,12 @@ void delegate_end(struct delegate *d, enum process_outcome o, char *result, uint
 /* Stops everything and frees the members (not d). */
 void delegate_clear(struct delegate *d);
 
+/* Puts one message of the user in the place of [from..cut) of its history (trim.h). */
+void delegate_trim(struct delegate *d, size_t from, size_t cut, const char *notice);
+
 /* Live ones of a kind and channel (bare id; NULL: all). One whose end is being stored is live. */
 size_t delegate_count(const struct agent *a, enum process_kind kind, const char *channel);
+/* The same without those that rest; of both kinds. */
+size_t delegate_busy(const struct agent *a, const char *channel);
 
 #endif

@@ -15,6 +15,7 @@
 #define GUARD_OUTCOMES 64u       /* different outcomes remembered; the oldest goes first */
 #define GUARD_POISONED 64u       /* refused calls remembered; the oldest goes first */
 #define GUARD_RESULT_BYTES 1000u /* of a result, told apart */
+#define GUARD_GIVE_UP 6u         /* so many calls in a row kept from being run end the turn */
 #define GUARD_POLL_ARGS 200u     /* a shell call with less may be a poll */
 
 /* X(KIND, warn, block, poll, outcome_warn, outcome_block, pingpong, warnings) */

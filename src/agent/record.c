@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/channel.h"
+#include "agent/limit.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -15,17 +16,6 @@
 #include "store/queries.gen.h"
 
 static struct store *store_of(const struct agent *a) { return agent_parts(a)->store; }
-
-const char *worker_lifecycle_name(enum worker_lifecycle l) {
-    switch (l) {
-#define X(name, text)                                                                              \
-    case WORKER_##name:                                                                            \
-        return text;
-        WORKER_LIFECYCLE_TABLE(X)
-#undef X
-    }
-    return "?";
-}
 
 /* --- journal ------------------------------------------------------------------------------------
  */
@@ -102,6 +92,7 @@ void record_usage(struct agent *a, const struct process *p, const char *model,
     clock_rfc3339(clock_wall_ms(), now);
     memcpy(day, now, 10);
     day[10] = '\0';
+    limit_day_spend(agent_day(a), u->cost_usd);
     store_usage_add(store_of(a), &(struct store_usage_add){
                                      .process_id = p->id,
                                      .day = day,
@@ -239,7 +230,7 @@ void record_load_messages(struct agent *a, const char *channel, int64_t limit,
 /* --- workers ------------------------------------------------------------------------------------
  */
 
-uint64_t record_worker_created(struct agent *a, const struct process *w) {
+uint64_t record_worker_created(struct agent *a, const struct process *w, bool interactive) {
     const struct process *parent = process_get(agent_processes(a), w->parent);
     return store_worker_insert(store_of(a),
                                &(struct store_worker_insert){.id = w->bare,
@@ -247,34 +238,59 @@ uint64_t record_worker_created(struct agent *a, const struct process *w) {
                                                              .parent = parent ? parent->id : NULL,
                                                              .name = w->name,
                                                              .task = w->task,
+                                                             .interactive = interactive,
                                                              .model = w->model,
                                                              .directory = w->workspace,
                                                              .run_id = agent_run_id(a),
                                                              .started_at = w->started_ms});
 }
 
-void record_worker_lifecycle(struct agent *a, const struct process *w, enum worker_lifecycle from,
-                             enum worker_lifecycle to) {
-    store_worker_transition(store_of(a), worker_lifecycle_name(from), worker_lifecycle_name(to),
-                            w->bare);
+void record_worker_lifecycle(struct agent *a, const struct process *w, enum lifecycle from,
+                             enum lifecycle to) {
+    store_worker_transition(store_of(a), lifecycle_name(from), lifecycle_name(to), w->bare);
 }
 
-uint64_t record_worker_ended(struct agent *a, const struct process *w, enum process_outcome o,
-                             const char *result, const char *owner,
-                             const struct llm_history *transcript) {
+uint64_t record_worker_waits(struct agent *a, const struct process *w, const char *result,
+                             const struct llm_history *transcript, int64_t active_ms) {
     char *json = llm_history_json(transcript);
-    uint64_t seq =
-        store_worker_end(store_of(a), &(struct store_worker_end){.outcome = process_outcome_name(o),
-                                                                 .outcome_summary = result,
-                                                                 .result = result,
-                                                                 .terminal_owner = owner,
-                                                                 .transcript = json,
-                                                                 .transcript_len = strlen(json),
-                                                                 .tool_calls = w->tool_calls,
-                                                                 .completed_at = clock_wall_ms(),
-                                                                 .id = w->bare});
+    uint64_t seq = store_worker_wait(store_of(a), w->bare, active_ms, w->tool_calls, result, json,
+                                     strlen(json));
     x_free(&json);
     return seq;
+}
+
+uint64_t record_worker_ended(struct agent *a, const struct process *w, enum lifecycle from,
+                             enum process_outcome o, const char *result, enum lifecycle_owner owner,
+                             const struct llm_history *transcript) {
+    char *json = llm_history_json(transcript);
+    uint64_t seq = store_worker_end(
+        store_of(a), &(struct store_worker_end){.from = lifecycle_name(from),
+                                                .outcome = process_outcome_name(o),
+                                                .outcome_summary = result,
+                                                .result = result,
+                                                .terminal_owner = lifecycle_owner_name(owner),
+                                                .transcript = json,
+                                                .transcript_len = strlen(json),
+                                                .tool_calls = w->tool_calls,
+                                                .completed_at = clock_wall_ms(),
+                                                .id = w->bare});
+    x_free(&json);
+    return seq;
+}
+
+enum status record_worker_outcome(struct agent *a, const struct process *w, enum process_outcome *o,
+                                  char **result, struct cause *why) {
+    struct q_worker_row row;
+    enum status st = q_worker(store_read(store_of(a)), w->bare, &row, why);
+    if (st != STATUS_OK)
+        return st;
+    st = process_outcome_from_string(row.outcome_kind, o);
+    if (st == STATUS_OK)
+        *result = xstrdup(row.result ? row.result : "");
+    else
+        st = cause_set(why, STATUS_NOT_FOUND, "it has no end");
+    q_worker_free(&row);
+    return st;
 }
 
 /* --- branches -----------------------------------------------------------------------------------
@@ -379,7 +395,7 @@ static void tell_channel(struct agent *a, const char *channel, const char *text)
 static bool worker_interrupted(void *arg, const struct q_workers_unfinished_row *row) {
     struct reconcile *r = arg;
     char *id = xasprintf("worker:%s", row->id);
-    remember(r, id, "the engine ended while this worker was at work: its outcome is failed");
+    remember(r, id, "the engine ended while this worker was at work");
     x_free(&id);
     if (row->channel_id) {
         char *channel = xasprintf("channel:%s", row->channel_id);

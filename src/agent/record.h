@@ -53,28 +53,19 @@ uint64_t record_message(struct agent *a, const struct process *channel, enum llm
 void record_load_messages(struct agent *a, const char *channel, int64_t limit,
                           struct llm_history *h);
 
-/* Worker runs. Lifecycles are SPEC A.5's, by name. */
-/* clang-format off */
-#define WORKER_LIFECYCLE_TABLE(X)                                                                  \
-    X(CREATED, "created")                                                                          \
-    X(RUNNING, "running")                                                                          \
-    X(COMPLETING, "completing")                                                                    \
-    X(CANCELLING, "cancelling")                                                                    \
-    X(TIMING_OUT, "timing_out")
-/* clang-format on */
-enum worker_lifecycle {
-#define X(name, text) WORKER_##name,
-    WORKER_LIFECYCLE_TABLE(X)
-#undef X
-};
-const char *worker_lifecycle_name(enum worker_lifecycle l);
-uint64_t record_worker_created(struct agent *a, const struct process *w);
-void record_worker_lifecycle(struct agent *a, const struct process *w, enum worker_lifecycle from,
-                             enum worker_lifecycle to);
-/* The one terminal commit. `owner`: worker, cancel, timeout, shutdown, reconcile. */
-uint64_t record_worker_ended(struct agent *a, const struct process *w, enum process_outcome o,
-                             const char *result, const char *owner,
+uint64_t record_worker_created(struct agent *a, const struct process *w, bool interactive);
+void record_worker_lifecycle(struct agent *a, const struct process *w, enum lifecycle from,
+                             enum lifecycle to);
+/* running -> waiting_for_input, with a result (NULL: none this time) and what it takes to go on. */
+uint64_t record_worker_waits(struct agent *a, const struct process *w, const char *result,
+                             const struct llm_history *transcript, int64_t active_ms);
+/* The one terminal commit; STATUS_NOT_FOUND comes of it when the run is not in `from` any more. */
+uint64_t record_worker_ended(struct agent *a, const struct process *w, enum lifecycle from,
+                             enum process_outcome o, const char *result, enum lifecycle_owner owner,
                              const struct llm_history *transcript);
+/* The end that is stored. STATUS_NOT_FOUND when it has none; *result is the caller's. */
+enum status record_worker_outcome(struct agent *a, const struct process *w, enum process_outcome *o,
+                                  char **result, struct cause *why) MUST_CHECK;
 
 void record_branch_created(struct agent *a, const struct process *b, int64_t max_turns);
 /* The one terminal commit; `status` as in the schema: done, failed, cancelled. */

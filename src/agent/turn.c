@@ -2,9 +2,11 @@
  * running a tool — and each has exactly one thing that can be cancelled. */
 #include "agent/turn.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/guard.h"
+#include "agent/limit.h"
 #include "agent/record.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -25,6 +27,7 @@ struct turn {
     struct llm_call *call;       /* a model call is in flight */
     struct loop_timer *timer;    /* a pause before the next attempt, or the first step */
     struct loop_timer *stall;    /* looks whether the call under way has gone silent */
+    struct loop_timer *wall;     /* its time is over */
     struct store_after *intent;  /* an intent is being written */
     struct tool_call *tool;      /* a tool runs, or will when its intent is safe */
     int64_t calls;               /* model calls made */
@@ -34,7 +37,9 @@ struct turn {
     struct llm_message results;
     struct journal_entry *text, *thinking, *entry, *output; /* open journal entries */
     struct guard guard;
-    bool guarded; /* the guard keeps the present call from being run */
+    bool guarded;         /* the guard keeps the present call from being run */
+    unsigned refused;     /* calls in a row that it has kept from being run */
+    const char *stopping; /* turn_stop() was called: why */
     struct arg_stream reply;
     size_t reply_index;
     bool reply_open;
@@ -99,6 +104,7 @@ static void turn_free(struct turn *t) {
     llm_call_cancel(&t->call);
     loop_timer_del(&t->timer);
     loop_timer_del(&t->stall);
+    loop_timer_del(&t->wall);
     store_after_cancel(&t->intent);
     tool_call_free(&t->tool);
     llm_message_free(&t->response);
@@ -140,12 +146,12 @@ static void answer_rest(struct turn *t, const char *reason) {
     push_results(t);
 }
 
-void turn_cancel(struct turn **tp, const char *reason) {
-    struct turn *t = *tp;
-    if (!t)
-        return;
-    *tp = NULL;
+/* Whatever is under way ends here and now, and every call has a result. */
+static void abort_all(struct turn *t, const char *reason) {
     struct trace *trace = agent_parts(t->o.agent)->trace;
+    llm_call_cancel(&t->call);
+    loop_timer_del(&t->timer);
+    store_after_cancel(&t->intent);
     interrupt_entries(t);
     if (t->tool) {
         if (t->entry) {
@@ -163,10 +169,43 @@ void turn_cancel(struct turn **tp, const char *reason) {
     close_entry(t, &t->output);
     close_entry(t, &t->entry);
     answer_rest(t, reason);
+    tool_call_free(&t->tool);
     span_end(trace, t->call_span, STATUS_CANCELLED, reason);
     span_end(trace, t->tool_span, STATUS_CANCELLED, reason);
-    span_end(trace, t->span, STATUS_CANCELLED, reason);
+    t->call_span = t->tool_span = 0;
+}
+
+void turn_cancel(struct turn **tp, const char *reason) {
+    struct turn *t = *tp;
+    if (!t)
+        return;
+    *tp = NULL;
+    abort_all(t, reason);
+    span_end(agent_parts(t->o.agent)->trace, t->span, STATUS_CANCELLED, reason);
     turn_free(t);
+}
+
+bool turn_stop(struct turn *t, const char *reason) {
+    if (!t || !t->tool || t->intent || !tool_call_stop(t->tool))
+        return false;
+    t->stopping = reason;
+    return true;
+}
+
+static void end_budget(struct turn *t, const char *why) {
+    struct llm_error error = {.fault = LLM_FAULT_CANCELLED, .retry_after_ms = -1};
+    snprintf(error.text, sizeof error.text, "%s", why);
+    finish(t, TURN_END_BUDGET, &error);
+}
+
+static void on_wall(void *arg) {
+    struct turn *t = arg;
+    char why[80];
+    t->wall = NULL;
+    snprintf(why, sizeof why, "ended after %lld s (limits.%s_wall_secs)", (long long)t->o.wall_secs,
+             process_kind_name(self(t)->kind));
+    abort_all(t, why);
+    end_budget(t, why);
 }
 
 /* --- model calls --------------------------------------------------------------------------------
@@ -260,13 +299,22 @@ static void on_error(void *arg, const struct llm_error *error) {
     struct turn *t = arg;
     struct process *p = self(t);
     t->call = NULL;
-    llm_usage_add(&p->usage, &error->usage);
+    if (error->usage.input_tokens || error->usage.output_tokens) {
+        llm_usage_add(&p->usage, &error->usage);
+        record_usage(t->o.agent, p, NULL, &error->usage);
+    }
     span_end(agent_parts(t->o.agent)->trace, t->call_span, STATUS_PROVIDER, error->text);
     t->call_span = 0;
     interrupt_entries(t);
     record_partial_end(t->o.agent, &t->partial);
-    bool again =
-        llm_fault_retriable(error->fault) && !error->delivered && t->attempt < t->o.nbackoff;
+    if (error->fault == LLM_FAULT_OVERFLOW && t->o.ops->overflow && t->o.ops->overflow(t->o.arg)) {
+        notice(t, JOURNAL_NOTICE, "the model's context was full: the oldest part was left out");
+        t->calls--;
+        step(t);
+        return;
+    }
+    bool again = llm_fault_retriable(error->fault) && (!error->delivered || t->o.retry_partial) &&
+                 t->attempt < t->o.nbackoff;
     if (!again) {
         notice(t, JOURNAL_ERROR, error->text);
         finish(t, TURN_END_FAILED, error);
@@ -328,13 +376,15 @@ static void on_done(void *arg, struct llm_response *r) {
         next_tool(t);
         return;
     }
-    char *nudge = t->o.ops->nudge ? t->o.ops->nudge(t->o.arg, text) : NULL;
+    bool keep = false;
+    char *nudge = t->o.ops->nudge ? t->o.ops->nudge(t->o.arg, text, &keep) : NULL;
     x_free(&text);
     if (!nudge) {
         finish(t, TURN_END_ANSWERED, NULL);
         return;
     }
-    llm_history_truncate(t->o.history, before);
+    if (!keep)
+        llm_history_truncate(t->o.history, before);
     llm_history_push_text(t->o.history, LLM_ROLE_USER, nudge);
     x_free(&nudge);
     step(t);
@@ -354,6 +404,13 @@ static void step(struct turn *t) {
         finish(t, TURN_END_LIMIT, NULL);
         return;
     }
+    struct cause why;
+    if (!limit_allows(t->o.agent, p, &t->o.before, &why)) {
+        end_budget(t, why.text);
+        return;
+    }
+    if (t->o.ops->before_call)
+        t->o.ops->before_call(t->o.arg);
     t->calls++;
     t->reply_open = false;
     struct llm_tool tools[sizeof(unsigned) * 8];
@@ -460,10 +517,10 @@ static void on_tool_done(void *arg, struct tool_call *c, bool is_error, const ch
     bool terminal = t->o.ops->after_tool && t->o.ops->after_tool(t->o.arg, c, is_error);
     t->tool = NULL;
     tool_call_free(&c);
-    if (terminal) {
+    if (t->stopping || terminal) {
         t->next++;
-        answer_rest(t, "not run: the turn had ended");
-        finish(t, TURN_END_TERMINAL, NULL);
+        answer_rest(t, t->stopping ? t->stopping : "not run: the turn had ended");
+        finish(t, t->stopping ? TURN_END_STOPPED : TURN_END_TERMINAL, NULL);
         return;
     }
     next_tool_soon(t);
@@ -498,6 +555,7 @@ static void begin_tool(struct turn *t, const struct llm_block *b) {
     enum tool_id id;
     const char *input = input_of(b);
     t->guarded = guard_before(&t->guard, b->name, input, &why) != GUARD_RUN;
+    t->refused = t->guarded ? t->refused + 1 : 0;
     enum status st = t->guarded ? STATUS_LIMIT : tool_from_string(b->name, &id);
     if (st == STATUS_OK && !allowed(t, id))
         st = STATUS_NOT_FOUND;
@@ -542,7 +600,10 @@ static void next_tool(struct turn *t) {
         return;
     }
     push_results(t);
-    step(t);
+    if (t->refused >= GUARD_GIVE_UP)
+        end_budget(t, "ended: it kept making calls that it had made before and got nothing new");
+    else
+        step(t);
 }
 
 /* --- the beginning ------------------------------------------------------------------------------
@@ -565,5 +626,8 @@ struct turn *turn_start(const struct turn_options *o) {
     p->span = t->span;
     process_set_state(t->processes, p, PROCESS_STATE_THINKING);
     t->timer = loop_timer(agent_parts(o->agent)->loop, 0, on_first, t, "turn");
+    if (o->wall_secs)
+        t->wall = loop_timer(agent_parts(o->agent)->loop, o->wall_secs * NS_PER_SEC, on_wall, t,
+                             "turn wall clock");
     return t;
 }

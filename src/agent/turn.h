@@ -13,6 +13,8 @@
     X(ANSWERED, "answered") /* the last response had no tool call */                               \
     X(TERMINAL, "terminal") /* a terminal tool succeeded */                                        \
     X(LIMIT, "limit")       /* model calls used up */                                              \
+    X(BUDGET, "budget")     /* tokens, money, time, or patience: error->text says which */         \
+    X(STOPPED, "stopped")   /* turn_stop(): what ran has ended early */                            \
     X(FAILED, "failed")     /* the model could not be reached or refused; see error */
 enum turn_end {
 #define X(name, text) TURN_END_##name,
@@ -25,9 +27,16 @@ struct turn;
 struct turn_ops {
     /* The system prompt for the next call; the caller frees. */
     char *(*system)(void *arg);
-    /* Response without tool calls: a prompt that makes the model go on (the response is taken out
-     * of the history then; the caller frees), or NULL: the turn has ended. May be NULL. */
-    char *(*nudge)(void *arg, const char *text);
+    /* A model call is about to be made: what came in meanwhile may be added to the history, which
+     * must end with a user's message. May be NULL. */
+    void (*before_call)(void *arg);
+    /* Response without tool calls: a prompt that makes the model go on (the caller frees; the
+     * response is taken out of the history unless *keep is set), or NULL: the turn has ended. May
+     * be NULL. */
+    char *(*nudge)(void *arg, const char *text, bool *keep);
+    /* The history does not fit into the model's context. True: it has been made shorter, and the
+     * call is made again; it must end with a user's message. May be NULL. */
+    bool (*overflow)(void *arg);
     /* A tool call ended. True: the turn ends here (terminal rule). */
     bool (*after_tool)(void *arg, const struct tool_call *c, bool is_error);
     /* Pieces of the argument `content` of a reply call, decoded, while it is still being written;
@@ -53,6 +62,9 @@ struct turn_options {
     int64_t limit;             /* model calls */
     const int64_t *backoff_ms; /* static: pauses before further attempts of a failed call */
     size_t nbackoff;
+    bool retry_partial;      /* a call that broke off in the middle is made again as well */
+    struct llm_usage before; /* of the process, not counted against its limits (limit.h) */
+    int64_t wall_secs;       /* the whole turn's time; 0: no limit */
     const struct turn_ops *ops;
     void *arg;
 };
@@ -62,6 +74,10 @@ struct turn *turn_start(const struct turn_options *o);
 /* Stops whatever is under way; no callback. Calls without a result get one that says so, so that
  * the history stays valid. `reason` is for the journal and the model. NULL is fine; sets NULL. */
 void turn_cancel(struct turn **t, const char *reason);
+/* Asks the tool that runs to end early with what it has. True: it is ending, and the turn then ends
+ * as STOPPED; who does not want to wait any longer cancels. False: there is nothing to wait for.
+ * `reason` (static, or outliving the turn) answers the calls that are not run any more. */
+bool turn_stop(struct turn *t, const char *reason);
 const struct process *turn_process(const struct turn *t);
 struct turn *turn_of(const struct tool_call *c); /* the turn that made a call */
 void *turn_arg(const struct turn *t);

@@ -1,226 +1,334 @@
-/* worker: created -> running -> completing -> an outcome. Whoever moves it towards its end first
- * (itself, a cancel, the clock) owns the end; the others find it taken. */
-#include "agent/worker.h"
+/* worker: begins and ends one. The moves of its life are lifecycle.h's; whoever moves it towards
+ * its end first (itself, a cancel, the clock) owns the end, and the others find it taken. */
+#include "agent/worker-internal.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "agent/channel.h"
-#include "agent/delegate.h"
-#include "agent/prompt.h"
 #include "agent/record.h"
-#include "agent/turn.h"
 #include "base/clock.h"
-#include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "base/utf8.h"
+#include "store/queries.gen.h"
 
-struct worker {
-    struct delegate d; /* first */
-    struct loop_timer *wall;
-    enum worker_lifecycle lifecycle;
-    char *outcome; /* what it said with set_status(outcome) */
-    unsigned nudges;
-};
+static const char interactive_note[] =
+    "\n\n[system] You are interactive: after each outcome that you report the conversation may "
+    "write to you, and you go on. You may end with a question.";
 
-static const enum tool_id worker_tools[] = {TOOL_SET_STATUS, TOOL_SHELL, TOOL_FILE_READ,
-                                            TOOL_FILE_WRITE, TOOL_FILE_LIST};
-static const int64_t worker_backoff_ms[] = {5000, 10000, 20000}; /* SPEC A.5 */
+struct process *worker_self(const struct worker *w) {
+    return delegate_process(&w->d);
+}
 
-static const char nudge_text[] = "[system] You answered without calling a tool and without "
-                                 "reporting an outcome. Go on with the task, or, "
-                                 "if it is done or cannot be done, call set_status with kind "
-                                 "\"outcome\" and say what came of it.";
-
-static struct process *self(const struct worker *w) { return delegate_process(&w->d); }
-
-static void move(struct worker *w, enum worker_lifecycle to) {
+void worker_move(struct worker *w, enum lifecycle to) {
     if (w->lifecycle == to)
         return;
-    record_worker_lifecycle(w->d.agent, self(w), w->lifecycle, to);
+    assert(lifecycle_may(w->lifecycle, to));
+    record_worker_lifecycle(w->d.agent, worker_self(w), w->lifecycle, to);
     w->lifecycle = to;
+}
+
+/* --- time ---------------------------------------------------------------------------------------
+ */
+
+static void wall_over(void *arg);
+
+void worker_clock(struct worker *w, bool runs) {
+    int64_t now = clock_mono_ns();
+    if (runs && !w->wall) {
+        w->since_ns = now;
+        w->wall = loop_timer(agent_parts(w->d.agent)->loop, w->left_ns > 0 ? w->left_ns : 0,
+                             wall_over, w, "worker wall clock");
+    } else if (!runs && w->wall) {
+        w->left_ns -= now - w->since_ns;
+        loop_timer_del(&w->wall);
+    }
+}
+
+static int64_t wall_ns(const struct agent *a) {
+    return agent_parts(a)->config->limits.worker_wall_secs * NS_PER_SEC;
+}
+
+int64_t worker_active_ms(const struct worker *w) {
+    int64_t running = w->wall ? clock_mono_ns() - w->since_ns : 0;
+    return (wall_ns(w->d.agent) - w->left_ns + running) / NS_PER_MS;
 }
 
 /* --- the end ------------------------------------------------------------------------------------
  */
 
 static void announce(struct delegate *d, struct process *p) {
-    BUS_EMIT(agent_bus(d->agent), agent_processes(d->agent), p, EVENT_WORKER_COMPLETE,
-             BUS_STR("worker_id", p->bare), BUS_STR("result", d->result), BUS_BOOL("notify", true),
-             BUS_BOOL("success", p->outcome == PROCESS_OUTCOME_SUCCEEDED),
-             BUS_STR("outcome_kind", process_outcome_name(p->outcome)),
-             BUS_I64("outcome_version", 1));
+    BUS_EMIT(
+        agent_bus(d->agent), agent_processes(d->agent), p, EVENT_WORKER_COMPLETE,
+        BUS_STR("worker_id", p->bare), BUS_STR("result", d->result), BUS_BOOL("notify", !d->told),
+        BUS_BOOL("success", p->outcome == PROCESS_OUTCOME_SUCCEEDED),
+        BUS_STR("outcome_kind", process_outcome_name(p->outcome)), BUS_I64("outcome_version", 1));
 }
 
-static const struct delegate_ops worker_ops = {.announce = announce, .free = worker_free};
+static void adopt(struct delegate *d, struct process *p) {
+    enum process_outcome o;
+    char *result;
+    struct cause why = {""};
+    enum status st = record_worker_outcome(d->agent, p, &o, &result, &why);
+    if (st != STATUS_OK) {
+        log_error("%s: its outcome could not be stored, and none is: %s", p->id, why.text);
+        return;
+    }
+    p->outcome = o;
+    x_free(&d->result);
+    d->result = result;
+}
+
+static const struct delegate_ops worker_ops = {
+    .announce = announce, .adopt = adopt, .free = worker_free};
+
+/* What was sent to it and never read is not passed over in silence. Takes `result`. */
+static char *with_unread(const struct worker *w, char *result) {
+    size_t n = w->injections.n + w->inputs.n;
+    if (n == 0)
+        return result;
+    char *text = xasprintf("%s\n\n(%zu message%s sent to it had not been read)", result, n,
+                           n == 1 ? "" : "s");
+    x_free(&result);
+    return text;
+}
 
 /* Takes `result`. */
-static void end(struct worker *w, enum process_outcome o, char *result, const char *owner) {
+static void end(struct worker *w, enum process_outcome o, char *result,
+                enum lifecycle_owner owner) {
     turn_cancel(&w->d.turn, "it had ended"); /* first, so that the transcript is whole */
-    loop_timer_del(&w->wall);
-    uint64_t seq = record_worker_ended(w->d.agent, self(w), o, result, owner, &w->d.history);
+    worker_clock(w, false);
+    loop_timer_del(&w->grace);
+    store_after_cancel(&w->resting);
+    enum lifecycle to = lifecycle_of(o);
+    if (!lifecycle_may(w->lifecycle, to))
+        worker_move(w, LIFECYCLE_COMPLETING);
+    assert(lifecycle_may(w->lifecycle, to));
+    result = with_unread(w, result);
+    uint64_t seq = record_worker_ended(w->d.agent, worker_self(w), w->lifecycle, o, result, owner,
+                                       &w->d.history);
+    w->lifecycle = to;
+    w->d.rests = false;
     delegate_end(&w->d, o, result, seq);
 }
 
-/* What it has to say at its end: the outcome it reported, else what it wrote last. */
-static char *last_words(const struct worker *w) {
-    return w->outcome ? xstrdup(w->outcome) : delegate_last_words(&w->d);
+void worker_end(struct worker *w, enum process_outcome o, char *result) {
+    end(w, o, result, OWNER_WORKER);
 }
 
-static char *with_last_words(const struct worker *w, const char *what) {
+char *worker_with_words(const struct worker *w, const char *what) {
+    if (w->rested)
+        return xasprintf("%s\n\nIts last result:\n%s", what, w->rested);
     return w->outcome ? xasprintf("%s\n\nIt had reported:\n%s", what, w->outcome)
                       : delegate_with_last_words(&w->d, what);
 }
 
-bool worker_cancel(struct agent *a, struct process *p, const char *owner, const char *reason) {
+static bool has_words(const struct worker *w) {
+    char *words = delegate_last_words(&w->d);
+    bool has = w->outcome || w->rested || *words;
+    x_free(&words);
+    return has;
+}
+
+/* What it comes to when it is ended by somebody else. `late`: its time was over as well. */
+static enum process_outcome cut_short(const struct worker *w, bool late) {
+    switch (w->lifecycle) {
+    case LIFECYCLE_TIMING_OUT:
+        return PROCESS_OUTCOME_TIMED_OUT;
+    case LIFECYCLE_COMPLETING:
+        return has_words(w) ? PROCESS_OUTCOME_PARTIAL : PROCESS_OUTCOME_CANCELLED;
+    case LIFECYCLE_CANCELLING:
+        return late && has_words(w) ? PROCESS_OUTCOME_PARTIAL : PROCESS_OUTCOME_CANCELLED;
+    case LIFECYCLE_CREATED:
+    case LIFECYCLE_RUNNING:
+    case LIFECYCLE_WAITING_FOR_INPUT:
+    case LIFECYCLE_SUCCEEDED:
+    case LIFECYCLE_PARTIAL:
+    case LIFECYCLE_BLOCKED:
+    case LIFECYCLE_FAILED:
+    case LIFECYCLE_CANCELLED:
+    case LIFECYCLE_TIMED_OUT:
+        break; /* nobody ends it from outside in these */
+    }
+    return PROCESS_OUTCOME_FAILED;
+}
+
+static void cut(struct worker *w, bool late) {
+    turn_cancel(&w->d.turn, w->reason);
+    enum process_outcome o = cut_short(w, late);
+    end(w, o, worker_with_words(w, w->reason), w->owner);
+}
+
+static void grace_over(void *arg) {
+    struct worker *w = arg;
+    w->grace = NULL;
+    cut(w, false);
+}
+
+void worker_stopped(struct worker *w) { cut(w, false); }
+
+static void ask(struct worker *w, enum lifecycle_owner owner, const char *reason) {
+    w->asked = true;
+    w->owner = owner;
+    x_free(&w->reason);
+    w->reason = xstrdup(reason);
+}
+
+static void wait_for(struct worker *w, int64_t ns) {
+    w->grace = loop_timer(agent_parts(w->d.agent)->loop, ns, grace_over, w, "worker's last moment");
+}
+
+/* Out of `running`: a tool may give what it has so far, everything else ends at once. */
+static void wind_up(struct worker *w, enum lifecycle to, enum lifecycle_owner owner,
+                    const char *reason) {
+    ask(w, owner, reason);
+    worker_move(w, to);
+    process_set_state(agent_processes(w->d.agent), worker_self(w), PROCESS_STATE_CANCELLING);
+    if (owner != OWNER_SHUTDOWN && turn_stop(w->d.turn, w->reason))
+        wait_for(w, WORKER_STOPPING_NS);
+    else
+        cut(w, false);
+}
+
+bool worker_cancel(struct agent *a, struct process *p, enum lifecycle_owner owner,
+                   const char *reason) {
     struct worker *w = p->body;
+    bool now = owner == OWNER_SHUTDOWN; /* nobody waits for anything any more */
+    (void)a;
     if (!w || w->d.ended)
         return false;
-    bool timeout = str_eq(owner, "timeout");
-    bool had_outcome = w->lifecycle == WORKER_COMPLETING;
-    move(w, timeout ? WORKER_TIMING_OUT : WORKER_CANCELLING);
-    process_set_state(agent_processes(a), p, PROCESS_STATE_CANCELLING);
-    turn_cancel(&w->d.turn, reason);
-    enum process_outcome o = had_outcome ? PROCESS_OUTCOME_PARTIAL
-                             : timeout   ? PROCESS_OUTCOME_TIMED_OUT
-                                         : PROCESS_OUTCOME_CANCELLED;
-    end(w, o, with_last_words(w, reason), owner);
-    return true;
-}
-
-static void wall_clock(void *arg) {
-    struct worker *w = arg;
-    w->wall = NULL;
-    char *reason = xasprintf("ended after %lld s (limits.worker_wall_secs)",
-                             (long long)agent_parts(w->d.agent)->config->limits.worker_wall_secs);
-    worker_cancel(w->d.agent, self(w), "timeout", reason);
-    x_free(&reason);
-}
-
-/* --- the turn -----------------------------------------------------------------------------------
- */
-
-static char *turn_system(void *arg) {
-    struct worker *w = arg;
-    return prompt_worker_system(w->d.agent, self(w));
-}
-
-static char *turn_nudge(void *arg, const char *text) {
-    struct worker *w = arg;
-    (void)text;
-    if (w->outcome || w->nudges >= WORKER_NUDGES_MAX)
-        return NULL;
-    w->nudges++;
-    return xstrdup(nudge_text);
-}
-
-static bool turn_after_tool(void *arg, const struct tool_call *c, bool is_error) {
-    struct worker *w = arg;
-    (void)c;
-    if (!is_error)
-        w->nudges = 0;
+    if (w->asked && !now)
+        return false;
+    switch (w->lifecycle) {
+    case LIFECYCLE_RUNNING:
+        wind_up(w, LIFECYCLE_CANCELLING, owner, reason);
+        return true;
+    case LIFECYCLE_WAITING_FOR_INPUT:
+        /* Where its results have come back, there is nothing to add. */
+        w->d.told = w->results && !w->resting && !w->inputs.n;
+        ask(w, owner, reason);
+        worker_move(w, LIFECYCLE_CANCELLING);
+        cut(w, false);
+        return true;
+    case LIFECYCLE_COMPLETING:
+        ask(w, owner, reason);
+        if (now)
+            cut(w, false);
+        else
+            wait_for(w, WORKER_COMPLETING_NS);
+        return true;
+    case LIFECYCLE_CANCELLING:
+    case LIFECYCLE_TIMING_OUT:
+        cut(w, false); /* in its last moment */
+        return true;
+    case LIFECYCLE_CREATED:
+    case LIFECYCLE_SUCCEEDED:
+    case LIFECYCLE_PARTIAL:
+    case LIFECYCLE_BLOCKED:
+    case LIFECYCLE_FAILED:
+    case LIFECYCLE_CANCELLED:
+    case LIFECYCLE_TIMED_OUT:
+        return false;
+    }
     return false;
 }
 
-static void turn_ended(void *arg, enum turn_end how, const struct llm_error *error) {
+static void wall_over(void *arg) {
     struct worker *w = arg;
-    w->d.turn = NULL;
-    switch (how) {
-    case TURN_END_TERMINAL:
-    case TURN_END_ANSWERED: {
-        char *words = last_words(w);
-        if (w->outcome)
-            end(w, PROCESS_OUTCOME_SUCCEEDED, words, "worker");
-        else if (*words) /* it never said that this is the outcome, but it is what it found */
-            end(w, PROCESS_OUTCOME_PARTIAL, words, "worker");
-        else {
-            x_free(&words);
-            end(w, PROCESS_OUTCOME_FAILED, xstrdup("it ended without saying anything"), "worker");
-        }
-        break;
+    char *reason = xasprintf("ended after %lld s (limits.worker_wall_secs)",
+                             (long long)agent_parts(w->d.agent)->config->limits.worker_wall_secs);
+    w->wall = NULL;
+    w->left_ns = 0;
+    if (w->lifecycle == LIFECYCLE_RUNNING) {
+        wind_up(w, LIFECYCLE_TIMING_OUT, OWNER_TIMEOUT, reason);
+    } else {
+        /* It was in its last words or its last moment: that is over too. */
+        bool late = w->asked;
+        if (!w->asked)
+            ask(w, OWNER_TIMEOUT, reason);
+        w->owner = OWNER_TIMEOUT;
+        cut(w, late);
     }
-    case TURN_END_LIMIT: {
-        char *what = xasprintf("stopped after %lld model calls (limits.worker_turns)",
-                               (long long)agent_parts(w->d.agent)->config->limits.worker_turns);
-        end(w, PROCESS_OUTCOME_PARTIAL, with_last_words(w, what), "worker");
-        x_free(&what);
-        break;
-    }
-    case TURN_END_FAILED:
-        end(w, w->outcome ? PROCESS_OUTCOME_PARTIAL : PROCESS_OUTCOME_FAILED,
-            with_last_words(w, error->text), "worker");
-        break;
-    }
+    x_free(&reason);
 }
-
-static const struct turn_ops worker_turn_ops = {
-    .system = turn_system, .nudge = turn_nudge, .after_tool = turn_after_tool, .end = turn_ended};
 
 /* --- the beginning ------------------------------------------------------------------------------
  */
 
 static struct process *same_task(const struct agent *a, const struct process *channel,
-                                 const char *task) {
+                                 const struct process *parent, const char *task) {
     size_t pos = 0;
-    for (struct process *p; (p = process_next(agent_processes(a), &pos));)
-        if (p->kind == PROCESS_WORKER && p->body && str_eq(p->channel, channel->channel) &&
-            str_eq(p->task, task))
+    for (struct process *p; (p = process_next(agent_processes(a), &pos));) {
+        if (p->kind != PROCESS_WORKER || !str_eq(p->channel, channel->channel))
+            continue;
+        if (p->body && str_eq(p->task, task))
             return p;
+        /* A branch delegates once, whatever its words (SPEC A.4). */
+        if (parent->kind == PROCESS_BRANCH && process_get(agent_processes(a), p->parent) == parent)
+            return p;
+    }
     return NULL;
 }
 
-enum status worker_start(struct agent *a, struct process *parent, const char *task,
-                         struct process **out, struct cause *why) {
-    const struct agent_parts *parts = agent_parts(a);
-    struct process_table *t = agent_processes(a);
-    struct process *channel = channel_of_process(a, parent);
-    if (str_empty(task))
+static enum status refuse(struct agent *a, const struct process *channel,
+                          const struct process *parent, const char *task, struct process **out,
+                          struct cause *why) {
+    int64_t most = agent_parts(a)->config->limits.workers;
+    if (task[strspn(task, " \t\r\n")] == '\0')
         return cause_set(why, STATUS_INVALID, "the task is empty");
     if (strlen(task) > WORKER_TASK_MAX)
         return cause_set(why, STATUS_LIMIT, "the task has over %u bytes; put details in a file",
                          WORKER_TASK_MAX);
-    if ((*out = same_task(a, channel, task)))
-        return cause_set(why, STATUS_EXISTS, "%s is at this very task already", (*out)->id);
-    if ((int64_t)delegate_count(a, PROCESS_WORKER, channel->channel) >=
-        parts->config->limits.workers)
+    if ((*out = same_task(a, channel, parent, task)))
+        return cause_set(why, STATUS_EXISTS,
+                         str_eq((*out)->task, task)
+                             ? "%s is at this very task already"
+                             : "%s has your task already: a branch delegates once",
+                         (*out)->id);
+    if ((int64_t)delegate_count(a, PROCESS_WORKER, channel->channel) >= most)
         return cause_set(
             why, STATUS_LIMIT,
             "this channel has %lld workers at once, which is its limit: wait for one to end, "
             "or cancel one",
-            (long long)parts->config->limits.workers);
+            (long long)most);
+    return STATUS_OK;
+}
+
+enum status worker_start(struct agent *a, struct process *parent, const char *task,
+                         bool interactive, struct process **out, struct cause *why) {
+    struct process *channel = channel_of_process(a, parent), *p;
+    enum status st = refuse(a, channel, parent, task, out, why);
+    if (st != STATUS_OK)
+        return st;
     struct worker *w = xcalloc(1, sizeof *w);
-    struct process *p;
-    enum status st = delegate_add(a, PROCESS_WORKER, parent, task, channel_worker_model(a, channel),
-                                  &w->d, &worker_ops, &p, why);
+    st = delegate_add(a, PROCESS_WORKER, NULL, parent, task, channel_worker_model(a, channel),
+                      &w->d, &worker_ops, &p, why);
     if (st != STATUS_OK) {
         x_free(&w);
         return st;
     }
-    w->lifecycle = WORKER_CREATED;
+    w->lifecycle = LIFECYCLE_CREATED;
+    w->interactive = interactive;
+    w->left_ns = wall_ns(a);
     channel_delegated(channel);
-    record_worker_created(a, p);
-    move(w, WORKER_RUNNING);
+    record_worker_created(a, p, interactive);
+    worker_move(w, LIFECYCLE_RUNNING);
     delegate_note_start(&w->d);
-    BUS_EMIT(agent_bus(a), t, p, EVENT_WORKER_STARTED, BUS_STR("worker_id", p->bare),
-             BUS_STR("task", task), BUS_STR("worker_type", "builtin"),
-             BUS_BOOL("interactive", false));
-
-    llm_history_push_text(&w->d.history, LLM_ROLE_USER, task);
-    w->wall = loop_timer(parts->loop, parts->config->limits.worker_wall_secs * NS_PER_SEC,
-                         wall_clock, w, "worker wall clock");
-    w->d.turn = turn_start(&(struct turn_options){.agent = a,
-                                                  .process = p->handle,
-                                                  .history = &w->d.history,
-                                                  .tools = worker_tools,
-                                                  .ntools = ARRAY_LEN(worker_tools),
-                                                  .host = agent_tool_host(a),
-                                                  .limit = parts->config->limits.worker_turns,
-                                                  .backoff_ms = worker_backoff_ms,
-                                                  .nbackoff = ARRAY_LEN(worker_backoff_ms),
-                                                  .ops = &worker_turn_ops,
-                                                  .arg = w});
+    BUS_EMIT(agent_bus(a), agent_processes(a), p, EVENT_WORKER_STARTED,
+             BUS_STR("worker_id", p->bare), BUS_STR("task", task),
+             BUS_STR("worker_type", "builtin"), BUS_BOOL("interactive", interactive));
+    char *text = xasprintf("%s%s", task, interactive ? interactive_note : "");
+    llm_history_push_text(&w->d.history, LLM_ROLE_USER, text);
+    x_free(&text);
+    worker_run(w);
     *out = p;
     return STATUS_OK;
+}
+
+bool worker_waits(const struct process *p) {
+    const struct worker *w = p->body;
+    return w && w->lifecycle == LIFECYCLE_WAITING_FOR_INPUT && !w->resting;
 }
 
 void worker_free(struct agent *a, struct process *p) {
@@ -230,75 +338,100 @@ void worker_free(struct agent *a, struct process *p) {
         return;
     p->body = NULL;
     loop_timer_del(&w->wall);
+    loop_timer_del(&w->grace);
+    store_after_cancel(&w->resting);
     delegate_clear(&w->d);
+    strv_free(&w->injections);
+    strv_free(&w->inputs);
     x_free(&w->outcome);
+    x_free(&w->rested);
+    x_free(&w->reason);
     x_free(&w);
 }
 
-/* --- tools --------------------------------------------------------------------------------------
+/* --- after an engine ----------------------------------------------------------------------------
  */
 
-static void spawn_reply(struct tool_call *c, const struct process *p, bool spawned,
-                        const char *message) {
-    cJSON *o = json_new_obj();
-    json_add_str(o, "worker_id", p->bare);
-    json_add_bool(o, "spawned", spawned);
-    json_add_bool(o, "interactive", false);
-    json_add_str(o, "message", message);
-    char *text = json_print(o);
-    cJSON_Delete(o);
-    tool_call_done(c, false, text, strlen(text));
-    x_free(&text);
+struct waiting {
+    char *id, *channel, *task, *model, *directory, *transcript;
+    size_t transcript_len;
+    int64_t results, active_ms, tool_calls, started_ms;
+};
+
+struct waiting_list {
+    struct waiting *v;
+    size_t n;
+};
+
+/* Copied: channels are opened for them, and that reads the same store. */
+static bool collect(void *arg, const struct q_workers_waiting_row *row) {
+    struct waiting_list *l = arg;
+    l->v = xreallocarray(l->v, l->n + 1, sizeof *l->v);
+    l->v[l->n++] = (struct waiting){.id = xstrdup(row->id),
+                                    .channel = xstrdup(row->channel_id),
+                                    .task = xstrdup(row->task),
+                                    .model = xstrdup_null(row->model),
+                                    .directory = xstrdup_null(row->directory),
+                                    .transcript = xstrndup(row->transcript, row->transcript_len),
+                                    .transcript_len = row->transcript_len,
+                                    .results = row->results,
+                                    .active_ms = row->active_ms,
+                                    .tool_calls = row->tool_calls,
+                                    .started_ms = row->started_at};
+    return true;
 }
 
-void worker_tool_spawn(struct tool_call *c, const char *task) {
-    const struct turn *t = turn_of(c);
-    struct agent *a = turn_agent(t);
-    struct process *parent = process_get(agent_processes(a), turn_process(t)->handle), *p = NULL;
-    struct cause why;
-    enum status st = worker_start(a, parent, task, &p, &why);
-    if (st == STATUS_OK)
-        spawn_reply(c, p, true, "It works on its own now; its result will come to you by itself.");
-    else if (st == STATUS_EXISTS && p)
-        spawn_reply(c, p, false, why.text);
-    else
-        tool_call_donef(c, true, "%s", why.text);
+static enum status resume(struct agent *a, const struct waiting *v, struct cause *why) {
+    struct process *channel = NULL, *p = NULL;
+    enum status st = channel_open(a, v->channel, NULL, NULL, &channel, why);
+    if (st != STATUS_OK)
+        return st;
+    struct worker *w = xcalloc(1, sizeof *w);
+    st = delegate_add(a, PROCESS_WORKER, v->id, channel, v->task,
+                      v->model ? v->model : channel_worker_model(a, channel), &w->d, &worker_ops,
+                      &p, why);
+    if (st != STATUS_OK) {
+        x_free(&w);
+        return st;
+    }
+    if (v->directory) {
+        x_free(&p->workspace);
+        p->workspace = xstrdup(v->directory);
+    }
+    p->started_ms = v->started_ms;
+    p->tool_calls = (uint32_t)v->tool_calls;
+    w->lifecycle = LIFECYCLE_WAITING_FOR_INPUT;
+    w->interactive = true;
+    w->results = (unsigned)v->results;
+    w->left_ns = wall_ns(a) - v->active_ms * NS_PER_MS;
+    w->d.rests = true;
+    record_load_journal(a, p, JOURNAL_ENTRIES_MAX / 4);
+    st = llm_history_parse(v->transcript, v->transcript_len, &w->d.history, why);
+    if (st != STATUS_OK) {
+        /* It cannot go on; what it gave has been told. */
+        log_warn("%s cannot go on: %s", p->id, why->text);
+        w->d.told = true;
+        end(w, PROCESS_OUTCOME_SUCCEEDED, xstrdup("it could not go on after the engine had ended"),
+            OWNER_RECONCILE);
+    }
+    return STATUS_OK;
 }
 
-void worker_tool_set_status(struct tool_call *c, const char *status, bool outcome) {
-    const struct turn *t = turn_of(c);
-    struct agent *a = turn_agent(t);
-    struct process *p = process_get(agent_processes(a), turn_process(t)->handle);
-    struct worker *w = p->body;
-    if (str_empty(status)) {
-        tool_call_donef(c, true, "status is empty");
-        return;
+enum status worker_resume_all(struct agent *a, struct cause *why) {
+    struct waiting_list l = {0};
+    enum status st = q_workers_waiting(store_read(agent_parts(a)->store), collect, &l, why);
+    for (size_t i = 0; i < l.n; i++) {
+        struct waiting *v = &l.v[i];
+        struct cause slow = {""};
+        if (st == STATUS_OK && resume(a, v, &slow) != STATUS_OK)
+            log_error("worker:%s cannot be taken up again: %s", v->id, slow.text);
+        x_free(&v->id);
+        x_free(&v->channel);
+        x_free(&v->task);
+        x_free(&v->model);
+        x_free(&v->directory);
+        x_free(&v->transcript);
     }
-    char *shown = xstrndup(status, utf8_cut(status, strlen(status), WORKER_STATUS_MAX));
-    x_free(&p->status);
-    p->status = xstrdup(shown);
-    if (outcome) {
-        x_free(&w->outcome);
-        w->outcome = xstrdup(status);
-        if (w->lifecycle == WORKER_RUNNING)
-            move(w, WORKER_COMPLETING);
-    } else {
-        struct journal_entry *e = journal_open(&p->journal, JOURNAL_STATUS, NULL, NULL);
-        journal_append(&p->journal, e, shown, strlen(shown));
-        journal_close(&p->journal, e);
-        record_journal(a, p, e);
-    }
-    process_changed(agent_processes(a), p);
-    BUS_EMIT(agent_bus(a), agent_processes(a), p, EVENT_WORKER_STATUS,
-             BUS_STR("worker_id", p->bare), BUS_STR("status", shown),
-             BUS_STR("kind", outcome ? "outcome" : "progress"));
-    x_free(&shown);
-    cJSON *o = json_new_obj();
-    json_add_bool(o, "success", true);
-    json_add_str(o, "worker_id", p->bare);
-    json_add_str(o, "kind", outcome ? "outcome" : "progress");
-    char *text = json_print(o);
-    cJSON_Delete(o);
-    tool_call_done(c, false, text, strlen(text));
-    x_free(&text);
+    x_free(&l.v);
+    return st;
 }

@@ -19,6 +19,21 @@
     X(limits, branch_turns, INT, 50, 1, 100000, "model calls a branch may make in all")            \
     X(limits, max_turns, INT, 5, 1, 1000, "model calls a channel may make for one message")        \
     X(limits, worker_turns, INT, 150, 1, 100000, "model calls a worker may make in all")           \
+    X(limits, context_window, INT, 128000, 1000, 100000000,                                        \
+      "tokens of a model's context that are counted on")                                           \
+    X(limits, dollars_a_day, REAL, 10.0, 0, 1000000,                                               \
+      "money that all models together may cost in a day (UTC); 0: no limit")                       \
+    X(limits, channel_tokens, INT, 0, 0, 1000000000000,                                            \
+      "tokens a channel may use for one message; 0: no limit")                                     \
+    X(limits, branch_tokens, INT, 0, 0, 1000000000000, "tokens a branch may use; 0: no limit")     \
+    X(limits, worker_tokens, INT, 0, 0, 1000000000000, "tokens a worker may use; 0: no limit")     \
+    X(limits, channel_dollars, REAL, 0, 0, 1000000,                                                \
+      "money a channel may cost for one message; 0: no limit")                                     \
+    X(limits, branch_dollars, REAL, 0, 0, 1000000, "money a branch may cost; 0: no limit")         \
+    X(limits, worker_dollars, REAL, 0, 0, 1000000, "money a worker may cost; 0: no limit")         \
+    X(limits, channel_wall_secs, INT, 0, 0, 604800,                                                \
+      "time a channel gets for one message; 0: no limit")                                          \
+    X(limits, branch_wall_secs, INT, 0, 0, 604800, "time a branch gets; 0: no limit")              \
     X(limits, silence_secs, INT, 300, 1, 86400,                                                    \
       "a model call without a byte for so long is ended")                                          \
     X(limits, connect_secs, INT, 30, 1, 600, "time to connect to a provider")                      \
@@ -43,9 +58,11 @@ struct config {
     struct {
         char *channel, *branch, *worker;
     } routing;
-    struct {
+    struct config_limits {
         int64_t workers, branches, branch_turns, max_turns, worker_turns, silence_secs,
-            connect_secs, shell_secs, worker_wall_secs, linger_secs;
+            connect_secs, shell_secs, worker_wall_secs, linger_secs, context_window, channel_tokens,
+            branch_tokens, worker_tokens, channel_wall_secs, branch_wall_secs;
+        double dollars_a_day, channel_dollars, branch_dollars, worker_dollars;
     } limits;
     struct {
         bool required;

@@ -16,6 +16,14 @@ static void put_string(struct buf *out, const char *s) {
     buf_putc(out, '"');
 }
 
+/* As short as it can be, and a number with a point to libconfig. */
+static void put_real(struct buf *out, double v) {
+    size_t from = out->len;
+    buf_printf(out, "%.15g", v);
+    if (!strpbrk(buf_str(out) + from, ".en"))
+        buf_puts(out, ".0");
+}
+
 static void put_list(struct buf *out, const struct strv *v) {
     buf_putc(out, '[');
     for (size_t i = 0; i < v->n; i++) {
@@ -32,7 +40,7 @@ static void put_value(struct buf *out, const struct config_key_info *k, const st
         buf_printf(out, "%lld", (long long)*(const int64_t *)slot);
         break;
     case KEY_REAL:
-        buf_printf(out, "%#.15g", *(const double *)slot);
+        put_real(out, *(const double *)slot);
         break;
     case KEY_BOOL:
         buf_puts(out, *(const bool *)slot ? "true" : "false");

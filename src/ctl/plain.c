@@ -176,6 +176,12 @@ void plain_event(struct plain *p, const cJSON *e, struct buf *out) {
         if (!str_eq(json_str(e, "kind", ""), "outcome")) /* that one comes with its end */
             put_lines(p, e, "says:", json_str(e, "status", ""), 1, out);
         break;
+    case EVENT_WORKER_INITIAL_RESULT:
+        put_lines(p, e, "result:", json_str(e, "result", ""), p->o.output ? 0 : 1, out);
+        break;
+    case EVENT_WORKER_IDLE:
+        put_lines(p, e, "waits", "to be written to (spacebot say --to)", 1, out);
+        break;
     case EVENT_WORKER_COMPLETE:
         worker_complete(p, e, out);
         break;

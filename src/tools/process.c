@@ -76,7 +76,8 @@ const struct tool tool_branch = {
  */
 
 static void spawn_start(struct tool_call *c) {
-    c->host->spawn_worker(c, json_str(c->args, "task", ""));
+    c->host->spawn_worker(c, json_str(c->args, "task", ""),
+                          json_bool(c->args, "interactive", false));
 }
 
 static char *spawn_label(const cJSON *args) {
@@ -93,7 +94,10 @@ const struct tool tool_spawn_worker = {
     .schema = "{\"type\":\"object\",\"properties\":{"
               "\"task\":{\"type\":\"string\",\"minLength\":1,\"description\":\"what to do, where, "
               "and what to "
-              "bring back; self-contained\"}},"
+              "bring back; self-contained\"},"
+              "\"interactive\":{\"type\":\"boolean\",\"description\":\"after its first result it "
+              "waits for what you route to it, until you end it; for work that goes to and "
+              "fro\"}},"
               "\"required\":[\"task\"],\"additionalProperties\":false}",
     .start = spawn_start,
     .label = spawn_label,
@@ -123,6 +127,53 @@ const struct tool tool_cancel = {
               "\"required\":[\"process_type\",\"process_id\"],\"additionalProperties\":false}",
     .start = cancel_start,
     .label = cancel_label,
+};
+
+/* --- route --------------------------------------------------------------------------------------
+ */
+
+static void route_start(struct tool_call *c) {
+    c->host->route(c, json_str(c->args, "worker_id", ""), json_str(c->args, "message", ""),
+                   json_bool(c->args, "end", false));
+}
+
+static char *route_label(const cJSON *args) {
+    return label_with("route", json_str(args, "message", NULL));
+}
+
+const struct tool tool_route = {
+    .name = "route",
+    .description = "Write to a worker. One that waits goes on with it; one that is at work reads "
+                   "it before its next step. With end, an interactive worker gets nothing more "
+                   "after this and ends when it is done.",
+    .schema = "{\"type\":\"object\",\"properties\":{"
+              "\"worker_id\":{\"type\":\"string\",\"minLength\":4,\"description\":\"its id, as the "
+              "status block shows it\"},"
+              "\"message\":{\"type\":\"string\",\"description\":\"what it is to know or to do; may "
+              "be left out with end\"},"
+              "\"end\":{\"type\":\"boolean\"}},"
+              "\"required\":[\"worker_id\"],\"additionalProperties\":false}",
+    .start = route_start,
+    .label = route_label,
+};
+
+/* --- worker_inspect -----------------------------------------------------------------------------
+ */
+
+static void inspect_start(struct tool_call *c) {
+    c->host->inspect(c, json_str(c->args, "worker_id", ""), json_i64(c->args, "limit", 0));
+}
+
+const struct tool tool_worker_inspect = {
+    .name = "worker_inspect",
+    .description = "See what a worker of this conversation was told, did and found, also after it "
+                   "has ended. Without an id: the last workers and what came of them.",
+    .schema = "{\"type\":\"object\",\"properties\":{"
+              "\"worker_id\":{\"type\":\"string\",\"minLength\":4},"
+              "\"limit\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":200,\"description\":\"how "
+              "many of its last steps, or how many workers\"}},"
+              "\"additionalProperties\":false}",
+    .start = inspect_start,
 };
 
 /* --- set_status ---------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ struct shell {
     struct capture streams[2];
     size_t shown;
     int64_t started_ns, seconds;
-    bool timed_out;
+    bool timed_out, stopped;
 };
 
 static void capture_add(struct capture *c, const char *s, size_t n) {
@@ -122,6 +122,9 @@ static void on_exit(void *arg, struct child_exit how) {
                  "more with "
                  "timeout_seconds (at most 1800)",
                  (long long)s->seconds);
+    else if (s->stopped)
+        snprintf(text, sizeof text,
+                 "stopped after %.1f s and was ended with everything it had started", took);
     else if (how.signalled)
         snprintf(text, sizeof text, "killed by signal %d (%s) after %.1f s", how.code,
                  strsignal(how.code), took);
@@ -129,7 +132,7 @@ static void on_exit(void *arg, struct child_exit how) {
         snprintf(text, sizeof text, "not run: it could not be contained (exit code %d)", how.code);
     else
         snprintf(text, sizeof text, "exit code %d, %.1f s", how.code, took);
-    finish(s, s->timed_out || how.signalled || how.code != 0, text);
+    finish(s, s->timed_out || s->stopped || how.signalled || how.code != 0, text);
 }
 
 /* First the launcher is asked to end everything; should it not answer, it is killed, and what it
@@ -211,6 +214,16 @@ static void shell_cancel(struct tool_call *c) {
         shell_free(c->state);
 }
 
+/* The launcher ends everything at once; who waits for that sets the time. */
+static bool shell_stop(struct tool_call *c) {
+    struct shell *s = c->state;
+    if (!s || !s->child)
+        return false;
+    s->stopped = true;
+    child_signal(s->child, SIGTERM);
+    return true;
+}
+
 static char *shell_label(const cJSON *args) {
     const char *command = json_str(args, "command", "");
     return xasprintf("shell %.*s", (int)strcspn(command, "\r\n"), command);
@@ -236,5 +249,6 @@ const struct tool tool_shell = {
     .effects = true,
     .start = shell_start,
     .cancel = shell_cancel,
+    .stop = shell_stop,
     .label = shell_label,
 };

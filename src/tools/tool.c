@@ -82,6 +82,10 @@ enum status tool_call_new(const struct tool *tool, const struct tool_host *host,
 
 void tool_call_start(struct tool_call *c) { c->tool->start(c); }
 
+bool tool_call_stop(struct tool_call *c) {
+    return !c->finished && c->tool->stop && c->tool->stop(c);
+}
+
 void tool_call_free(struct tool_call **cp) {
     struct tool_call *c = *cp;
     if (!c)

@@ -20,6 +20,8 @@
     X(BRANCH, branch)                                                                              \
     X(SPAWN_WORKER, spawn_worker)                                                                  \
     X(CANCEL, cancel)                                                                              \
+    X(ROUTE, route)                                                                                \
+    X(WORKER_INSPECT, worker_inspect)                                                              \
     X(SKIP, skip)                                                                                  \
     X(SET_STATUS, set_status)                                                                      \
     X(SHELL, shell)                                                                                \
@@ -44,6 +46,9 @@ struct tool {
     /* Ends the work early: whatever runs is stopped, c->state freed, and tool_call_done() is not
      * called. NULL when start always finishes at once. */
     void (*cancel)(struct tool_call *c);
+    /* Asks the work to end early with what it has: tool_call_done() follows as ever. False: it
+     * cannot be asked now. NULL: never. */
+    bool (*stop)(struct tool_call *c);
     /* A short label for people: "shell make check". The caller frees. NULL: the name alone. */
     char *(*label)(const cJSON *args);
 };
@@ -60,9 +65,11 @@ struct tool_host {
     void (*reply)(struct tool_call *c, const char *content);
     void (*skip)(struct tool_call *c, const char *reason);
     void (*branch)(struct tool_call *c, const char *description);
-    void (*spawn_worker)(struct tool_call *c, const char *task);
+    void (*spawn_worker)(struct tool_call *c, const char *task, bool interactive);
     void (*cancel)(struct tool_call *c, const char *process_type, const char *process_id,
                    const char *reason);
+    void (*route)(struct tool_call *c, const char *worker_id, const char *message, bool end);
+    void (*inspect)(struct tool_call *c, const char *worker_id, int64_t limit); /* "": all */
     void (*set_status)(struct tool_call *c, const char *status, bool outcome);
     /* For the cancel function of these tools: the call will be freed and must not be finished any
      * more. */
@@ -94,6 +101,8 @@ enum status tool_call_new(const struct tool *tool, const struct tool_host *host,
                           struct tool_call **out, struct cause *why) MUST_CHECK;
 /* c may be finished and freed when it returns. */
 void tool_call_start(struct tool_call *c);
+/* Whether it has been asked to end early; its end comes as ever, though nobody knows when. */
+bool tool_call_stop(struct tool_call *c);
 /* Cancels when it has not finished. NULL is fine; sets NULL. */
 void tool_call_free(struct tool_call **c);
 

@@ -22,6 +22,10 @@ struct test {
 
 static struct test the_test;
 
+static void route(void *arg, const char *process, const char *text) {
+    buf_printf(&((struct test *)arg)->asked, "route %s %s;", process, text);
+}
+
 static void say(void *arg, const char *channel, const char *text) {
     buf_printf(&((struct test *)arg)->asked, "say %s %s;", channel, text);
 }
@@ -56,6 +60,7 @@ static void start(struct test *t, const char *type, int cols, int rows) {
     t->s.arg = t;
     t->table = process_table_new();
     struct view_host host = {.say = say,
+                             .route = route,
                              .interrupt = interrupt,
                              .cancel = cancel,
                              .seen = seen,
@@ -406,7 +411,13 @@ static void the_tree(void **state) {
     there(t, "task ");
     there(t, "Run make check.");
     matches(t, "^\\* test-run  ");
-    there(t, "#inbox>"); /* what is written goes to its channel */
+    there(t, "test-run>"); /* what is written goes to the worker */
+    buf_reset(&t->asked);
+    type(t, "\033[Z\033[Z"); /* over the tree to the composer */
+    type(t, "smaller steps\r");
+    assert_true(str_prefix(buf_str(&t->asked), "route worker:2111"));
+    assert_non_null(strstr(buf_str(&t->asked), "smaller steps"));
+    type(t, "\t\t");
     assert_false(vt_matches(t->s.vt, "\xe2\x94\x80\xe2\x94\x80 \\* test-run"));
     escape(t); /* back to the channel */
     there(t, "The tests are running.");

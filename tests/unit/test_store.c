@@ -180,8 +180,9 @@ static uint64_t add_worker(const char *id, int64_t at) {
                    .id = id, .channel_id = "inbox", .task = "count", .started_at = at});
 }
 
-static void end_worker(const char *id, const char *outcome) {
+static void end_worker(const char *id, const char *from, const char *outcome) {
     store_worker_end(store, &(struct store_worker_end){.id = id,
+                                                       .from = from,
                                                        .outcome = outcome,
                                                        .outcome_summary = "counted",
                                                        .result = "42",
@@ -199,8 +200,9 @@ static void test_workers(void **state) {
     add_worker("ab-2", 20);
     store_after(store, store_worker_transition(store, "created", "running", "aa-1"), hear, "move");
     store_after(store, store_worker_transition(store, "created", "failed", "ab-2"), hear, "end");
-    end_worker("aa-1", "succeeded");
-    end_worker("aa-1", "failed"); /* it has ended: the first commit stands */
+    end_worker("aa-1", "created", "failed"); /* it is not where it should be */
+    end_worker("aa-1", "running", "succeeded");
+    end_worker("aa-1", "running", "failed"); /* it has ended: the first commit stands */
     store_usage_add(store, &(struct store_usage_add){.process_id = "worker:aa-1",
                                                      .day = "2026-11-24",
                                                      .provider = "p",
@@ -235,8 +237,22 @@ static void test_workers(void **state) {
     assert_int_equal(row.completed_at, 99);
     q_worker_free(&row);
 
+    add_worker("ac-3", 30);
+    store_worker_transition(store, "created", "running", "ac-3");
+    store_worker_wait(store, "ac-3", 1234, 2, "so far", "[]", 2);
+    add_worker("ad-4", 40);
+    store_worker_transition(store, "created", "running", "ad-4");
+    store_worker_transition(store, "running", "cancelling", "ad-4");
     store_workers_reconcile(store, "interrupted", 123);
     flush();
+    assert_int_equal(q_worker(store_read(store), "ac-3", &row, &why), STATUS_OK);
+    assert_string_equal(row.lifecycle, "waiting_for_input"); /* it can go on */
+    assert_string_equal(row.result, "so far");
+    assert_null(row.outcome_kind);
+    q_worker_free(&row);
+    assert_int_equal(q_worker(store_read(store), "ad-4", &row, &why), STATUS_OK);
+    assert_string_equal(row.outcome_kind, "cancelled");
+    q_worker_free(&row);
     assert_int_equal(q_worker(store_read(store), "ab-2", &row, &why), STATUS_OK);
     assert_string_equal(row.lifecycle, "failed");
     assert_string_equal(row.terminal_owner, "reconcile");
