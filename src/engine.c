@@ -33,6 +33,7 @@
 #include "sandbox/sandbox.h"
 #include "store/store.h"
 #include "trace/span.h"
+#include "ui/notice.h"
 #include "ui/ui.h"
 
 #define SPANS_KEPT 4096
@@ -87,21 +88,6 @@ static void on_batch(void *arg, uint64_t rows, int64_t start_ns, int64_t end_ns,
     char name[32];
     snprintf(name, sizeof(name), "batch of %llu", (unsigned long long)rows);
     span_record(arg, SPAN_QUERY, 0, name, start_ns, end_ns, st);
-}
-
-static void on_store_state(void *arg, enum store_state state, const char *why) {
-    (void)arg;
-    switch (state) {
-    case STORE_RUNNING:
-        log_info("the store writes again");
-        break;
-    case STORE_PAUSED:
-        log_warn("the store cannot write and tries again: %s", why);
-        break;
-    case STORE_FULL:
-        log_error("the store takes no more writes until it can write again: %s", why);
-        break;
-    }
 }
 
 static void on_signal(void *arg) {
@@ -259,7 +245,6 @@ static enum status make_rooms(struct engine *e, struct cause *why) {
     if (st != STATUS_OK)
         return st;
     store_on_batch(e->store, on_batch, e->trace);
-    store_on_state(e->store, on_store_state, NULL);
     e->jobs = job_pool_new(e->loop, JOB_THREADS, JOBS_WAITING);
     job_observe(e->jobs, trace_job, e->trace);
     st = make_rehearsal(e, why);
@@ -295,6 +280,7 @@ static enum status make_rooms(struct engine *e, struct cause *why) {
 static enum status set_up(struct engine *e, struct cause *why) {
     umask(077);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a full disk, not an end */
     child_subreaper();
     raise_files();
     /* Screens are UTF-8 whatever the shell says; numbers stay as C writes them. */
@@ -308,6 +294,7 @@ static enum status set_up(struct engine *e, struct cause *why) {
     if (st != STATUS_OK)
         return st;
     e->loop = loop_new(choose_mode());
+    notice_listen(e->loop);
     /* A virtual clock of a test moves by the control command alone. */
     if (loop_mode(e->loop) == LOOP_INLINE)
         loop_hold_clock(e->loop, true);
@@ -322,6 +309,7 @@ static enum status take_apart(struct engine *e, struct cause *why) {
     (void)alarm(END_SECS);
     /* The person's terminal first, then everybody who waits, while there is still something to
      * tell. */
+    notice_stop();
     ui_free(&e->ui);
     ctl_server_free(&e->server);
     agent_free(&e->agent);

@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "ui/copy.h"
 #include "ui/files.h"
+#include "ui/notice.h"
 #include "ui/term.h"
 #include "ui/terminfo.h"
 #include "ui/view.h"
@@ -51,6 +52,7 @@ struct ui {
     const char *greeting[6];
     char *found_line; /* of it; NULL until a model was found on this machine */
     bool looked;      /* for one, since the screen was opened */
+    char *trouble;    /* the store's; NULL: none */
 };
 
 /* The loop's phases are for its life, a ui is not: one screen a process, named here while it lives.
@@ -356,6 +358,37 @@ static void op_describe(void *arg, cJSON *out) {
     json_add_i64(screen, "rows", term_rows(u->term));
 }
 
+/* ---- what the engine warns of ---------------------------------------------------------------- */
+
+static void on_store(void *arg, enum store_state state, const char *why) {
+    struct ui *u = arg;
+    x_free(&u->trouble);
+    switch (state) {
+    case STORE_RUNNING:
+        break;
+    case STORE_PAUSED:
+        u->trouble = xasprintf("not saved for now (%s): make room for %s; it goes on by itself",
+                               why, u->parts->home->dir);
+        break;
+    case STORE_FULL:
+        u->trouble = xasprintf("nothing new is taken (%s): make room for %s; it goes on by itself",
+                               why, u->parts->home->dir);
+        break;
+    }
+    if (u->view)
+        view_dirty(u->view);
+    loop_wake(u->parts->loop);
+}
+
+/* Only while somebody looks: until then the newest waits. */
+static void show_warning(struct ui *u) {
+    struct buf text = BUF_INIT;
+    enum log_level level;
+    if (notice_take(&text, &level))
+        view_warn(u->view, level == LOG_ERROR ? STYLE_BAD : STYLE_WARN, buf_str(&text));
+    buf_free(&text);
+}
+
 /* ---- painting -------------------------------------------------------------------------------- */
 
 static const char *const *greeting(struct ui *u) {
@@ -417,7 +450,10 @@ static void mark_seen(void *arg) {
 static void paint(void *arg) {
     (void)arg;
     struct ui *u = living;
-    if (!u || !u->term || !view_stale(u->view))
+    if (!u || !u->term)
+        return;
+    show_warning(u);
+    if (!view_stale(u->view))
         return;
     int64_t now = loop_now_ns(u->parts->loop);
     /* What a person typed does not wait for the next frame; but a key held down, or a paste, has no
@@ -439,6 +475,8 @@ static void paint(void *arg) {
     look_at_sandbox(u);
     struct view_facts facts = {.contained = u->contained,
                                .interrupted = agent_interrupted_count(u->agent),
+                               .trouble = u->trouble,
+                               .trouble_word = u->trouble ? "not saved" : NULL,
                                .loop_us = trace_turn_us(u->parts->trace, TRACE_WALL, 0.99),
                                .greeting = greeting(u)};
     view_draw(u->view, term_theme(u->term), term_cols(u->term), term_rows(u->term), &facts);
@@ -479,6 +517,7 @@ struct ui *ui_new(struct agent *a) {
                                "provider in %s (spacebot config init writes one to begin with).",
                                u->parts->home->config);
     living = u;
+    store_on_state(u->parts->store, on_store, u);
     loop_on_phase(u->parts->loop, PHASE_PAINT, paint, NULL);
     return u;
 }
@@ -488,6 +527,7 @@ void ui_free(struct ui **up) {
     if (!u)
         return;
     living = NULL;
+    store_on_state(u->parts->store, NULL, NULL);
     if (u->term) {
         struct ctl_client *c = u->client;
         let_go(u, true);
@@ -502,6 +542,7 @@ void ui_free(struct ui **up) {
     view_free(&u->view);
     free(u->history_path);
     free(u->config_line);
+    free(u->trouble);
     free(u->found_line);
     free(u->copied_path);
     x_free(up);

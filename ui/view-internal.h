@@ -44,6 +44,9 @@ struct view {
 
     char message[256];
     enum style message_style;
+    char warning[256];
+    enum style warning_style;
+    const char *trouble;                /* of the facts */
     int64_t interrupt_ns;               /* of the last Ctrl-C, 0: none */
     struct process_handle cancel_asked; /* x was pressed once on it */
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/utf8.h"
 #include "ui/view-internal.h"
 
 /* Whom a text goes to: a bare channel id, or the full id of a worker. */
@@ -104,6 +105,13 @@ void view_message(struct view *v, enum style style, const char *fmt, ...) {
     v->own++;
 }
 
+void view_warn(struct view *v, enum style style, const char *text) {
+    snprintf(v->warning, sizeof v->warning, "%.*s",
+             (int)utf8_cut(text, strlen(text), sizeof v->warning - 1), text);
+    v->warning_style = style;
+    v->own++;
+}
+
 void view_put_back(struct view *v, const char *channel, const char *text) {
     composer_put_back(v->composer, channel, text);
 }
@@ -156,8 +164,8 @@ struct view_pane *view_focused_pane(struct view *v) {
     return &v->transcript;
 }
 
-/* Composer, tree, transcript, each live pane that is shown, and round again. On a narrow screen each
- * is shown while it has the focus. */
+/* Composer, tree, transcript, each live pane that is shown, and round again. On a narrow screen
+ * each is shown while it has the focus. */
 static void step_focus(struct view *v, int by) {
     int nlive = v->layout.narrow ? v->nlive : v->layout.nlive;
     int n = 3 + nlive, at = 0;
@@ -479,8 +487,8 @@ void view_key(struct view *v, const struct key *k, int64_t now_ns) {
         return;
     }
     bool known = action_of(v, k, &a);
-    if (v->message[0]) {
-        v->message[0] = '\0';
+    if (v->message[0] || v->warning[0]) {
+        v->message[0] = v->warning[0] = '\0';
         v->own++;
     }
     if (!known || a != ACTION_CANCEL)

@@ -34,6 +34,8 @@ struct view_host {
 struct view_facts {
     bool contained;              /* commands run in a sandbox */
     size_t interrupted;          /* runs that a crash cut off */
+    const char *trouble;         /* what is wrong now and what to do; NULL: nothing. As greeting */
+    const char *trouble_word;    /* the same for the status line */
     int64_t loop_us;             /* how long a turn of the loop takes */
     const char *const *greeting; /* NULL-terminated, static or outliving the view */
 };
@@ -52,6 +54,8 @@ struct process_handle view_shown(const struct view *v);
 void view_key(struct view *v, const struct key *k, int64_t now_ns);
 /* A line in place of the footer until the next key. */
 void view_message(struct view *v, enum style style, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* A warning of the engine, above the composer until the next key. */
+void view_warn(struct view *v, enum style style, const char *text);
 /* A message could not be sent: back into the composer. */
 void view_put_back(struct view *v, const char *channel, const char *text);
 

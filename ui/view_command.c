@@ -242,7 +242,7 @@ static void search(struct view *v, const char *text) {
 
 void view_prompt_key(struct view *v, const struct key *k, int64_t now_ns) {
     v->own++;
-    v->message[0] = '\0';
+    v->message[0] = v->warning[0] = '\0';
     enum prompt_verdict verdict = prompt_key(&v->prompt, k, complete, v);
     if (verdict == PROMPT_GOING)
         return;

@@ -60,6 +60,8 @@ static size_t status_items(struct view *v, const struct view_facts *facts, struc
         if (shown && str_eq(p->channel, shown->channel))
             llm_usage_add(&sum, &p->usage);
     }
+    if (facts->trouble_word)
+        add(items, &n, 0, STYLE_BAD | STYLE_BOLD, facts->trouble_word);
     if (!facts->contained)
         add(items, &n, 0, STYLE_BAD | STYLE_BOLD, "no containment");
     if (facts->interrupted) {
@@ -99,7 +101,7 @@ static void draw_status(struct view *v, const struct view_facts *facts) {
     if (w.r.h == 0)
         return;
     window_clear_row(&w, 0, STYLE_TEXT);
-    struct item items[8];
+    struct item items[9];
     size_t n = status_items(v, facts, items);
     int gap = v->cols >= 100 ? 3 : 2, end = w.r.w, least = v->cols / 3;
     for (;;) { /* leave out the least important until the name of the process has room */
@@ -135,6 +137,19 @@ static void draw_status(struct view *v, const struct view_facts *facts) {
 
 /* ---- footer ---------------------------------------------------------------------------------- */
 
+/* What is wrong now, else what was warned of last: on the line above the composer, or where there
+ * is none instead of the keys. False: nothing is. */
+static bool draw_notice(const struct view *v, const struct window *w) {
+    const char *text = v->trouble ? v->trouble : v->warning;
+    unsigned style = v->trouble ? STYLE_BAD : v->warning_style;
+    if (!*text || w->r.w < 12)
+        return false;
+    int col = window_puts(w, 0, 2, style, " ! ");
+    col = window_puts_cut(w, 0, col, w->r.w - 2 - col, style, text);
+    window_puts(w, 0, col, style, " ");
+    return true;
+}
+
 static void draw_footer(struct view *v) {
     struct window w = in(v, v->layout.footer);
     if (w.r.h == 0)
@@ -144,6 +159,8 @@ static void draw_footer(struct view *v) {
         window_puts_cut(&w, 0, 1, w.r.w - 1, v->message_style, v->message);
         return;
     }
+    if (v->layout.composer_rule.h == 0 && draw_notice(v, &w))
+        return;
     if (v->focus == FOCUS_PROMPT) {
         window_puts_cut(&w, 0, 1, w.r.w - 1, STYLE_DIM,
                         v->prompt.sign == ':'
@@ -274,6 +291,7 @@ static void draw_composer(struct view *v, const char *label) {
     struct window w = in(v, l->composer_rule);
     if (w.r.h) {
         draw_rule(v, l->composer_rule, false);
+        (void)draw_notice(v, &w);
         if (v->transcript.ops->can(v->transcript.self, &env, ACTION_BOTTOM))
             window_puts_right(&w, 0, w.r.w - 2, STYLE_ACCENT, " more below ");
     }
@@ -302,6 +320,9 @@ void view_draw(struct view *v, const struct theme *theme, int cols, int rows,
     v->theme = theme;
     v->greeting = facts->greeting;
     v->interrupted = facts->interrupted;
+    v->trouble = facts->trouble;
+    if (v->trouble)
+        v->warning[0] = '\0'; /* of the same, most likely */
     if (!process_get(v->processes, v->shown))
         view_show(v, first_channel(v));
     view_live_update(v, cols, rows);

@@ -519,8 +519,10 @@ enum status record_reconcile(struct agent *a, struct cause *why) {
             cause_set(why, st, "what an earlier engine left could not be put in order: %s",
                       slow.text);
         if (rec.n)
-            log_warn("the engine had ended in the middle of things: %zu runs were interrupted",
-                     rec.n);
+            log_warn(
+                "the engine had ended in the middle of things: %zu %s cut off and not run again "
+                "(d among the processes puts that away)",
+                rec.n, rec.n == 1 ? "run was" : "runs were");
     }
     strv_free(&rec.notes);
     agent_set_interrupted(a, waiting);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -439,6 +440,46 @@ static void a_killed_engine_gives_the_terminal_back(void **state) {
     assert_false(vt_altscreen(f.one.vt));
 }
 
+/* What the engine warns of before anybody looks is on the first screen, and goes with a key. */
+static void what_was_cut_off_is_told_once(void **state) {
+    (void)state;
+    start(SCENE(SCENE_GATE));
+    make_gate();
+    open_screen(&f.one, ARGS(), 100, 30);
+    say(&f.one, "run it");
+    vt_expect(f.one.vt, "line one");
+    kill(tmphome_engine(f.home), SIGKILL);
+    assert_true(pty_wait_exit(f.one.pty, WAIT_MS));
+    open_screen(&f.two, ARGS(), 100, 30);
+    vt_expect(f.two.vt, "! the engine had ended in the middle of things: ");
+    pty_type(f.two.pty, "a");
+    vt_expect(f.two.vt, "^> a");
+    vt_expect_gone(f.two.vt, "in the middle of things: ");
+    quit(&f.two);
+}
+
+/* The disk is as good as full: no file may grow. It says so as long as it is true, and what
+ * happened meanwhile is kept. */
+static void a_full_disk_is_told_while_it_is_full(void **state) {
+    (void)state;
+    start(SCENE(SCENE_SAY));
+    open_screen(&f.one, ARGS(), 100, 30);
+    pid_t engine = tmphome_engine(f.home);
+    const struct rlimit full = {.rlim_cur = 1024, .rlim_max = RLIM_INFINITY};
+    const struct rlimit open_end = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    if (prlimit(engine, RLIMIT_FSIZE, &full, NULL) != 0) {
+        print_message("skipped: the limits of another process cannot be changed here\n");
+        skip();
+    }
+    say(&f.one, "say hello");
+    vt_expect(f.one.vt, "! not saved for now \\(");
+    vt_expect(f.one.vt, "not saved +[0-9]+ running");
+    assert_int_equal(prlimit(engine, RLIMIT_FSIZE, &open_end, NULL), 0);
+    vt_expect_gone(f.one.vt, "not saved");
+    vt_expect(f.one.vt, "Hello there\\.");
+    quit(&f.one);
+}
+
 /* Under a shell with job control, as a person has it. */
 static void suspended_it_gives_the_shell_its_terminal(void **state) {
     (void)state;
@@ -671,6 +712,8 @@ int main(void) {
         TEST(a_new_attach_takes_the_screen_over),
         TEST(stop_gives_the_terminal_back),
         TEST(a_killed_engine_gives_the_terminal_back),
+        TEST(what_was_cut_off_is_told_once),
+        TEST(a_full_disk_is_told_while_it_is_full),
         TEST(suspended_it_gives_the_shell_its_terminal),
         TEST(every_size_shows_the_composer),
         TEST(a_terminal_that_is_not_read_stops_nothing),

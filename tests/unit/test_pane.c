@@ -622,6 +622,38 @@ static void plain_terminal(void **state) {
         assert_true((unsigned char)t->s.seen.data[i] < 0x80);
 }
 
+/* A warning stands above the composer until the next key; what is wrong stays as long as it is. */
+static void warnings_stand_until_seen(void **state) {
+    (void)state;
+    struct test *t = &the_test;
+    start(t, "xterm-256color", 80, 24);
+    conversation(t);
+    draw(t);
+    view_warn(t->view, STYLE_WARN, "the proxy is slow");
+    draw(t);
+    matches(t, "! the proxy is slow ");
+    matches(t, "\\? help"); /* and hides no keys */
+    type(t, "a");
+    assert_false(vt_matches(t->s.vt, "proxy is slow"));
+    t->facts.trouble = "not saved for now: make room";
+    t->facts.trouble_word = "not saved";
+    view_warn(t->view, STYLE_WARN, "store: paused");
+    draw(t);
+    matches(t, "! not saved for now: make room ");
+    matches(t, "not saved +[0-9]+ running");
+    type(t, "b");
+    assert_true(vt_matches(t->s.vt, "not saved for now"));
+    t->facts.trouble = t->facts.trouble_word = NULL;
+    view_dirty(t->view);
+    draw(t);
+    assert_false(vt_matches(t->s.vt, "not saved"));
+    assert_false(vt_matches(t->s.vt, "store: paused"));
+    resize(t, 40, 10);
+    view_warn(t->view, STYLE_BAD, "a warning that is much longer than this narrow screen is wide");
+    draw(t);
+    matches(t, "! a warning that is much");
+}
+
 int main(void) {
     setenv("INPUTRC", "/dev/null", 1);
     text_locale();
@@ -642,6 +674,7 @@ int main(void) {
         cmocka_unit_test_teardown(status_line, teardown),
         cmocka_unit_test_teardown(first_screen, teardown),
         cmocka_unit_test_teardown(plain_terminal, teardown),
+        cmocka_unit_test_teardown(warnings_stand_until_seen, teardown),
     };
     return cmocka_run_group_tests_name("pane", tests, NULL, NULL);
 }
