@@ -97,6 +97,14 @@ static void wrap_text(struct block *b, const struct journal_entry *e, int indent
     b->body = wrap_lines(&b->text);
 }
 
+/* A glimpse: a line of it is a row, as much of it as fits. */
+static void cut_text(struct block *b, const struct journal_entry *e, int indent) {
+    b->indent = indent;
+    b->cut = true;
+    wrap_feed(&b->text, buf_str(&e->text), e->text.len, CUT_COLS, !e->open);
+    b->body = wrap_lines(&b->text);
+}
+
 /* What is said to a person may be Markdown. */
 static void wrap_markdown(struct block *b, const struct journal_entry *e, int indent, bool ascii) {
     b->indent = indent;
@@ -188,11 +196,8 @@ static void shape(struct block *b, const struct block_env *env, size_t index,
         if (!env->live && !running)
             return; /* the call's own entry has all of it as the result */
         b->style = str_eq(e->title, "stderr") ? STYLE_WARN : STYLE_DIM;
-        if (env->live) { /* a glimpse: a line of it is a row */
-            b->indent = 2;
-            b->cut = true;
-            wrap_feed(&b->text, buf_str(&e->text), e->text.len, CUT_COLS, !e->open);
-            b->body = wrap_lines(&b->text);
+        if (env->live) {
+            cut_text(b, e, 2);
             break;
         }
         wrap_text(b, e, 4);
@@ -209,6 +214,11 @@ static void shape(struct block *b, const struct block_env *env, size_t index,
         break;
     case JOURNAL_RESULT:
         b->head = true;
+        if (env->live && !e->ref && !b->unfolded) { /* the last row of a pane that has ended */
+            cut_text(b, e, 4);
+            b->body = b->body > 1 ? 1 : b->body;
+            break;
+        }
         wrap_text(b, e, 4);
         fold_after(b, RESULT_ROWS);
         break;

@@ -190,6 +190,9 @@ static void crowd(void) {
             break;
         case 3:
             ran(p, "make", 1, true, "make: *** No targets.  Stop.\n");
+            done(p, JOURNAL_RESULT, "failed", NULL,
+                 "There is no target to make, and this is told at some length.\nTwice.")
+                ->is_error = true;
             process_end(t->table, p, PROCESS_OUTCOME_FAILED);
             break;
         case 4:

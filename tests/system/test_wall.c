@@ -351,12 +351,54 @@ static void a_hundred_at_once(void **state) {
     tmphome_expect_quiet(f.home, WAIT_MS);
 }
 
+/* All eight have a pane on the screen, with a header and at least a row of what they do. */
+static bool eight_panes(void *arg) {
+    int row, col;
+    (void)arg;
+    for (int part = 1; part <= 8; part++) {
+        char *header = xasprintf("─ * part %d of", part);
+        bool there = vt_find(f.vt, header, &row, &col);
+        x_free(&header);
+        if (!there)
+            return false;
+        struct vt_cell below = vt_cell(f.vt, row + 1, col + 2),
+                       right = vt_cell(f.vt, row + 1, col + 8);
+        if (!below.text[0] && !right.text[0])
+            return false;
+    }
+    return true;
+}
+
+/* A newcomer without a key types the one sentence that the screen suggests, as it stands there. */
+static void the_sentence_on_the_first_screen(void **state) {
+    (void)state;
+    static const char begin[] = "  start ";
+    f.home = tmphome_new(NULL);
+    open_screen(80, 24);
+    int row, col;
+    vt_expect(f.vt, begin);
+    assert_true(vt_find(f.vt, begin, &row, &col));
+    char *line = vt_row(f.vt, row);
+    const char *sentence = strstr(line, begin) + 2;
+    pty_type(f.pty, sentence);
+    pty_type(f.pty, "\r");
+    free(line);
+    if (!pty_pump_until(f.pty, eight_panes, NULL, WAIT_MS))
+        fail_with_screen("there are no eight panes");
+    quit(); /* the work goes on, which takes its time */
+    struct run *stop = tmphome_spacebot(f.home, ARGS("stop"), NULL);
+    run_expect_code(stop, 0);
+    run_free(&stop);
+    tmphome_expect_quiet(f.home, WAIT_MS);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(ten_at_once),
         TEST(a_hundred_at_once),
+        TEST(the_sentence_on_the_first_screen),
     };
     cmocka_set_test_filter(getenv("TEST_FILTER")); /* NULL: all */
     return cmocka_run_group_tests(tests, NULL, NULL);
