@@ -477,7 +477,7 @@ static void paint(void *arg) {
                                .interrupted = agent_interrupted_count(u->agent),
                                .trouble = u->trouble,
                                .trouble_word = u->trouble ? "not saved" : NULL,
-                               .loop_us = trace_turn_us(u->parts->trace, TRACE_WALL, 0.99),
+                               .loop_us = trace_recent_us(u->parts->trace, 0.99),
                                .greeting = greeting(u)};
     view_draw(u->view, term_theme(u->term), term_cols(u->term), term_rows(u->term), &facts);
     (void)term_flush(u->term);

@@ -36,7 +36,7 @@ struct view_facts {
     size_t interrupted;          /* runs that a crash cut off */
     const char *trouble;         /* what is wrong now and what to do; NULL: nothing. As greeting */
     const char *trouble_word;    /* the same for the status line */
-    int64_t loop_us;             /* how long a turn of the loop takes */
+    int64_t loop_us;             /* how long a turn of the loop took lately */
     const char *const *greeting; /* NULL-terminated, static or outliving the view */
 };
 

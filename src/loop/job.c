@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,8 +83,15 @@ static void move_to(struct job *j, struct list *to, enum job_state state) {
     j->state = state;
 }
 
+void job_thread_behind(void) {
+    struct sched_param none = {.sched_priority = 0};
+    /* Where it is forbidden, turns are a little longer: nothing to tell anybody. */
+    (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
+}
+
 static void *thread_main(void *arg) {
     struct job_pool *p = arg;
+    job_thread_behind();
     pthread_mutex_lock(&p->lock);
     for (;;) {
         while (!p->stop && list_empty(&p->waiting))

@@ -31,6 +31,11 @@ enum status job_submit(struct job_pool *p, const char *name, job_work_fn *work, 
  * done() is called. */
 void job_cancel(struct job *j);
 
+/* For threads that serve the loop: the calling one never stops another that runs when it has
+ * something to do. On a busy core the writer would otherwise cut the very turn short that has just
+ * handed it a batch. Its share of the processor stays the same. */
+void job_thread_behind(void);
+
 /* Told on the loop of each job before its done(): when its work began and ended (equal when it
  * never ran). */
 typedef void job_observe_fn(void *arg, const char *name, int64_t start_ns, int64_t end_ns,

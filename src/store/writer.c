@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "loop/job.h"
 #include "store/db.h"
 #include "store/query.h"
 
@@ -87,6 +88,7 @@ static void checkpoint_if_due(struct writer *w) {
 
 static void *writer_main(void *arg) {
     struct writer *w = arg;
+    job_thread_behind();
     pthread_mutex_lock(&w->lock);
     while (w->todo || !w->stop) {
         /* A batch goes first, unless the log has become long. */

@@ -34,6 +34,14 @@ void histogram_add(struct histogram *h, int64_t value) {
     h->count++;
 }
 
+void histogram_merge(struct histogram *h, const struct histogram *from) {
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+        h->buckets[i] += from->buckets[i];
+    h->count += from->count;
+    if (from->max > h->max)
+        h->max = from->max;
+}
+
 int64_t histogram_percentile(const struct histogram *h, double percentile) {
     if (!h->count)
         return 0;

@@ -18,6 +18,8 @@ struct histogram {
 
 /* Negative counts as 0. A zeroed struct is empty. */
 void histogram_add(struct histogram *h, int64_t value);
+/* Adds all of another's values. */
+void histogram_merge(struct histogram *h, const struct histogram *from);
 /* The value that a share of `percentile` (0..1) does not exceed; 0 when empty; at 1 the exact
  * maximum. */
 int64_t histogram_percentile(const struct histogram *h, double percentile);

@@ -32,6 +32,8 @@ struct trace {
     uint64_t dropped;
 
     struct histogram turns[TRACE_CPU + 1];
+    struct histogram recent[2]; /* this stretch of TRACE_RECENT_NS, and the one before */
+    int64_t recent_ns;          /* when this one began */
     struct histogram kinds[KIND_COUNT];
 };
 
@@ -169,6 +171,27 @@ void span_json(const struct span *s, struct buf *out) {
     buf_putc(out, '}');
 }
 
+static void add_recent(struct trace *t, int64_t us) {
+    int64_t now = clock_mono_ns(), passed = now - t->recent_ns;
+    if (passed >= TRACE_RECENT_NS) {
+        if (passed < 2 * TRACE_RECENT_NS)
+            t->recent[1] = t->recent[0];
+        else
+            memset(&t->recent[1], 0, sizeof(t->recent[1]));
+        memset(&t->recent[0], 0, sizeof(t->recent[0]));
+        t->recent_ns = now;
+    }
+    histogram_add(&t->recent[0], us);
+}
+
+int64_t trace_recent_us(const struct trace *t, double percentile) {
+    if (!t)
+        return 0;
+    struct histogram both = t->recent[0];
+    histogram_merge(&both, &t->recent[1]);
+    return histogram_percentile(&both, percentile);
+}
+
 void trace_turn(void *trace, const char *name, int64_t wall_ns, int64_t cpu_ns) {
     struct trace *t = trace;
     if (!t)
@@ -176,6 +199,7 @@ void trace_turn(void *trace, const char *name, int64_t wall_ns, int64_t cpu_ns) 
     if (strcmp(name, "turn") == 0) {
         histogram_add(&t->turns[TRACE_WALL], wall_ns / 1000);
         histogram_add(&t->turns[TRACE_CPU], cpu_ns / 1000);
+        add_recent(t, wall_ns / 1000);
         return;
     }
     int64_t now = clock_mono_ns();

@@ -65,6 +65,10 @@ enum trace_clock { TRACE_WALL, TRACE_CPU };
 /* Microseconds of the loop's thread a turn, by the wall or by its own CPU time (which is up to 1 ms
  * too much); percentile 0..1 over a log-linear histogram (<= 3 % error). */
 int64_t trace_turn_us(const struct trace *t, enum trace_clock clock, double percentile);
+/* The same by the wall, of the last TRACE_RECENT_NS to twice as long: what a person who looks at
+ * the screen feels now, after the costs of the start. */
+#define TRACE_RECENT_NS (INT64_C(10) * 1000000000)
+int64_t trace_recent_us(const struct trace *t, double percentile);
 int64_t trace_turn_max_us(const struct trace *t, enum trace_clock clock);
 uint64_t trace_turns(const struct trace *t);
 uint64_t trace_count(const struct trace *t, enum span_kind kind);

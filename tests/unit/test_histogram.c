@@ -89,6 +89,19 @@ static void against_sorted(void **state) {
     free(values);
 }
 
+static void merged(void **state) {
+    (void)state;
+    static struct histogram other;
+    memset(&other, 0, sizeof(other));
+    histogram_add(&h, 10);
+    histogram_add(&other, 30);
+    histogram_add(&other, 20);
+    histogram_merge(&h, &other);
+    assert_int_equal(h.count, 3);
+    assert_int_equal(histogram_percentile(&h, 0.5), 20);
+    assert_int_equal(histogram_percentile(&h, 1), 30);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(empty, setup),
@@ -96,6 +109,7 @@ int main(void) {
         cmocka_unit_test_setup(error_is_bounded, setup),
         cmocka_unit_test_setup(extremes, setup),
         cmocka_unit_test_setup(against_sorted, setup),
+        cmocka_unit_test_setup(merged, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -217,11 +217,33 @@ static void fed_by_the_loop(void **state) {
     loop_free(&l);
 }
 
+/* What was slow long ago is in the percentiles of the whole life, not in those of the last seconds.
+ */
+static void recent_turns(void **state) {
+    (void)state;
+    clock_set_virtual(1);
+    trace_turn(t, "turn", 20 * NS_PER_MS, 0);
+    assert_int_equal(trace_recent_us(t, 1), 20000);
+    clock_advance(TRACE_RECENT_NS);
+    trace_turn(t, "turn", NS_PER_MS, 0);
+    assert_int_equal(trace_recent_us(t, 1), 20000); /* still in the stretch before */
+    assert_in_range(trace_recent_us(t, 0.5), 970, 1030);
+    clock_advance(TRACE_RECENT_NS);
+    trace_turn(t, "turn", 2 * NS_PER_MS, 0);
+    assert_int_equal(trace_recent_us(t, 1), 2000);
+    clock_advance(2 * TRACE_RECENT_NS); /* nothing happened for long */
+    trace_turn(t, "turn", 3 * NS_PER_MS, 0);
+    assert_int_equal(trace_recent_us(t, 1), 3000);
+    assert_int_equal(trace_turn_us(t, TRACE_WALL, 1), 20000);
+    assert_int_equal(trace_recent_us(NULL, 1), 0);
+    clock_set_real();
+}
+
 int main(void) {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(nested),     TEST(ring),    TEST(open_limit),      TEST(without_trace),
-        TEST(long_names), TEST(as_json), TEST(fed_by_the_loop),
+        TEST(long_names), TEST(as_json), TEST(fed_by_the_loop), TEST(recent_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
