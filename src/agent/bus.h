@@ -26,6 +26,7 @@
     X(STATUS_UPDATE, "status_update", false) /* a process changed state */                         \
     X(TEXT_DELTA, "text_delta", true)                                                              \
     X(REASONING_DELTA, "reasoning_delta", true)                                                    \
+    X(SETTINGS_UPDATED, "settings_updated", false) /* a conversation was told how to behave */     \
     X(PROCESS_TEXT, "process_text", false)                                                         \
     X(NOTICE, "notice", false) /* retries, interruptions, errors: where they happened */           \
     X(LAGGED, "lagged", false) /* of no process: a subscriber was too slow, see ring.h */

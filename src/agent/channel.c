@@ -33,6 +33,11 @@ const struct llm_history *channel_history(const struct process *p) {
     return ch->turn ? &ch->live : &ch->history;
 }
 
+const char *channel_message_id(const struct process *p) {
+    const struct channel *ch = p->body;
+    return ch->current && ch->current->message_id ? ch->current->message_id : ch->last_message;
+}
+
 struct process *channel_of_process(const struct agent *a, const struct process *p) {
     char *id = xasprintf("%s:%s", process_kind_name(PROCESS_CHANNEL), p->channel);
     struct process *channel = process_find(agent_processes(a), id);
@@ -86,8 +91,10 @@ struct channel_totals channel_totals(const struct agent *a, const struct process
 
 bool channel_idle(const struct process *p) {
     const struct channel *ch = p->body;
+    bool results = ch->telling || channel_results_waiting(ch);
     return !channel_busy(ch) && list_empty(&ch->uses) && list_empty(&ch->attaching) &&
-           list_empty(&ch->queue) && list_empty(&ch->results);
+           list_empty(&ch->queue) && ch->together.n == 0 &&
+           (!results || settings_paused(&ch->settings)); /* what a pause keeps back is stored */
 }
 
 bool channel_settled(const struct agent *a, const struct process *p) {
@@ -196,16 +203,21 @@ void channel_set_model(struct agent *a, struct process *p, const char *model) {
     process_changed(agent_processes(a), p);
 }
 
-void channel_recent(const struct process *p,
-                    void (*fn)(void *arg, const char *id, const char *task, enum process_outcome o,
-                               const char *result),
-                    void *arg) {
-    const struct channel *ch = p->body;
-    unsigned n = 0;
-    for (const struct list *it = ch->results.prev; it != &ch->results && n < 5;
-         it = it->prev, n++) {
-        const struct pending_result *r = list_entry(it, struct pending_result, link);
-        fn(arg, r->id, r->task, r->outcome, r->result);
+static void heard_before(void *arg, const struct record_message_row *row) {
+    struct channel *ch = arg;
+    if (row->command)
+        return; /* it was for the engine */
+    if (row->role == LLM_ROLE_ASSISTANT) {
+        llm_history_push_text(&ch->history, row->role, row->text);
+        return;
+    }
+    char *text = channel_said_by(row->system ? NULL : row->sender, row->at_ms, row->text);
+    llm_history_push_text(&ch->history, row->role, text);
+    x_free(&text);
+    if (!row->system) {
+        channel_met(ch, row->sender);
+        x_free(&ch->last_message);
+        ch->last_message = xstrdup(row->id);
     }
 }
 
@@ -228,6 +240,7 @@ enum status channel_open(struct agent *a, const char *bare, const char *model,
         ch->agent = a;
         ch->process = p->handle;
         list_init(&ch->queue);
+        list_init(&ch->together.messages);
         list_init(&ch->results);
         list_init(&ch->deliveries);
         list_init(&ch->watches);
@@ -238,8 +251,10 @@ enum status channel_open(struct agent *a, const char *bare, const char *model,
         p->model = xstrdup(parts->config->routing.channel);
         p->workspace = xstrdup(parts->home->workspace);
         record_load_channel(a, p);
-        record_load_messages(a, bare, CHANNEL_HYDRATE, &ch->history);
+        settings_load(&ch->settings, a, bare);
+        record_load_messages(a, bare, CHANNEL_HYDRATE, heard_before, ch);
         record_load_journal(a, p, JOURNAL_ENTRIES_MAX / 4);
+        channel_results_load(ch);
     }
     if (model)
         channel_set_model(a, p, model);
@@ -259,6 +274,7 @@ void channel_free(struct agent *a, struct process *p) {
     channel_uses_free(ch);
     channel_attach_clear(ch);
     loop_timer_del(&ch->retrigger);
+    channel_forget_together(ch);
     channel_results_clear(ch);
     list_for_safe(&ch->deliveries, it, tmp) delivery_free(list_entry(it, struct delivery, link));
     list_for_safe(&ch->queue, it, tmp) {
@@ -274,7 +290,10 @@ void channel_free(struct agent *a, struct process *p) {
     llm_history_free(&ch->history);
     llm_history_free(&ch->live);
     x_free(&ch->replied);
+    x_free(&ch->last_message);
     x_free(&ch->model);
+    strv_free(&ch->people);
+    settings_free(&ch->settings);
     x_free(&ch);
     p->body = NULL;
 }

@@ -13,6 +13,7 @@
 #define CHANNEL_RETRIGGER_TURNS 3   /* model calls in a retriggered turn (SPEC A.3) */
 #define CHANNEL_HYDRATE 200         /* messages loaded of an earlier conversation (SPEC A.3) */
 #define CHANNEL_MESSAGE_MAX 262144u /* bytes a message may have */
+#define CHANNEL_YOU "you"           /* the person at this machine, where no name is given */
 
 /* The channel `bare` (created and loaded if need be). model and workspace may be NULL: the
  * defaults, or what it had. STATUS_INVALID for an id that is empty, over 120 bytes, or holds white
@@ -41,11 +42,20 @@ void channel_recent(const struct process *p,
                                const char *result),
                     void *arg);
 
-/* A person says something. fn (may be NULL) is called when it is stored. STATUS_LIMIT when too many
- * wait. */
-enum status channel_say(struct agent *a, struct process *p, const char *sender, const char *text,
+struct channel_message {
+    const char *sender; /* at most 64 bytes of it are kept */
+    const char *text;
+    bool authority; /* it may change the conversation: stamped by whoever brings it (SPEC H) */
+};
+
+/* Somebody says something. fn (may be NULL) is called when it is stored. STATUS_LIMIT when too many
+ * wait. A command is obeyed at once; what it answers is told as a reply when it is safe. */
+enum status channel_say(struct agent *a, struct process *p, const struct channel_message *m,
                         store_after_fn *fn, void *arg, struct store_after **wait,
                         char message_id[ID_UUID_SIZE], struct cause *why) MUST_CHECK;
+/* The id of the person's message that is being answered (through results too), else of the last
+ * one; NULL when there is none. Lent. */
+const char *channel_message_id(const struct process *p);
 
 #define CHANNEL_USES_MAX 8u     /* tools that a person uses at once in a channel */
 #define CHANNEL_LINE_MAX 16384u /* bytes of a command line */
@@ -64,8 +74,8 @@ enum status channel_use_tool(struct agent *a, struct process *p, enum tool_id to
  * "@\"a b\"") are read first and told to the model before it. While they are, *pending stands for
  * the message (NULL when it is said) and fn, wait and message_id are kept for it. */
 struct channel_attach;
-enum status channel_say_attaching(struct agent *a, struct process *p, const char *sender,
-                                  const char *text, store_after_fn *fn, void *arg,
+enum status channel_say_attaching(struct agent *a, struct process *p,
+                                  const struct channel_message *m, store_after_fn *fn, void *arg,
                                   struct channel_attach **pending, struct store_after **wait,
                                   char message_id[ID_UUID_SIZE], struct cause *why) MUST_CHECK;
 /* Nobody waits for it any more; it is said all the same. NULL is fine; sets NULL. */
@@ -81,14 +91,18 @@ enum status channel_run_line(struct agent *a, struct process *p, const char *sen
  * when nothing was under way. */
 bool channel_interrupt(struct agent *a, struct process *p, const char *reason);
 
-/* What this channel delegated has come back: its end is in the store. */
+/* What this channel delegated has come back: its end is in the store, and with it the result under
+ * the id `row` (from record_result(); "" when it has none). It is told soon, or only recorded when
+ * the process is marked unwanted. */
 void channel_result(struct agent *a, struct process *p, const struct process *from,
-                    const char *result);
+                    const char *result, const char *row);
 /* The same for an interactive worker that goes on to wait: its result is one of several. */
 void channel_first_result(struct agent *a, struct process *p, const struct process *from,
-                          const char *result);
+                          const char *result, const char *row);
 /* A process has ended, and the channel knows all that it had to say. */
 void channel_closed(struct agent *a, struct process *p, const struct process *from);
+/* Nobody waits for what has come back: it is recorded, and no turn is started for it. */
+void channel_results_drop(struct process *p);
 /* The channel that a process belongs to. */
 struct process *channel_of_process(const struct agent *a, const struct process *p);
 /* What its model has seen so far: the present turn's history, else what is kept. Lent. */

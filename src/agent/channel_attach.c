@@ -15,6 +15,7 @@ struct channel_attach {
     struct list link;
     struct channel *channel;
     char *sender, *text;
+    bool authority;
     struct strv paths;
     size_t read; /* of them */
     /* Where to tell; NULL: nobody asks any more, the message is said all the same. */
@@ -75,8 +76,10 @@ static void say(struct channel_attach *at) {
     char id[ID_UUID_SIZE];
     struct cause why = {""};
     struct store_after *unused = NULL;
+    const struct channel_message m = {
+        .sender = at->sender, .text = at->text, .authority = at->authority};
     enum status st =
-        channel_say(ch->agent, channel_self(ch), at->sender, at->text, at->fn, at->arg,
+        channel_say(ch->agent, channel_self(ch), &m, at->fn, at->arg,
                     at->wait ? at->wait : &unused, at->message_id ? at->message_id : id, &why);
     store_after_fn *fn = at->fn;
     void *arg = at->arg;
@@ -111,18 +114,18 @@ static void go_on(struct channel *ch) {
 
 static void on_read(void *arg) { go_on(arg); }
 
-enum status channel_say_attaching(struct agent *a, struct process *p, const char *sender,
-                                  const char *text, store_after_fn *fn, void *arg,
+enum status channel_say_attaching(struct agent *a, struct process *p,
+                                  const struct channel_message *m, store_after_fn *fn, void *arg,
                                   struct channel_attach **pending, struct store_after **wait,
                                   char message_id[ID_UUID_SIZE], struct cause *why) {
     struct channel *ch = p->body;
     struct strv names = {0};
-    channel_attach_names(text, &names);
+    channel_attach_names(m->text, &names);
     if (!names.n && list_empty(&ch->attaching))
-        return channel_say(a, p, sender, text, fn, arg, wait, message_id, why);
+        return channel_say(a, p, m, fn, arg, wait, message_id, why);
     size_t waiting = 0;
     list_for(&ch->attaching, it) waiting++;
-    if (waiting >= CHANNEL_QUEUE_MAX || strlen(text) > CHANNEL_MESSAGE_MAX) {
+    if (waiting >= CHANNEL_QUEUE_MAX || strlen(m->text) > CHANNEL_MESSAGE_MAX) {
         strv_free(&names);
         return cause_set(why, STATUS_LIMIT,
                          "%s: the message is too long, or too many wait for "
@@ -131,8 +134,9 @@ enum status channel_say_attaching(struct agent *a, struct process *p, const char
     }
     struct channel_attach *at = xcalloc(1, sizeof *at);
     at->channel = ch;
-    at->sender = xstrdup(sender);
-    at->text = xstrdup(text);
+    at->sender = xstrdup(m->sender);
+    at->text = xstrdup(m->text);
+    at->authority = m->authority;
     at->paths = names;
     at->fn = fn;
     at->arg = arg;

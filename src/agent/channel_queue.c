@@ -1,53 +1,72 @@
-/* channel_queue: messages come in at any moment, wait their turn, and are thought about one at a
- * time. */
+/* channel_queue: messages wait their turn and are thought about one at a time. */
 #include "agent/channel-internal.h"
 
 #include <string.h>
 
 #include "agent/prompt.h"
-#include "agent/record.h"
 #include "base/mem.h"
-#include "base/str.h"
-#include "base/utf8.h"
 
 static const enum tool_id channel_tools[] = {TOOL_REPLY,  TOOL_BRANCH, TOOL_SPAWN_WORKER,
                                              TOOL_CANCEL, TOOL_ROUTE,  TOOL_SKIP};
 static const int64_t channel_backoff_ms[] = {500, 1000}; /* SPEC C */
 
+/* Two messages of the user's role in a row would become one, and results pass for something that
+ * the person said. */
+static const char bridge_text[] = "[I wait for what I delegated.]";
+
 void incoming_free(struct incoming **ip) {
     if (*ip) {
         x_free(&(*ip)->text);
+        x_free(&(*ip)->sender);
+        x_free(&(*ip)->message_id);
+        x_free(&(*ip)->hint);
         x_free(ip);
     }
 }
 
 bool channel_busy(const struct channel *ch) { return ch->turn || !list_empty(&ch->deliveries); }
 
-void channel_next(struct channel *ch) {
-    if (channel_busy(ch))
-        return;
-    if (list_empty(&ch->queue)) {
-        channel_use_show(ch);
-        channel_check(ch->agent, channel_self(ch));
-        return;
+/* The response mode and a pause keep people's messages from being answered, not from being known. A
+ * conversation of two always answers (SPEC A.3), unless it was paused. */
+static bool suppressed(const struct channel *ch, const struct incoming *in) {
+    if (settings_paused(&ch->settings))
+        return true;
+    if (strstr(channel_self(ch)->bare, ":dm:"))
+        return false;
+    switch (settings_response_mode(&ch->settings)) {
+    case RESPONSE_ACTIVE:
+        return false;
+    case RESPONSE_MENTION_ONLY:
+        return !in->mentioned;
+    case RESPONSE_OBSERVE:
+        return true;
     }
+    return false;
+}
+
+static void bridge(struct channel *ch) {
+    if (ch->history.n && ch->history.v[ch->history.n - 1].role == LLM_ROLE_USER)
+        llm_history_push_text(&ch->history, LLM_ROLE_ASSISTANT, bridge_text);
+}
+
+static void begin(struct channel *ch) {
     struct process *p = channel_self(ch);
-    ch->current = list_entry(ch->queue.next, struct incoming, link);
-    list_remove(&ch->current->link);
-    ch->queued--;
-    if (!ch->current->system)
+    if (!ch->current->results)
         channel_next_stand_in(ch);
     ch->skipped = false;
+    ch->corrections = 0;
     x_free(&ch->replied);
+    if (ch->current->results)
+        bridge(ch);
     llm_history_free(&ch->live);
     llm_history_copy(&ch->live, &ch->history);
     ch->base = ch->live.n;
-    char *text = prompt_channel_message(ch->agent, p, ch->current->text);
+    char *text = prompt_channel_message(ch->agent, p, ch->current->hint, ch->current->text);
     llm_history_push_text(&ch->live, LLM_ROLE_USER, text);
     x_free(&text);
     const struct config_limits *limits = &agent_parts(ch->agent)->config->limits;
     int64_t limit = limits->max_turns;
-    if (ch->current->system && limit > CHANNEL_RETRIGGER_TURNS)
+    if (ch->current->results && limit > CHANNEL_RETRIGGER_TURNS)
         limit = CHANNEL_RETRIGGER_TURNS;
     ch->turn = turn_start(&(struct turn_options){.agent = ch->agent,
                                                  .process = ch->process,
@@ -66,41 +85,45 @@ void channel_next(struct channel *ch) {
              BUS_STR("process_id", p->id), BUS_STR("status", process_state_name(p->state)));
 }
 
-void channel_enqueue(struct channel *ch, char *text, bool system) {
-    struct incoming *in = xcalloc(1, sizeof *in);
+/* Takes the first of the queue. False: nothing is left of it to be thought about. */
+static bool take(struct channel *ch) {
+    struct incoming *in = list_entry(ch->queue.next, struct incoming, link);
+    list_remove(&in->link);
+    ch->queued--;
+    if (in->results) {
+        /* What ended since they were announced is told with them; what a pause keeps back waits. */
+        if (!settings_paused(&ch->settings) && channel_results_take(ch, in)) {
+            ch->current = in;
+            return true;
+        }
+        ch->telling = false;
+        incoming_free(&in);
+        return false;
+    }
+    char *text = channel_said_by(in->sender, in->at_ms, in->text);
+    x_free(&in->text);
     in->text = text;
-    in->system = system;
+    ch->current = in;
+    if (!suppressed(ch, in))
+        return true;
+    channel_only_note(ch);
+    return false;
+}
+
+void channel_next(struct channel *ch) {
+    while (!channel_busy(ch)) {
+        if (list_empty(&ch->queue)) {
+            channel_use_show(ch);
+            channel_check(ch->agent, channel_self(ch));
+            return;
+        }
+        if (take(ch))
+            begin(ch);
+    }
+}
+
+void channel_enqueue(struct channel *ch, struct incoming *in) {
     list_push_back(&ch->queue, &in->link);
     ch->queued++;
     channel_next(ch);
-}
-
-enum status channel_say(struct agent *a, struct process *p, const char *sender, const char *text,
-                        store_after_fn *fn, void *arg, struct store_after **wait,
-                        char message_id[ID_UUID_SIZE], struct cause *why) {
-    struct channel *ch = p->body;
-    size_t n = strlen(text);
-    if (n == 0)
-        return cause_set(why, STATUS_INVALID, "the message is empty");
-    if (n > CHANNEL_MESSAGE_MAX)
-        return cause_set(
-            why, STATUS_LIMIT,
-            "the message has %zu bytes; %u are the most (put the text in a file of the "
-            "workspace and name it)",
-            n, CHANNEL_MESSAGE_MAX);
-    if (ch->queued >= CHANNEL_QUEUE_MAX)
-        return cause_set(why, STATUS_LIMIT,
-                         "%s: %zu messages are waiting; try again when some are done", p->id,
-                         ch->queued);
-    struct buf clean = BUF_INIT;
-    utf8_append_valid(&clean, text, n);
-    uint64_t seq = record_message(a, p, LLM_ROLE_USER, sender, buf_str(&clean), NULL, message_id);
-    if (fn)
-        *wait = store_after(agent_parts(a)->store, seq, fn, arg);
-    channel_note(ch, JOURNAL_USER, sender, NULL, buf_str(&clean));
-    BUS_EMIT(agent_bus(a), agent_processes(a), p, EVENT_CHANNEL_USER_MESSAGE,
-             BUS_STR("sender", sender), BUS_STR("text", buf_str(&clean)));
-    ch->retriggers = 0;
-    channel_enqueue(ch, buf_steal(&clean), false);
-    return STATUS_OK;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/record.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -36,34 +37,57 @@ void channel_failed(struct channel *ch, enum status st, const char *text) {
     }
 }
 
+void channel_tell(struct channel *ch, enum journal_kind kind, const char *text) {
+    channel_note(ch, kind, NULL, NULL, text);
+    const struct process *p = channel_self(ch);
+    BUS_EMIT(agent_bus(ch->agent), agent_processes(ch->agent), p, EVENT_NOTICE,
+             BUS_STR("process_id", p->id),
+             BUS_STR("level", kind == JOURNAL_ERROR ? "error" : "notice"), BUS_STR("text", text));
+}
+
+/* --- storing, then saying -----------------------------------------------------------------------
+ */
+
 void delivery_free(struct delivery *d) {
     store_after_cancel(&d->wait);
     list_remove(&d->link);
     x_free(&d->text);
+    x_free(&d->message_id);
     x_free(&d);
+}
+
+static void announce(struct channel *ch, const struct delivery *d) {
+    struct process *p = channel_self(ch);
+    struct process_table *t = agent_processes(ch->agent);
+    if (!d->system) {
+        p->unread++;
+        p->seen = false;
+    }
+    process_changed(t, p);
+    BUS_EMIT(agent_bus(ch->agent), t, p,
+             d->system ? EVENT_CHANNEL_SYSTEM_MESSAGE : EVENT_CHANNEL_ASSISTANT_MESSAGE,
+             BUS_STR("message_id", d->message_id), BUS_STR("text", d->text));
+    list_for_safe(&ch->watches, it, tmp) {
+        struct channel_watch *w = list_entry(it, struct channel_watch, link);
+        w->ops->reply(w->arg, d->text);
+    }
 }
 
 static void delivered(void *arg, enum status st, const char *why) {
     struct delivery *d = arg;
     struct channel *ch = d->channel;
     struct process *p = channel_self(ch);
-    struct process_table *t = agent_processes(ch->agent);
     d->wait = NULL;
     struct tool_call *call = d->call;
     if (st != STATUS_OK) {
         d->entry->is_error = true;
         log_error("%s: a reply could not be stored: %s", p->id, why);
+        if (call) /* the model hears of it and may try again */
+            x_free(&ch->replied);
     }
     journal_close(&p->journal, d->entry);
     record_journal(ch->agent, p, d->entry);
-    p->unread++;
-    p->seen = false;
-    process_changed(t, p);
-    BUS_EMIT(agent_bus(ch->agent), t, p, EVENT_CHANNEL_ASSISTANT_MESSAGE, BUS_STR("text", d->text));
-    list_for_safe(&ch->watches, it, tmp) {
-        struct channel_watch *w = list_entry(it, struct channel_watch, link);
-        w->ops->reply(w->arg, d->text);
-    }
+    announce(ch, d);
     delivery_free(d);
     if (call) {
         call->state = NULL;
@@ -76,25 +100,69 @@ static void delivered(void *arg, enum status st, const char *why) {
     }
 }
 
-/* Stores what is said, then shows it as said. `call` may be NULL. */
-void channel_deliver(struct channel *ch, const char *text, struct tool_call *call) {
+static struct delivery *delivery_new(struct channel *ch, const char *text,
+                                     struct journal_entry *e) {
     struct process *p = channel_self(ch);
     struct delivery *d = xcalloc(1, sizeof *d);
     d->channel = ch;
-    d->call = call;
     d->text = xstrdup(text);
-    d->entry = ch->said ? ch->said : journal_open(&p->journal, JOURNAL_REPLY, NULL, NULL);
-    ch->said = NULL;
-    d->entry->kind = JOURNAL_REPLY;
-    journal_set_text(&p->journal, d->entry, text, strlen(text));
+    d->entry = e;
+    journal_set_text(&p->journal, e, text, strlen(text));
     process_changed(agent_processes(ch->agent), p);
     list_push_back(&ch->deliveries, &d->link);
+    return d;
+}
+
+/* {"reply_to":…,"relays":[…]}: the message it goes back to, and whose results it tells. */
+static char *metadata(const struct channel *ch) {
+    cJSON *o = json_new_obj();
+    if (ch->current && ch->current->message_id)
+        json_add_str(o, "reply_to", ch->current->message_id);
+    if (ch->current && ch->current->results) {
+        cJSON *ids = json_add_arr(o, "relays");
+        list_for(&ch->results, it) {
+            const struct result *r = list_entry(it, const struct result, link);
+            if (r->state == RESULT_TELLING)
+                cJSON_AddItemToArray(ids, cJSON_CreateString(r->id));
+        }
+    }
+    char *text = json_print(o);
+    cJSON_Delete(o);
+    return text;
+}
+
+void channel_deliver(struct channel *ch, const char *text, struct tool_call *call) {
+    struct process *p = channel_self(ch);
+    struct journal_entry *e =
+        ch->said ? ch->said : journal_open(&p->journal, JOURNAL_REPLY, NULL, NULL);
+    ch->said = NULL;
+    e->kind = JOURNAL_REPLY;
+    struct delivery *d = delivery_new(ch, text, e);
+    d->call = call;
     if (call)
         call->state = d;
-    char id[ID_UUID_SIZE];
-    uint64_t seq = record_message(ch->agent, p, LLM_ROLE_ASSISTANT, "spacebot", text, NULL, id);
+    char id[ID_UUID_SIZE], *meta = metadata(ch);
+    uint64_t seq = record_message(ch->agent, p, LLM_ROLE_ASSISTANT, "spacebot", text, meta, id);
+    x_free(&meta);
+    d->message_id = xstrdup(id);
+    /* In the same batch: after a crash it is either told, or still to be told. */
+    if (ch->current && ch->current->results)
+        channel_results_told(ch);
+    else
+        channel_results_seen(ch);
     d->wait = store_after(agent_parts(ch->agent)->store, seq, delivered, d);
 }
+
+void channel_answer(struct channel *ch, const char *text, uint64_t seq) {
+    struct process *p = channel_self(ch);
+    struct delivery *d =
+        delivery_new(ch, text, journal_open(&p->journal, JOURNAL_NOTICE, NULL, NULL));
+    d->system = true;
+    d->wait = store_after(agent_parts(ch->agent)->store, seq, delivered, d);
+}
+
+/* --- tools --------------------------------------------------------------------------------------
+ */
 
 static struct channel *channel_of(const struct tool_call *c) { return turn_arg(turn_of(c)); }
 
@@ -104,8 +172,9 @@ void channel_tool_reply(struct tool_call *c, const char *content) {
         tool_call_donef(c, true, "content is empty: there is nothing to say");
         return;
     }
+    char *all = ch->replied ? xasprintf("%s\n\n%s", ch->replied, content) : xstrdup(content);
     x_free(&ch->replied);
-    ch->replied = xstrdup(content);
+    ch->replied = all;
     channel_deliver(ch, content, c);
 }
 

@@ -1,23 +1,53 @@
-/* channel_turn: one message being thought about, and what that leaves in the history. */
+/* channel_turn: one message being thought about, and what that leaves in the history: always added
+ * at its end, never put in place of it, since other things may have come there meanwhile (SPEC
+ * A.3). */
 #include "agent/channel-internal.h"
 
-#include <ctype.h>
 #include <string.h>
-#include <strings.h>
 
 #include "agent/prompt.h"
 #include "agent/record.h"
+#include "agent/shape.h"
 #include "base/mem.h"
-#include "base/str.h"
+
+#define CORRECTIONS_MAX 2u /* SPEC A.3 */
+
+static const char structured_text[] =
+    "[system] Your last answer was not shown: it looks like data or like a tool call written as "
+    "text. Call the tool `reply` with what the person should read (also when that is JSON or "
+    "code), call the other tool that you meant, or call `skip`.";
+static const char empty_text[] =
+    "[system] You ended your turn without a word and without a tool call, so the person has no "
+    "answer. Call `reply` with your answer, or `skip` if there is nothing to say.";
 
 static char *turn_system(void *arg) {
     struct channel *ch = arg;
     return prompt_channel_system(ch->agent, channel_self(ch));
 }
 
+/* --- tools and what is streamed -----------------------------------------------------------------
+ */
+
+/* The model's answer that is being carried out ends with this call. */
+static bool last_call(const struct channel *ch, const struct tool_call *c) {
+    const struct llm_history *h = &ch->live;
+    const struct llm_message *m = h->n ? &h->v[h->n - 1] : NULL;
+    bool found = false, last = false;
+    for (size_t i = 0; m && i < m->n; i++) {
+        if (m->blocks[i].kind != LLM_BLOCK_TOOL_USE)
+            continue;
+        last = str_eq(m->blocks[i].id, c->id);
+        found |= last;
+    }
+    return last || !found;
+}
+
+/* A reply or a skip ends the turn, but not in the middle of an answer: a worker that is started
+ * beside "I am on it" is started, and a reply beside a skip is said, in whichever order. */
 static bool turn_after_tool(void *arg, const struct tool_call *c, bool is_error) {
-    (void)arg;
-    return !is_error && (c->tool == tool_get(TOOL_REPLY) || c->tool == tool_get(TOOL_SKIP));
+    const struct channel *ch = arg;
+    (void)is_error;
+    return (ch->replied || ch->skipped) && last_call(ch, c);
 }
 
 static void turn_reply_delta(void *arg, bool start, const char *text, size_t n) {
@@ -39,30 +69,94 @@ static void turn_text_done(void *arg) {
 
 static void turn_interrupted(void *arg) { channel_said_close(arg, true); }
 
-/* What the turn leaves in the history: always added at its end, never put in place of it (SPEC
- * A.3). */
+/* --- answers that are none ----------------------------------------------------------------------
+ */
+
+static bool called_a_tool(const struct channel *ch) {
+    for (size_t i = ch->base + 1; i < ch->live.n; i++)
+        for (size_t j = 0; j < ch->live.v[i].n; j++)
+            if (ch->live.v[i].blocks[j].kind == LLM_BLOCK_TOOL_USE)
+                return true;
+    return false;
+}
+
+/* X(NAME): what a final text is good for. */
+enum answer {
+    ANSWER_TEXT,       /* it is said as it stands */
+    ANSWER_EXTRACTED,  /* a reply is in it */
+    ANSWER_STRUCTURED, /* not fit for people */
+    ANSWER_EMPTY,      /* nothing at all came of the turn */
+    ANSWER_DONE        /* nothing needs to be said: it was, or it is a skip, or work is under way */
+};
+
+/* *said: what to say, the caller frees; NULL where there is nothing. */
+static enum answer judge(const struct channel *ch, const char *text, char **said) {
+    *said = NULL;
+    if (ch->replied || ch->skipped || shape_only_skip(text))
+        return ANSWER_DONE;
+    if (shape_blank(text))
+        return called_a_tool(ch) ? ANSWER_DONE : ANSWER_EMPTY;
+    if ((*said = shape_reply_content(text)))
+        return ANSWER_EXTRACTED;
+    if (shape_structured(text))
+        return ANSWER_STRUCTURED;
+    *said = xstrdup(text);
+    return ANSWER_TEXT;
+}
+
+static char *turn_nudge(void *arg, const char *text) {
+    struct channel *ch = arg;
+    char *said;
+    const char *correction = NULL;
+    switch (judge(ch, text, &said)) {
+    case ANSWER_STRUCTURED:
+        if (ch->corrections < CORRECTIONS_MAX)
+            correction = structured_text;
+        break;
+    case ANSWER_EMPTY:
+        if (ch->corrections == 0)
+            correction = empty_text;
+        break;
+    case ANSWER_TEXT:
+    case ANSWER_EXTRACTED:
+    case ANSWER_DONE:
+        break;
+    }
+    x_free(&said);
+    if (!correction)
+        return NULL;
+    ch->corrections++;
+    channel_said_close(ch, true);
+    return xstrdup(correction);
+}
+
+/* --- the end ------------------------------------------------------------------------------------
+ */
+
+static bool is_correction(const struct llm_message *m) {
+    return m->role == LLM_ROLE_USER && m->n == 1 && m->blocks[0].kind == LLM_BLOCK_TEXT &&
+           (str_eq(m->blocks[0].text, structured_text) || str_eq(m->blocks[0].text, empty_text));
+}
+
+/* `everything`: the messages of the turn as they are, but for our corrections and the live copy's
+ * envelope; else the question and what was said. The message is done with. */
 static void write_back(struct channel *ch, bool everything, const char *said) {
     llm_history_push_text(&ch->history, LLM_ROLE_USER, ch->current->text);
-    if (everything)
+    if (everything) {
         for (size_t i = ch->base + 1; i < ch->live.n; i++)
-            llm_history_push(&ch->history, &ch->live.v[i]);
-    else if (!str_empty(said))
+            if (!is_correction(&ch->live.v[i]))
+                llm_history_push(&ch->history, &ch->live.v[i]);
+    } else if (!str_empty(said)) {
         llm_history_push_text(&ch->history, LLM_ROLE_ASSISTANT, said);
+    }
+    if (ch->current->results)
+        channel_results_over(ch);
     llm_history_free(&ch->live);
     incoming_free(&ch->current);
     ch->handled = true;
 }
 
-static bool only_skip(const char *text) {
-    while (*text && !isalpha((unsigned char)*text))
-        text++;
-    if (strncasecmp(text, "skip", 4) != 0)
-        return false;
-    for (text += 4; *text; text++)
-        if (isalnum((unsigned char)*text))
-            return false;
-    return true;
-}
+void channel_only_note(struct channel *ch) { write_back(ch, false, NULL); }
 
 static char *last_text(const struct channel *ch) {
     const struct llm_history *h = &ch->live;
@@ -71,35 +165,92 @@ static char *last_text(const struct channel *ch) {
     return xstrdup("");
 }
 
+/* The text beside a skip of results: the model had something to say after all (SPEC A.3). */
+static char *beside_skip(const struct channel *ch) {
+    for (size_t i = ch->live.n; i-- > ch->base + 1;) {
+        if (ch->live.v[i].role != LLM_ROLE_ASSISTANT)
+            continue;
+        char *text = llm_message_text(&ch->live.v[i]);
+        if (!shape_blank(text) && !shape_structured(text) && !shape_only_skip(text))
+            return text;
+        x_free(&text);
+        return NULL;
+    }
+    return NULL;
+}
+
+static void ended_terminal(struct channel *ch) {
+    char *said = NULL;
+    if (!ch->replied && ch->current->results)
+        said = beside_skip(ch);
+    channel_said_close(ch, true);
+    if (said)
+        channel_deliver(ch, said, NULL);
+    else if (!ch->replied && ch->current->results)
+        channel_results_told(ch); /* it chose not to speak of them */
+    write_back(ch, false, said ? said : ch->replied);
+    x_free(&said);
+}
+
+static void ended_answered(struct channel *ch) {
+    char *text = last_text(ch), *said;
+    enum answer what = judge(ch, text, &said);
+    switch (what) {
+    case ANSWER_TEXT:
+        channel_deliver(ch, said, NULL);
+        write_back(ch, true, NULL);
+        break;
+    case ANSWER_EXTRACTED:
+        channel_deliver(ch, said, NULL);
+        write_back(ch, false, said);
+        break;
+    case ANSWER_STRUCTURED:
+        channel_said_close(ch, true);
+        write_back(ch, false, "[no answer: it was not fit to be shown]");
+        channel_tell(ch, JOURNAL_ERROR,
+                     "the model answered with data instead of words, also when asked again; "
+                     "nothing was said");
+        break;
+    case ANSWER_EMPTY:
+        channel_said_close(ch, false);
+        write_back(ch, false, "[no answer]");
+        channel_tell(ch, JOURNAL_NOTICE, "the model ended its turn without a word");
+        break;
+    case ANSWER_DONE:
+        channel_said_close(ch, false);
+        if (ch->current->results && (ch->skipped || shape_only_skip(text)))
+            channel_results_told(ch);
+        write_back(ch, true, NULL);
+        break;
+    }
+    x_free(&said);
+    x_free(&text);
+}
+
 static void turn_ended(void *arg, enum turn_end how, const struct llm_error *error) {
     struct channel *ch = arg;
     ch->turn = NULL;
     switch (how) {
     case TURN_END_TERMINAL:
-        channel_said_close(ch, true);
-        write_back(ch, false, ch->replied);
+        ended_terminal(ch);
         break;
-    case TURN_END_ANSWERED: {
-        char *text = last_text(ch);
-        bool say = !ch->skipped && !ch->replied && !str_empty(text) && !only_skip(text);
-        if (!say)
-            channel_said_close(ch, false);
-        write_back(ch, true, NULL);
-        if (say)
-            channel_deliver(ch, text, NULL);
-        x_free(&text);
+    case TURN_END_ANSWERED:
+        ended_answered(ch);
         break;
-    }
     case TURN_END_LIMIT:
     case TURN_END_BUDGET: {
-        char *text =
-            how == TURN_END_BUDGET
-                ? xstrdup(error->text)
-                : xasprintf("stopped after %lld model calls for one message (limits.max_turns)",
-                            (long long)agent_parts(ch->agent)->config->limits.max_turns);
+        int64_t calls = ch->current->results ? CHANNEL_RETRIGGER_TURNS
+                                             : agent_parts(ch->agent)->config->limits.max_turns;
+        char *text = how == TURN_END_BUDGET
+                         ? xstrdup(error->text)
+                         : xasprintf("stopped after %lld model calls for one message (%s); say "
+                                     "\"go on\" to continue",
+                                     (long long)calls,
+                                     ch->current->results ? "all that results get"
+                                                          : "limits.max_turns");
         channel_said_close(ch, true);
         write_back(ch, true, NULL);
-        channel_note(ch, JOURNAL_ERROR, NULL, NULL, text);
+        channel_tell(ch, JOURNAL_ERROR, text);
         channel_failed(ch, STATUS_LIMIT, text);
         x_free(&text);
         break;
@@ -119,6 +270,7 @@ static void turn_ended(void *arg, enum turn_end how, const struct llm_error *err
 }
 
 const struct turn_ops channel_turn_ops = {.system = turn_system,
+                                          .nudge = turn_nudge,
                                           .after_tool = turn_after_tool,
                                           .reply_delta = turn_reply_delta,
                                           .text_delta = turn_text_delta,
@@ -143,6 +295,7 @@ bool channel_interrupt(struct agent *a, struct process *p, const char *reason) {
     process_set_state(agent_processes(a), p, PROCESS_STATE_WAITING);
     write_back(ch, false, said);
     x_free(&said);
+    x_free(&ch->replied);
     channel_note(ch, JOURNAL_NOTICE, NULL, NULL, reason);
     channel_failed(ch, STATUS_CANCELLED, reason);
     channel_next(ch);

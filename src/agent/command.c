@@ -82,11 +82,13 @@ static struct command_call *do_say(struct agent *a, const cJSON *args, command_r
         st = agent_no_provider(a, agent_parts(a)->config->routing.channel, &why);
     if (st == STATUS_OK) {
         c->channel = xstrdup(p->channel);
-        const char *sender = json_str(args, "sender", "you"), *text = json_str(args, "text", "");
+        const struct channel_message m = {.sender = json_str(args, "sender", CHANNEL_YOU),
+                                          .text = json_str(args, "text", ""),
+                                          .authority = true};
         st = json_bool(args, "screen", false)
-                 ? channel_say_attaching(a, p, sender, text, said, c, &c->attach, &c->wait,
-                                         c->message_id, &why)
-                 : channel_say(a, p, sender, text, said, c, &c->wait, c->message_id, &why);
+                 ? channel_say_attaching(a, p, &m, said, c, &c->attach, &c->wait, c->message_id,
+                                         &why)
+                 : channel_say(a, p, &m, said, c, &c->wait, c->message_id, &why);
     }
     if (st == STATUS_OK)
         return c;

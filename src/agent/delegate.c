@@ -42,6 +42,8 @@ enum status delegate_add(struct agent *a, enum process_kind kind, const char *id
     p->channel = xstrdup(parent->channel);
     p->model = xstrdup(model);
     p->workspace = xstrdup(parent->workspace);
+    p->reply_to = xstrdup_null(parent->kind == PROCESS_CHANNEL ? channel_message_id(parent)
+                                                               : parent->reply_to);
     *out = p;
     return STATUS_OK;
 }
@@ -146,12 +148,14 @@ static void end_stored(void *arg, enum status st, const char *why) {
     process_changed(t, p);
     d->ops->announce(d, p);
     d->result = NULL;
+    char row[ID_UUID_SIZE];
+    memcpy(row, d->row, sizeof row);
     d->ops->free(a, p); /* d is gone */
     if (channel) {
         if (told)
             channel_closed(a, channel, p);
         else
-            channel_result(a, channel, p, result);
+            channel_result(a, channel, p, result, row);
         channel_check(a, channel);
     }
     x_free(&result);
@@ -163,6 +167,8 @@ void delegate_end(struct delegate *d, enum process_outcome o, char *result, uint
     turn_cancel(&d->turn, "it had ended");
     d->result = result;
     delegate_process(d)->outcome = o;
+    if (!d->told) /* in the batch of its end */
+        record_result(d->agent, delegate_process(d), o, result, d->row);
     d->ending = store_after(agent_parts(d->agent)->store, seq, end_stored, d);
 }
 

@@ -5,6 +5,7 @@
 
 #include "agent/agent.h"
 #include "agent/turn.h"
+#include "base/id.h"
 
 #define DELEGATE_KEEP_ENDED 200u /* ended ones kept in the table; the store has them all */
 
@@ -26,6 +27,7 @@ struct delegate {
     struct turn *turn;
     struct store_after *ending; /* its end is being stored */
     char *result;               /* what the channel will be told */
+    char row[ID_UUID_SIZE];     /* the result's id in the store */
     bool ended;                 /* the end has an owner */
     bool rests; /* nothing of it is under way, and nothing will be until somebody writes to it */
     bool told;  /* its end says nothing that its channel has not been told */

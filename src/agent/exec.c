@@ -116,8 +116,10 @@ struct exec *exec_start(struct agent *a, const cJSON *args, command_reply_fn *fn
         e->arg = arg;
         e->before = channel_totals(a, p);
         e->watch = channel_watch(p, &watch_ops, e);
-        st = channel_say(a, p, json_str(args, "sender", "you"), json_str(args, "text", ""), NULL,
-                         NULL, NULL, message, &why);
+        const struct channel_message m = {.sender = json_str(args, "sender", CHANNEL_YOU),
+                                          .text = json_str(args, "text", ""),
+                                          .authority = true};
+        st = channel_say(a, p, &m, NULL, NULL, NULL, message, &why);
     }
     x_free(&fresh);
     x_free(&workspace);
@@ -142,7 +144,10 @@ void exec_abandon(struct exec **ep) {
         return;
     size_t pos = 0;
     for (struct process *w; (w = process_next(t, &pos));)
-        if (w->kind != PROCESS_CHANNEL && w->body && str_eq(w->channel, p->channel))
+        if (w->kind != PROCESS_CHANNEL && w->body && str_eq(w->channel, p->channel)) {
+            w->unwanted = true;
             agent_cancel(a, w, "the command that asked for it was interrupted");
+        }
+    channel_results_drop(p);
     channel_interrupt(a, p, "the command that asked was interrupted");
 }

@@ -40,6 +40,7 @@ static void record_free(struct process *p) {
     x_free(&p->workspace);
     x_free(&p->tool);
     x_free(&p->status);
+    x_free(&p->reply_to);
     x_free(&p);
 }
 

@@ -32,6 +32,7 @@ struct process {
     char *workspace;              /* absolute */
     char *tool;                   /* what runs now: "shell make check"; NULL when none */
     char *status;                 /* what it last said of itself; NULL when nothing */
+    char *reply_to;               /* the message that its result goes back to; NULL: none */
     int64_t started_ms, ended_ms; /* wall clock */
     int64_t started_ns;           /* monotonic from here on */
     int64_t state_since_ns, ended_ns;
@@ -43,6 +44,7 @@ struct process {
     uint64_t version; /* grows with every change of this record or its journal */
     bool seen; /* a person has looked since it ended (panes), or since the last reply (channels) */
     uint32_t unread; /* replies since a person looked (channels) */
+    bool unwanted;   /* nobody waits for its result any more: it is recorded, not told */
     span_id span;    /* the turn's span while one is open */
     void *body;      /* channel.c's or worker.c's own part */
 };

@@ -132,7 +132,8 @@ static void active_processes(struct buf *b, const struct agent *a, const struct 
         buf_printf(b, "- and %zu more\n", more);
 }
 
-char *prompt_channel_message(const struct agent *a, const struct process *p, const char *text) {
+char *prompt_channel_message(const struct agent *a, const struct process *p, const char *hint,
+                             const char *text) {
     struct buf b = BUF_INIT, done = BUF_INIT;
     buf_puts(&b, "<status>\n");
     time_line(&b);
@@ -140,6 +141,8 @@ char *prompt_channel_message(const struct agent *a, const struct process *p, con
     channel_recent(p, recent, &done);
     if (done.len)
         buf_printf(&b, "come back just now:\n%s", buf_str(&done));
+    if (hint)
+        buf_printf(&b, "%s\n", hint);
     buf_printf(&b, "</status>\n\n%s", text);
     buf_free(&done);
     return buf_steal(&b);

@@ -213,18 +213,96 @@ uint64_t record_message(struct agent *a, const struct process *channel, enum llm
                                        .created_at = clock_wall_ms()});
 }
 
+struct loading {
+    void (*message)(void *arg, const struct record_message_row *row);
+    void (*result)(void *arg, const struct record_result *row);
+    void *arg;
+};
+
 static bool load_message(void *arg, const struct q_messages_newest_row *row) {
-    enum llm_role role = str_eq(row->role, "assistant") ? LLM_ROLE_ASSISTANT : LLM_ROLE_USER;
-    llm_history_push_text(arg, role, row->content);
+    const struct loading *l = arg;
+    cJSON *meta = NULL;
+    struct record_message_row m = {.id = row->id,
+                                   .sender = row->sender_name,
+                                   .text = row->content,
+                                   .role = str_eq(row->role, "assistant") ? LLM_ROLE_ASSISTANT
+                                                                          : LLM_ROLE_USER,
+                                   .at_ms = row->created_at,
+                                   .system = str_eq(row->sender_name, "system")};
+    if (row->metadata &&
+        json_parse(row->metadata, strlen(row->metadata), &meta, NULL) == STATUS_OK) {
+        m.command = json_bool(meta, "command", false);
+        m.system = m.system || json_bool(meta, "system", false);
+    }
+    cJSON_Delete(meta);
+    l->message(l->arg, &m);
     return true;
 }
 
 void record_load_messages(struct agent *a, const char *channel, int64_t limit,
-                          struct llm_history *h) {
+                          void (*fn)(void *arg, const struct record_message_row *row), void *arg) {
     struct cause why = {""};
-    if (q_messages_newest(store_read(store_of(a)), channel, limit, load_message, h, &why) !=
+    struct loading l = {.message = fn, .arg = arg};
+    if (q_messages_newest(store_read(store_of(a)), channel, limit, load_message, &l, &why) !=
         STATUS_OK)
         log_error("channel:%s: its earlier messages could not be read: %s", channel, why.text);
+}
+
+char *record_load_settings(const struct agent *a, const char *channel) {
+    struct q_settings_row row;
+    struct cause why = {""};
+    enum status st = q_settings(store_read(store_of(a)), channel, &row, &why);
+    char *text = st == STATUS_OK ? xstrdup(row.settings) : NULL;
+    if (st == STATUS_OK)
+        q_settings_free(&row);
+    else if (st != STATUS_NOT_FOUND)
+        log_error("channel:%s: its settings could not be read: %s", channel, why.text);
+    return text;
+}
+
+void record_settings(struct agent *a, const struct process *channel, const char *json) {
+    store_settings_save(store_of(a), channel->bare, json, clock_wall_ms());
+}
+
+/* --- results on their way -----------------------------------------------------------------------
+ */
+
+void record_result(struct agent *a, const struct process *from, enum process_outcome outcome,
+                   const char *result, char row[ID_UUID_SIZE]) {
+    id_uuid(row);
+    store_result_insert(
+        store_of(a), &(struct store_result_insert){.id = row,
+                                                   .channel_id = from->channel,
+                                                   .process_id = from->id,
+                                                   .name = from->name,
+                                                   .task = from->task,
+                                                   .outcome = process_outcome_name(from->outcome),
+                                                   .result = result,
+                                                   .reply_to = from->reply_to,
+                                                   .created_at = clock_wall_ms()});
+}
+
+void record_result_over(struct agent *a, const char *row) { store_result_delete(store_of(a), row); }
+
+static bool load_result(void *arg, const struct q_results_pending_row *row) {
+    const struct loading *l = arg;
+    struct record_result r = {.row = row->id,
+                              .process_id = row->process_id,
+                              .name = row->name,
+                              .task = row->task,
+                              .text = row->result,
+                              .reply_to = row->reply_to};
+    if (process_outcome_from_string(row->outcome, &r.outcome) == STATUS_OK)
+        l->result(l->arg, &r);
+    return true;
+}
+
+void record_load_results(struct agent *a, const char *channel,
+                         void (*fn)(void *arg, const struct record_result *row), void *arg) {
+    struct cause why = {""};
+    struct loading l = {.result = fn, .arg = arg};
+    if (q_results_pending(store_read(store_of(a)), channel, load_result, &l, &why) != STATUS_OK)
+        log_error("channel:%s: its waiting results could not be read: %s", channel, why.text);
 }
 
 /* --- workers ------------------------------------------------------------------------------------
@@ -379,36 +457,39 @@ static bool tool_interrupted(void *arg, const struct q_tools_intended_row *row) 
     return true;
 }
 
-/* So that the channel's model knows of it too. */
-static void tell_channel(struct agent *a, const char *channel, const char *text) {
-    char id[ID_UUID_SIZE];
-    id_uuid(id);
-    store_message_insert(store_of(a),
-                         &(struct store_message_insert){.id = id,
-                                                        .channel_id = channel,
-                                                        .role = "user",
-                                                        .sender_name = "system",
-                                                        .content = text,
-                                                        .created_at = clock_wall_ms()});
+/* So that the channel's model is told of it too. */
+static void result_of_interrupted(struct agent *a, const char *channel, const char *process_id,
+                                  const char *name, const char *task) {
+    char row[ID_UUID_SIZE];
+    id_uuid(row);
+    store_result_insert(store_of(a),
+                        &(struct store_result_insert){
+                            .id = row,
+                            .channel_id = channel,
+                            .process_id = process_id,
+                            .name = name,
+                            .task = task,
+                            .outcome = process_outcome_name(PROCESS_OUTCOME_FAILED),
+                            .result = "interrupted: the engine ended while it was at work. It may "
+                                      "have had effects; it is not started again.",
+                            .created_at = clock_wall_ms()});
 }
 
 static bool worker_interrupted(void *arg, const struct q_workers_unfinished_row *row) {
     struct reconcile *r = arg;
     char *id = xasprintf("worker:%s", row->id);
     remember(r, id, "the engine ended while this worker was at work");
-    x_free(&id);
     if (row->channel_id) {
         char *channel = xasprintf("channel:%s", row->channel_id);
         char *text = xasprintf("the engine ended while a worker was at: %s",
                                row->name ? row->name : row->task);
         remember(r, channel, text);
-        char *told =
-            xasprintf("[system] %s. It may have had effects; it is not started again.", text);
-        tell_channel(r->a, row->channel_id, told);
-        x_free(&told);
+        result_of_interrupted(r->a, row->channel_id, id, row->name ? row->name : row->task,
+                              row->task);
         x_free(&text);
         x_free(&channel);
     }
+    x_free(&id);
     r->n++;
     return true;
 }
@@ -419,6 +500,7 @@ static bool branch_interrupted(void *arg, const struct q_branches_unfinished_row
     char *text = xasprintf("the engine ended while a branch thought about: %s", row->description);
     remember(r, id, "the engine ended while this branch was thinking");
     remember(r, channel, text);
+    result_of_interrupted(r->a, row->channel_id, id, row->description, row->description);
     x_free(&id);
     x_free(&channel);
     x_free(&text);

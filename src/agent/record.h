@@ -49,9 +49,34 @@ void record_channel(struct agent *a, const struct process *p);
 uint64_t record_message(struct agent *a, const struct process *channel, enum llm_role role,
                         const char *sender, const char *text, const char *metadata,
                         char id[ID_UUID_SIZE]);
-/* The newest `limit` messages of a channel, oldest first, appended to `h`. */
+/* The newest `limit` messages of a channel, oldest first; rows are lent for the call. */
+struct record_message_row {
+    const char *id, *sender, *text;
+    enum llm_role role;
+    int64_t at_ms;
+    bool command; /* it was for the engine, not for the model */
+    bool system;  /* no person said it */
+};
 void record_load_messages(struct agent *a, const char *channel, int64_t limit,
-                          struct llm_history *h);
+                          void (*fn)(void *arg, const struct record_message_row *row), void *arg);
+
+/* A conversation's settings as JSON; NULL when it has none. The caller frees. */
+char *record_load_settings(const struct agent *a, const char *channel);
+void record_settings(struct agent *a, const struct process *channel, const char *json);
+
+/* What a process came to, to be told to its channel: in the batch of its end (or rest) itself, so
+ * that neither is stored without the other. `row` receives its id. */
+void record_result(struct agent *a, const struct process *from, enum process_outcome outcome,
+                   const char *result, char row[ID_UUID_SIZE]);
+/* It was told, or is recorded in the conversation. */
+void record_result_over(struct agent *a, const char *row);
+struct record_result {
+    const char *row, *process_id, *name, *task, *text, *reply_to;
+    enum process_outcome outcome;
+};
+/* What a channel has not been told; rows are lent for the call. */
+void record_load_results(struct agent *a, const char *channel,
+                         void (*fn)(void *arg, const struct record_result *row), void *arg);
 
 uint64_t record_worker_created(struct agent *a, const struct process *w, bool interactive);
 void record_worker_lifecycle(struct agent *a, const struct process *w, enum lifecycle from,

@@ -230,6 +230,8 @@ static void rested(void *arg, enum status st, const char *why) {
     if (st != STATUS_OK) {
         /* It cannot wait for what could not be kept. */
         char *what = xasprintf("its result could not be stored: %s", why);
+        if (w->rested) /* its end tells of it */
+            record_result_over(a, w->d.row);
         worker_end(w, PROCESS_OUTCOME_PARTIAL, worker_with_words(w, what));
         x_free(&what);
         return;
@@ -243,7 +245,7 @@ static void rested(void *arg, enum status st, const char *why) {
         BUS_EMIT(agent_bus(a), agent_processes(a), p, EVENT_WORKER_INITIAL_RESULT,
                  BUS_STR("worker_id", p->bare), BUS_STR("result", w->rested));
         char *told = xasprintf("%s\n%s", w->rested, room_text);
-        channel_first_result(a, channel, p, told);
+        channel_first_result(a, channel, p, told, w->d.row);
         x_free(&told);
         x_free(&w->rested);
     }
@@ -268,6 +270,8 @@ void worker_rest(struct worker *w, char *result) {
     worker_clock(w, false);
     /* An outcome has moved a fire-and-forget worker on; this one is still running. */
     uint64_t seq = record_worker_waits(a, p, result, &w->d.history, worker_active_ms(w));
+    if (result) /* in the same batch */
+        record_result(a, p, PROCESS_OUTCOME_SUCCEEDED, result, w->d.row);
     w->lifecycle = LIFECYCLE_WAITING_FOR_INPUT;
     w->rested = result;
     w->resting = store_after(agent_parts(a)->store, seq, rested, w);

@@ -150,6 +150,28 @@ static enum status check_list_item(const struct reading *r, const config_setting
     return STATUS_OK;
 }
 
+static enum status check_choice(const struct reading *r, const config_setting_t *at,
+                                const struct config_key_info *k, const char *s) {
+    static const struct {
+        const char *section, *name, *words;
+    } choices[] = {
+#define X(sec, key, list) {#sec, #key, list},
+        CONFIG_CHOICE_TABLE(X)
+#undef X
+    };
+    for (size_t i = 0; i < ARRAY_LEN(choices); i++) {
+        if (!str_eq(choices[i].section, k->section) || !str_eq(choices[i].name, k->name))
+            continue;
+        size_t n = strlen(s);
+        for (const char *w = choices[i].words; (w = strstr(w, s)); w++)
+            if ((w == choices[i].words || w[-1] == ' ') && (w[n] == ' ' || w[n] == '\0'))
+                return STATUS_OK;
+        return wrong(r, at, "`%s.%s` must be one of: %s; not \"%s\"", k->section, k->name,
+                     choices[i].words, s);
+    }
+    return STATUS_OK;
+}
+
 static enum status read_list(const struct reading *r, const config_setting_t *at, const char *label,
                              const struct config_key_info *k, struct strv *out) {
     int type = config_setting_type(at);
@@ -212,6 +234,8 @@ static enum status read_key(const struct reading *r, const config_setting_t *at,
         st = get_string(r, at, label, &s);
         if (s && !*s)
             st = wrong(r, at, "`%s` is empty", label);
+        if (s && st == STATUS_OK)
+            st = check_choice(r, at, k, s);
         if (s && st == STATUS_OK) {
             char **slot = (char **)(void *)(base + k->offset);
             x_free(slot);

@@ -41,7 +41,19 @@
     X(limits, worker_wall_secs, INT, 1800, 1, 604800, "time a worker gets in all")                 \
     X(limits, linger_secs, INT, 3600, 0, 604800,                                                   \
       "how long an idle engine outlives a lost terminal")                                          \
+    X(coalesce, enabled, BOOL, true, 0, 1,                                                         \
+      "messages that come together in a conversation of several people are answered together")     \
+    X(coalesce, debounce_ms, INT, 1500, 0, 60000, "how long it waits for a further message")       \
+    X(coalesce, max_wait_ms, INT, 5000, 0, 600000, "the longest a message waits for others")       \
+    X(coalesce, min_messages, INT, 2, 1, 64, "so many messages no longer put off the answer")      \
+    X(coalesce, multi_user_only, BOOL, true, 0, 1, "a conversation with one person never waits")   \
+    X(channel, response_mode, STRING, "active", 0, 0,                                              \
+      "what is answered: active (everything), mention_only (what names @spacebot), observe "       \
+      "(nothing)")                                                                                 \
     X(sandbox, required, BOOL, true, 0, 1, "refuse the shell tool where nothing can contain it")
+
+/* Strings that are one of a few: X(section, key, "the words"). */
+#define CONFIG_CHOICE_TABLE(X) X(channel, response_mode, "active mention_only observe")
 
 /* Lists of strings: X(section, key, "what"). */
 #define CONFIG_LIST_TABLE(X)                                                                       \
@@ -64,6 +76,13 @@ struct config {
             branch_tokens, worker_tokens, channel_wall_secs, branch_wall_secs;
         double dollars_a_day, channel_dollars, branch_dollars, worker_dollars;
     } limits;
+    struct {
+        bool enabled, multi_user_only;
+        int64_t debounce_ms, max_wait_ms, min_messages;
+    } coalesce;
+    struct {
+        char *response_mode;
+    } channel;
     struct {
         bool required;
         struct strv writable_paths, passthrough_env;

@@ -156,7 +156,7 @@ void plain_event(struct plain *p, const cJSON *e, struct buf *out) {
         break;
     case EVENT_CHANNEL_SYSTEM_MESSAGE:
         if (p->o.messages)
-            put_lines(p, e, "system:", json_str(e, "text", ""), 1, out);
+            put_lines(p, e, "system:", json_str(e, "text", ""), 0, out);
         break;
     case EVENT_CHANNEL_ASSISTANT_MESSAGE:
         if (p->o.messages)
@@ -212,6 +212,7 @@ void plain_event(struct plain *p, const cJSON *e, struct buf *out) {
         free(text);
         break;
     }
+    case EVENT_SETTINGS_UPDATED: /* the answer to the command says it */
     case EVENT_STATUS_UPDATE:
     case EVENT_TEXT_DELTA:
     case EVENT_REASONING_DELTA:

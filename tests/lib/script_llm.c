@@ -23,7 +23,7 @@ struct answer {
 static struct script {
     struct list answers;
     size_t calls;
-    char *history, *fallback;
+    char *history, *system, *fallback;
     bool ready;
 } scripts[3];
 
@@ -89,6 +89,10 @@ const char *script_last_history(enum script_who who) {
     return script(who)->history ? script(who)->history : "";
 }
 
+const char *script_last_system(enum script_who who) {
+    return script(who)->system ? script(who)->system : "";
+}
+
 void script_default(enum script_who who, const char *blocks) {
     x_free(&script(who)->fallback);
     script(who)->fallback = xstrdup_null(blocks);
@@ -103,6 +107,7 @@ void script_reset(void) {
             answer_free(a);
         }
         x_free(&s->history);
+        x_free(&s->system);
         x_free(&s->fallback);
         s->calls = 0;
     }
@@ -242,6 +247,8 @@ struct llm_call *llm_call_start(struct llm *llm, const struct llm_request *r,
     s->calls++;
     x_free(&s->history);
     s->history = llm_history_json(r->history);
+    x_free(&s->system);
+    s->system = xstrdup_null(r->system);
     if (chooser) {
         enum llm_fault fault = LLM_FAULT_CANCELLED;
         chooser->check(chooser->arg, who, r);

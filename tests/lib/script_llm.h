@@ -21,6 +21,7 @@ size_t script_left(enum script_who who);
 /* Calls made in all, and the last request's history as JSON (lent), and its system prompt. */
 size_t script_calls(enum script_who who);
 const char *script_last_history(enum script_who who);
+const char *script_last_system(enum script_who who);
 /* A call without a scripted answer gets this one instead of failing the test; NULL: fails. */
 void script_default(enum script_who who, const char *blocks);
 /* Instead of scripts: `choose` answers every call as script_push() would (the caller frees nothing:
