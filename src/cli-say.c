@@ -28,6 +28,7 @@ static int route(struct cli *c) {
 }
 
 static const struct cli_option options[] = {
+    {"sender", "NAME", "who says it, where several people talk (default: you)"},
     {"to", "PROCESS", "write to this worker instead of a channel"},
     {"end", NULL, "with --to: nothing more will come; an interactive worker ends when it is done"},
     {0}};
@@ -48,6 +49,8 @@ static int run(struct cli *c) {
     cJSON *args = json_new_obj();
     json_add_str(args, "channel", c->operands[0]);
     json_add_str(args, "text", c->operands[1]);
+    if (cli_value(c, "sender"))
+        json_add_str(args, "sender", cli_value(c, "sender"));
     rc = cli_request(conn, "say", args, NULL);
     cJSON_Delete(args);
     ctl_conn_free(&conn);
@@ -61,7 +64,7 @@ const struct cli_verb cli_verb_say = {.name = "say",
                                                  "once the message is stored.\n"
                                                  "With --to a worker reads it: before its next "
                                                  "step, or at once when it waits.",
-                                      .options = options,
                                       .least = 0,
                                       .most = 2,
+                                      .options = options,
                                       .run = run};

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "agent/channel.h"
+#include "agent/identity.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -32,6 +33,32 @@ static const char *sandbox_note(const struct agent *a) {
                : "Commands run without containment, as the person themselves: be careful.";
 }
 
+/* The word of routing.tool_use_enforcement: auto, always, never, or parts of model names. */
+static bool needs_enforcement(const char *setting, const char *model) {
+    if (str_eq(setting, "always") || str_eq(setting, "never"))
+        return str_eq(setting, "always");
+    const char *parts = str_eq(setting, "auto") ? "gpt,codex" : setting; /* SPEC A.3 */
+    while (*parts) {
+        size_t n = strcspn(parts, ", ");
+        for (const char *m = model; n && *m; m++)
+            if (strncasecmp(m, parts, n) == 0)
+                return true;
+        parts += n + strspn(parts + n, ", ");
+    }
+    return false;
+}
+
+/* What every prompt ends with, in this order. */
+static char *finished(struct buf *out, const struct agent *a, const struct process *p) {
+    identity_append_workspace(out, a, p->workspace);
+    if (needs_enforcement(agent_parts(a)->config->routing.tool_use_enforcement, p->model))
+        prompt_enforcement_render(out);
+    return buf_steal(out);
+}
+
+/* The order is SPEC A.3's, with the sections that there are: identity, behaviour (with authority,
+ * workers, conversation), the workspace's own words, enforcement. What changes from message to
+ * message stands in front of the message. */
 char *prompt_channel_system(const struct agent *a, const struct process *p) {
     struct buf out = BUF_INIT;
     char *workers = xasprintf("%lld", (long long)agent_parts(a)->config->limits.workers);
@@ -39,23 +66,24 @@ char *prompt_channel_system(const struct agent *a, const struct process *p) {
                                              .workspace = p->workspace,
                                              .max_workers = workers,
                                              .sandbox = sandbox_note(a)};
+    identity_append_home(&out, a);
     prompt_channel_render(&out, &vars);
     x_free(&workers);
-    return buf_steal(&out);
+    return finished(&out, a, p);
 }
 
 char *prompt_worker_system(const struct agent *a, const struct process *p) {
     struct buf out = BUF_INIT;
     const struct prompt_worker_vars vars = {.workspace = p->workspace, .sandbox = sandbox_note(a)};
     prompt_worker_render(&out, &vars);
-    return buf_steal(&out);
+    return finished(&out, a, p);
 }
 
 char *prompt_branch_system(const struct agent *a, const struct process *p) {
     struct buf out = BUF_INIT;
     const struct prompt_branch_vars vars = {.workspace = p->workspace, .sandbox = sandbox_note(a)};
     prompt_branch_render(&out, &vars);
-    return buf_steal(&out);
+    return finished(&out, a, p);
 }
 
 char *prompt_branch_task(const char *description) {

@@ -14,6 +14,9 @@
       "model that holds conversations, as provider/model; else of the first provider with a key")  \
     X(routing, branch, STRING, NULL, 0, 0, "model that thinks aside; else likewise")               \
     X(routing, worker, STRING, NULL, 0, 0, "model that does the work; else likewise")              \
+    X(routing, tool_use_enforcement, STRING, "auto", 0, 0,                                         \
+      "models that are told to act, not to announce: auto (gpt, codex), always, never, or parts "  \
+      "of their names")                                                                            \
     X(limits, workers, INT, 16, 1, 10000, "workers at once in a channel")                          \
     X(limits, branches, INT, 8, 1, 10000, "branches at once in a channel")                         \
     X(limits, branch_turns, INT, 50, 1, 100000, "model calls a branch may make in all")            \
@@ -68,7 +71,7 @@ struct config_provider {
 
 struct config {
     struct {
-        char *channel, *branch, *worker;
+        char *channel, *branch, *worker, *tool_use_enforcement;
     } routing;
     struct config_limits {
         int64_t workers, branches, branch_turns, max_turns, worker_turns, silence_secs,

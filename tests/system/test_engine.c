@@ -315,9 +315,10 @@ static void a_killed_engine_leaves_no_child_and_runs_nothing_twice(void **state)
     assert_store("SELECT outcome_kind || ' ' || terminal_owner FROM worker_runs",
                  "failed reconcile");
 
-    /* The new engine works, and has not touched the old run. */
+    /* The new engine works, and has not touched the old run: it answers the message, and tells what
+     * became of the run. */
     spacebot(ARGS("exec", "--channel", "work", "say hello"), 0);
-    assert_int_equal(count_requests(), asked + 1);
+    assert_int_equal(count_requests(), asked + 2);
     char *ran = tmphome_read(f.home, "home/workspace/ran.txt");
     assert_string_equal(ran, "ran\n");
     x_free(&ran);
