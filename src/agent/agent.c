@@ -31,7 +31,7 @@ struct agent {
     size_t interrupted;
     struct local *look; /* servers of this machine are being asked */
     char *found;        /* the model that one of them has; kept to the end: channels lend it */
-    int64_t pieces; /* of unfinished text, ever */
+    int64_t pieces;     /* of unfinished text, ever */
     struct limit_day *day;
     char run_id[ID_UUID_SIZE];
 };

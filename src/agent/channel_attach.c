@@ -79,8 +79,8 @@ static void say(struct channel_attach *at) {
     const struct channel_message m = {
         .sender = at->sender, .text = at->text, .authority = at->authority};
     enum status st =
-        channel_say(ch->agent, channel_self(ch), &m, at->fn, at->arg,
-                    at->wait ? at->wait : &unused, at->message_id ? at->message_id : id, &why);
+        channel_say(ch->agent, channel_self(ch), &m, at->fn, at->arg, at->wait ? at->wait : &unused,
+                    at->message_id ? at->message_id : id, &why);
     store_after_fn *fn = at->fn;
     void *arg = at->arg;
     if (st != STATUS_OK && !fn)

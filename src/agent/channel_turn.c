@@ -104,8 +104,9 @@ static enum answer judge(const struct channel *ch, const char *text, char **said
     return ANSWER_TEXT;
 }
 
-static char *turn_nudge(void *arg, const char *text) {
+static char *turn_nudge(void *arg, const char *text, bool *keep) {
     struct channel *ch = arg;
+    (void)keep;
     char *said;
     const char *correction = NULL;
     switch (judge(ch, text, &said)) {
@@ -241,13 +242,13 @@ static void turn_ended(void *arg, enum turn_end how, const struct llm_error *err
     case TURN_END_BUDGET: {
         int64_t calls = ch->current->results ? CHANNEL_RETRIGGER_TURNS
                                              : agent_parts(ch->agent)->config->limits.max_turns;
-        char *text = how == TURN_END_BUDGET
-                         ? xstrdup(error->text)
-                         : xasprintf("stopped after %lld model calls for one message (%s); say "
-                                     "\"go on\" to continue",
-                                     (long long)calls,
-                                     ch->current->results ? "all that results get"
-                                                          : "limits.max_turns");
+        char *text =
+            how == TURN_END_BUDGET
+                ? xstrdup(error->text)
+                : xasprintf("stopped after %lld model calls for one message (%s); say "
+                            "\"go on\" to continue",
+                            (long long)calls,
+                            ch->current->results ? "all that results get" : "limits.max_turns");
         channel_said_close(ch, true);
         write_back(ch, true, NULL);
         channel_tell(ch, JOURNAL_ERROR, text);

@@ -270,16 +270,16 @@ void record_settings(struct agent *a, const struct process *channel, const char 
 void record_result(struct agent *a, const struct process *from, enum process_outcome outcome,
                    const char *result, char row[ID_UUID_SIZE]) {
     id_uuid(row);
-    store_result_insert(
-        store_of(a), &(struct store_result_insert){.id = row,
-                                                   .channel_id = from->channel,
-                                                   .process_id = from->id,
-                                                   .name = from->name,
-                                                   .task = from->task,
-                                                   .outcome = process_outcome_name(from->outcome),
-                                                   .result = result,
-                                                   .reply_to = from->reply_to,
-                                                   .created_at = clock_wall_ms()});
+    store_result_insert(store_of(a),
+                        &(struct store_result_insert){.id = row,
+                                                      .channel_id = from->channel,
+                                                      .process_id = from->id,
+                                                      .name = from->name,
+                                                      .task = from->task,
+                                                      .outcome = process_outcome_name(outcome),
+                                                      .result = result,
+                                                      .reply_to = from->reply_to,
+                                                      .created_at = clock_wall_ms()});
 }
 
 void record_result_over(struct agent *a, const char *row) { store_result_delete(store_of(a), row); }
