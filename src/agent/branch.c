@@ -8,16 +8,21 @@
 #include "agent/delegate.h"
 #include "agent/prompt.h"
 #include "agent/record.h"
+#include "agent/trim.h"
 #include "agent/turn.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
 
-#define BRANCH_TASK_MAX 50000u /* bytes */
+#define BRANCH_TASK_MAX 50000u    /* bytes */
+#define BRANCH_RESERVE_PERCENT 15 /* of the context, for its own work (SPEC A.4) */
+#define BRANCH_KEEP 4u            /* messages that a trimmed conversation keeps at least */
+#define BRANCH_OVERFLOWS_MAX 2u   /* SPEC A.4 */
 
 struct branch {
     struct delegate d; /* first */
     char *delegated;   /* the conclusion when it handed its task to a worker */
+    unsigned overflows;
 };
 
 static const enum tool_id branch_tools[] = {TOOL_SPAWN_WORKER, TOOL_WORKER_INSPECT, TOOL_FILE_READ,
@@ -89,12 +94,47 @@ static char *turn_system(void *arg) {
     return prompt_branch_system(b->d.agent, delegate_process(&b->d));
 }
 
+/* The worker that has the task: its own, or one that was at the very same already. */
+static const struct process *delegate_of(const struct branch *b, const char *task) {
+    const struct process *self = delegate_process(&b->d), *same = NULL;
+    size_t pos = 0;
+    for (const struct process *p; (p = process_next(agent_processes(b->d.agent), &pos));) {
+        if (p->kind != PROCESS_WORKER)
+            continue;
+        if (process_get(agent_processes(b->d.agent), p->parent) == self)
+            return p;
+        if (p->body && str_eq(p->channel, self->channel) && str_eq(p->task, task))
+            same = p;
+    }
+    return same;
+}
+
 static bool turn_after_tool(void *arg, const struct tool_call *c, bool is_error) {
     struct branch *b = arg;
+    const char *task = json_str(c->args, "task", "");
     if (is_error || c->tool != tool_get(TOOL_SPAWN_WORKER))
         return false;
+    const struct process *w = delegate_of(b, task);
     x_free(&b->delegated);
-    b->delegated = xasprintf("delegated to a worker: %s", json_str(c->args, "task", ""));
+    b->delegated = xasprintf("delegated to worker %s: %s", w ? w->bare : "", task);
+    return true;
+}
+
+static bool turn_overflow(void *arg) {
+    struct branch *b = arg;
+    struct llm_history *h = &b->d.history;
+    size_t cut = trim_cut(h, 0, h->n * 3 / 4, 0);
+    if (b->overflows >= BRANCH_OVERFLOWS_MAX || cut == 0)
+        return false;
+    b->overflows++;
+    char *recap = trim_recap(h, cut > b->d.own ? b->d.own : cut, cut);
+    delegate_trim(&b->d, 0, cut, recap);
+    x_free(&recap);
+    char *again = xasprintf("[system] The conversation was too long for you: its oldest part is "
+                            "gone. Go on with your task and end with your conclusion:\n\n%s",
+                            delegate_process(&b->d)->task);
+    llm_history_push_text(h, LLM_ROLE_USER, again);
+    x_free(&again);
     return true;
 }
 
@@ -124,6 +164,10 @@ static void turn_ended(void *arg, enum turn_end how, const struct llm_error *err
     case TURN_END_STOPPED: /* its tools are never asked to end early */
         break;
     case TURN_END_FAILED: {
+        if (error->fault == LLM_FAULT_OVERFLOW && *words) {
+            end(b, PROCESS_OUTCOME_PARTIAL, xstrdup(words));
+            break;
+        }
         char *what = xasprintf("Branch failed: %s", error->text);
         end(b, PROCESS_OUTCOME_FAILED, delegate_with_last_words(&b->d, what));
         x_free(&what);
@@ -133,11 +177,31 @@ static void turn_ended(void *arg, enum turn_end how, const struct llm_error *err
     x_free(&words);
 }
 
-static const struct turn_ops branch_turn_ops = {
-    .system = turn_system, .after_tool = turn_after_tool, .end = turn_ended};
+static const struct turn_ops branch_turn_ops = {.system = turn_system,
+                                                .overflow = turn_overflow,
+                                                .after_tool = turn_after_tool,
+                                                .end = turn_ended};
 
 /* --- the beginning ------------------------------------------------------------------------------
  */
+
+/* What it begins with must leave room for its own work: the oldest half of the conversation goes
+ * until it does. */
+static void fit(struct branch *b, const char *task) {
+    struct llm_history *h = &b->d.history;
+    char *system = turn_system(b);
+    int64_t window = agent_parts(b->d.agent)->config->limits.context_window;
+    int64_t room = window - window * BRANCH_RESERVE_PERCENT / 100 -
+                   (int64_t)(strlen(system) + strlen(task)) / 4;
+    x_free(&system);
+    while (llm_history_tokens(h) > room) {
+        size_t cut = trim_cut(h, 0, h->n / 2, BRANCH_KEEP);
+        if (cut <= 1) /* a notice in the place of one message would make nothing shorter */
+            return;
+        trim_replace(h, 0, cut,
+                     "[system] The conversation before this point is left out: it is too long.");
+    }
+}
 
 enum status branch_start(struct agent *a, struct process *channel,
                          const struct llm_history *history, const char *description,
@@ -174,6 +238,7 @@ enum status branch_start(struct agent *a, struct process *channel,
     if (history->n && history->v[history->n - 1].role == LLM_ROLE_ASSISTANT)
         llm_history_truncate(&b->d.history, history->n - 1);
     char *text = prompt_branch_task(description);
+    fit(b, text);
     b->d.own = b->d.history.n;
     llm_history_push_text(&b->d.history, LLM_ROLE_USER, text);
     x_free(&text);
@@ -186,6 +251,8 @@ enum status branch_start(struct agent *a, struct process *channel,
                                                   .limit = config->limits.branch_turns,
                                                   .backoff_ms = branch_backoff_ms,
                                                   .nbackoff = ARRAY_LEN(branch_backoff_ms),
+                                                  .retry_partial = true,
+                                                  .wall_secs = config->limits.branch_wall_secs,
                                                   .ops = &branch_turn_ops,
                                                   .arg = b});
     *out = p;

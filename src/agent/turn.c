@@ -85,6 +85,12 @@ static void stream(struct turn *t, struct journal_entry **e, enum journal_kind k
     process_changed(t->processes, p);
 }
 
+/* The call will not be made again: what it had written is not lost. */
+static void keep_partial(struct turn *t) {
+    if (t->text && t->text->text.len)
+        llm_history_push_text(t->o.history, LLM_ROLE_ASSISTANT, buf_str(&t->text->text));
+}
+
 static void interrupt_entries(struct turn *t) {
     if (t->text)
         t->text->interrupted = true;
@@ -152,6 +158,7 @@ static void abort_all(struct turn *t, const char *reason) {
     llm_call_cancel(&t->call);
     loop_timer_del(&t->timer);
     store_after_cancel(&t->intent);
+    keep_partial(t);
     interrupt_entries(t);
     if (t->tool) {
         if (t->entry) {
@@ -305,16 +312,19 @@ static void on_error(void *arg, const struct llm_error *error) {
     }
     span_end(agent_parts(t->o.agent)->trace, t->call_span, STATUS_PROVIDER, error->text);
     t->call_span = 0;
+    bool overflow = error->fault == LLM_FAULT_OVERFLOW && t->o.ops->overflow;
+    bool again = llm_fault_retriable(error->fault) && (!error->delivered || t->o.retry_partial) &&
+                 t->attempt < t->o.nbackoff;
+    if (!again && !overflow)
+        keep_partial(t);
     interrupt_entries(t);
     record_partial_end(t->o.agent, &t->partial);
-    if (error->fault == LLM_FAULT_OVERFLOW && t->o.ops->overflow && t->o.ops->overflow(t->o.arg)) {
+    if (overflow && t->o.ops->overflow(t->o.arg)) {
         notice(t, JOURNAL_NOTICE, "the model's context was full: the oldest part was left out");
         t->calls--;
         step(t);
         return;
     }
-    bool again = llm_fault_retriable(error->fault) && (!error->delivered || t->o.retry_partial) &&
-                 t->attempt < t->o.nbackoff;
     if (!again) {
         notice(t, JOURNAL_ERROR, error->text);
         finish(t, TURN_END_FAILED, error);
