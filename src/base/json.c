@@ -1,6 +1,6 @@
 /* json: reading and writing cJSON trees. What cJSON lets pass and we do not: bytes that are not
- * UTF-8, NUL (raw or as \u0000, where its C strings would end early), deep nesting, text behind the
- * value. */
+ * UTF-8, NUL (raw, as \u0000 or as \u with wrong digits, where its C strings would end early),
+ * control characters between values, deep nesting, text behind the value. */
 #include "base/json.h"
 
 #include <math.h>
@@ -13,7 +13,20 @@
 
 #define DEPTH_MAX 64
 
-/* Looks only at what decides nesting, so that cJSON's recursion is bounded before it starts. */
+/* Four hex digits behind "\u" at text[at]. */
+static bool has_digits(const char *text, size_t n, size_t at) {
+    if (n - at < 6)
+        return false;
+    for (size_t i = at + 2; i < at + 6; i++)
+        if (!text[i] || !strchr("0123456789abcdefABCDEF", text[i]))
+            return false;
+    return true;
+}
+
+static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+/* Looks only at what decides nesting, so that cJSON's recursion is bounded before it starts, and at
+ * what cJSON reads in its own way. */
 static enum status scan(const char *text, size_t n, struct cause *why) {
     size_t depth = 0;
     bool in_string = false;
@@ -23,12 +36,19 @@ static enum status scan(const char *text, size_t n, struct cause *why) {
             return cause_set(why, STATUS_INVALID, "invalid JSON: NUL at byte %zu", i);
         if (in_string) {
             if (c == '\\') {
-                if (n - i >= 6 && memcmp(text + i, "\\u0000", 6) == 0)
+                bool unit = n - i >= 2 && text[i + 1] == 'u';
+                if (unit && !has_digits(text, n, i))
+                    return cause_set(why, STATUS_INVALID,
+                                     "invalid JSON: a wrong escape at byte %zu", i);
+                if (unit && memcmp(text + i + 2, "0000", 4) == 0)
                     return cause_set(why, STATUS_INVALID, "invalid JSON: NUL at byte %zu", i);
                 i++;
             } else if (c == '"') {
                 in_string = false;
             }
+        } else if ((unsigned char)c < ' ' && !is_blank(c)) {
+            return cause_set(why, STATUS_INVALID, "invalid JSON: a control character at byte %zu",
+                             i);
         } else if (c == '"') {
             in_string = true;
         } else if (c == '[' || c == '{') {

@@ -56,15 +56,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     return 0;
 }
 
-#ifndef WITH_LIBFUZZER
-int main(int argc, char **argv) {
-    static const char *const steering[] = {"{",      "}",       "(",         ")",
-                                           "[",      "]",       "\"",        "=",
-                                           ";",      ",",       "true",      "0",
-                                           "1.5",    "-1",      "#",         "/*",
-                                           "*/",     "\\",      "\n",        "99999999999999999999",
-                                           "0x1",    "L",       "\xff",      "@include \"x\"\n",
-                                           "limits", "workers", "providers", "id"};
-    return fuzz_main(argc, argv, "config", steering, ARRAY_LEN(steering));
-}
-#endif
+FUZZ_MAIN("config")

@@ -65,11 +65,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     return 0;
 }
 
-#ifndef WITH_LIBFUZZER
-int main(int argc, char **argv) {
-    static const char *const steering[] = {
-        "\x1b", "\x1b[", "\x1bO",    "\x1b[200~", "\x1b[201~", "\x1b[27;5;", "u",    "~",
-        ";",    ":",     "\xe2\x82", "\xff",      "\x1b[[",    "1;5",        "57399"};
-    return fuzz_main(argc, argv, "keys", steering, ARRAY_LEN(steering));
-}
-#endif
+FUZZ_MAIN("keys")

@@ -75,21 +75,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     size_t len;
     check_cuts(data, n, 0);
     check_cuts(data, n, SMALL);
-    if (n)
+    if (n) {
         memcpy(proto_reader_room(&r, n), data, n);
-    proto_reader_added(&r, n);
+        proto_reader_added(&r, n);
+    }
     while (proto_reader_line(&r, &line, &len) == STATUS_OK)
         check_request(line, len);
     proto_reader_free(&r);
     return 0;
 }
 
-#ifndef WITH_LIBFUZZER
-int main(int argc, char **argv) {
-    static const char *const steering[] = {
-        "\n",   "\r\n",    "{",       "}",     "\"", "\\",   ":",        ",",
-        "[",    "\\u0000", "\\ud83e", "1e999", "-0", "\xff", "\"id\":2", "\"cmd\":\"ps\"",
-        "null", "true"};
-    return fuzz_main(argc, argv, "proto", steering, ARRAY_LEN(steering));
-}
-#endif
+FUZZ_MAIN("proto")

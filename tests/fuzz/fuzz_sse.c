@@ -1,9 +1,6 @@
 /* fuzz_sse: any bytes at all as the stream of an answer. Framing may not depend on where the pieces
  * were cut, and what the decoders pass on is always valid UTF-8.
- *
- * With libFuzzer: clang -fsanitize=fuzzer,address -DWITH_LIBFUZZER. Without it this is a test:
- * every file of the corpus, and a fixed number of mutations of each. */
-#include <dirent.h>
+ */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,23 +12,15 @@
 #include "llm/anthropic.h"
 #include "llm/openai.h"
 #include "llm/sse.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+#include "tests/fuzz/driver.h"
 
 #define SMALL_MAX 40 /* a bound that the corpus passes */
-
-static void must(bool good, const char *what) {
-    if (good)
-        return;
-    fprintf(stderr, "fuzz_sse: %s\n", what);
-    abort();
-}
 
 /* ---- framing ---- */
 
 static bool note(void *arg, const struct sse_event *e) {
     struct buf *out = arg;
-    must(e->data[e->n] == '\0', "data without its terminator");
+    fuzz_must(e->data[e->n] == '\0', "data without its terminator");
     buf_printf(out, "%s %s %zu ", e->type, e->id, e->n);
     buf_append(out, e->data, e->n);
     buf_putc(out, '\n');
@@ -51,7 +40,7 @@ static void frame(const char *data, size_t n, size_t size, size_t max, struct bu
         free(piece);
     }
     buf_printf(out, "%s %lld", status_name(st), (long long)s.retry_ms);
-    must(s.line.len <= s.max && s.data.len <= s.max, "more kept than the bound allows");
+    fuzz_must(s.line.len <= s.max && s.data.len <= s.max, "more kept than the bound allows");
     sse_free(&s);
 }
 
@@ -61,8 +50,8 @@ static void check_framing(const char *data, size_t n, size_t max) {
     for (size_t size = 1; size <= 7; size += 2) {
         buf_reset(&parts);
         frame(data, n, size, max, &parts);
-        must(parts.len == whole.len && memcmp(parts.data, whole.data, whole.len) == 0,
-             "the pieces change what comes out");
+        fuzz_must(parts.len == whole.len && memcmp(parts.data, whole.data, whole.len) == 0,
+                  "the pieces change what comes out");
     }
     buf_free(&whole);
     buf_free(&parts);
@@ -76,19 +65,20 @@ struct totals {
 
 static void on_text(void *arg, const char *text, size_t n) {
     struct totals *t = arg;
-    must(n > 0 && utf8_valid(text, n), "text that is not UTF-8");
+    fuzz_must(n > 0 && utf8_valid(text, n), "text that is not UTF-8");
     t->text += n;
 }
 
 static void on_tool_start(void *arg, size_t index, const char *id, const char *name) {
     (void)arg;
-    must(index < DECODE_BLOCKS_MAX && *id && *name, "a call without id or name");
-    must(utf8_valid(id, strlen(id)) && utf8_valid(name, strlen(name)), "a name that is not UTF-8");
+    fuzz_must(index < DECODE_BLOCKS_MAX && *id && *name, "a call without id or name");
+    fuzz_must(utf8_valid(id, strlen(id)) && utf8_valid(name, strlen(name)),
+              "a name that is not UTF-8");
 }
 
 static void on_tool_input(void *arg, size_t index, const char *text, size_t n) {
     struct totals *t = arg;
-    must(index < DECODE_BLOCKS_MAX && n > 0 && utf8_valid(text, n), "input that is not UTF-8");
+    fuzz_must(index < DECODE_BLOCKS_MAX && n > 0 && utf8_valid(text, n), "input that is not UTF-8");
     t->input += n;
 }
 
@@ -114,7 +104,8 @@ static void check_meaning(const char *data, size_t n, sse_fn *decode) {
     struct llm_response r;
     sse_init(&s, 0);
     enum status st = sse_feed(&s, data, n, decode, stream, NULL);
-    must(st == STATUS_OK || st == STATUS_CANCELLED, "a bound that nothing can pass was passed");
+    fuzz_must(st == STATUS_OK || st == STATUS_CANCELLED,
+              "a bound that nothing can pass was passed");
     decode_take(stream, &r);
     /* What was passed on in pieces is what is there in the end. */
     size_t text = 0, input = 0;
@@ -125,8 +116,8 @@ static void check_meaning(const char *data, size_t n, sse_fn *decode) {
         else if (b->kind != LLM_BLOCK_REDACTED_THINKING)
             text += strlen(b->text);
     }
-    must(text == t.text, "text lost between the pieces and the whole");
-    must(input >= t.input, "input lost between the pieces and the whole"); /* "" becomes {} */
+    fuzz_must(text == t.text, "text lost between the pieces and the whole");
+    fuzz_must(input >= t.input, "input lost between the pieces and the whole"); /* "" becomes {} */
     llm_message_free(&r.message);
     decode_free(&stream);
     sse_free(&s);
@@ -143,87 +134,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     return 0;
 }
 
-#ifndef WITH_LIBFUZZER
-#define MUTATIONS 300
-
-static uint32_t seed;
-
-static size_t below(size_t n) {
-    seed = seed * 1664525u + 1013904223u;
-    return n ? (seed >> 8) % n : 0;
-}
-
-/* One to four changes: a byte, a piece taken out, doubled, or one that steers put in. */
-static void mutate(struct buf *b) {
-    static const char *const steering[] = {
-        "\r",      "\n",      "\r\n", "\n\n", ":", "data:",    "event: ", "\xEF\xBB\xBF", "\\u0000",
-        "\\ud83e", "\\udd8a", "\"",   "{",    "}", "\xE2\x82", "\xFF",    "id",           "0"};
-    for (size_t k = 1 + below(4); k; k--) {
-        struct buf out = BUF_INIT;
-        size_t at = below(b->len + 1), len = below(b->len - at < 40 ? b->len - at : 40);
-        const char *s = buf_str(b);
-        buf_append(&out, s, at);
-        switch (below(4)) {
-        case 0:
-            buf_putc(&out, (char)below(256));
-            buf_append(&out, s + at, b->len - at);
-            break;
-        case 1:
-            buf_append(&out, s + at + len, b->len - at - len);
-            break;
-        case 2:
-            buf_append(&out, s + at, len);
-            buf_append(&out, s + at, b->len - at);
-            break;
-        case 3:
-            buf_puts(&out, steering[below(ARRAY_LEN(steering))]);
-            buf_append(&out, s + at, b->len - at);
-            break;
-        }
-        buf_free(b);
-        *b = out;
-    }
-}
-
-static void run_file(const char *path) {
-    struct buf in = BUF_INIT;
-    FILE *f = fopen(path, "re");
-    must(f != NULL, path);
-    for (size_t n; (n = fread(buf_room(&in, 4096), 1, 4096, f)) > 0;)
-        buf_added(&in, n);
-    fclose(f);
-    LLVMFuzzerTestOneInput((const uint8_t *)buf_str(&in), in.len);
-    for (int i = 0; i < MUTATIONS; i++) {
-        struct buf b = BUF_INIT;
-        buf_append(&b, buf_str(&in), in.len);
-        mutate(&b);
-        LLVMFuzzerTestOneInput((const uint8_t *)buf_str(&b), b.len);
-        buf_free(&b);
-    }
-    buf_free(&in);
-}
-
-int main(int argc, char **argv) {
-    const char *source = getenv("SRCDIR");
-    char *dir = xasprintf("%s/tests/fuzz/corpus/sse", source ? source : ".");
-    seed = 1;
-    for (int i = 1; i < argc; i++)
-        run_file(argv[i]);
-    struct dirent **files = NULL;
-    int n = argc > 1 ? 0 : scandir(dir, &files, NULL, alphasort);
-    int ran = argc - 1;
-    for (int i = 0; i < n; i++) {
-        if (files[i]->d_name[0] != '.') {
-            char *path = xasprintf("%s/%s", dir, files[i]->d_name);
-            run_file(path);
-            free(path);
-            ran++;
-        }
-        free(files[i]);
-    }
-    free(files);
-    must(ran > 0, "there is no corpus");
-    free(dir);
-    return 0;
-}
-#endif
+FUZZ_MAIN("sse")

@@ -45,12 +45,17 @@ static void refused(void **state) {
     REFUSE("", "empty");
     REFUSE("{} x", "text behind the value at byte 3");
     REFUSE("{}{}", "text behind the value at byte 2");
-    REFUSE("{}\v", "text behind the value at byte 2");
+    REFUSE("{}\v", "a control character at byte 2");
     REFUSE("[1,]", "unexpected text at byte 3");
     REFUSE("{\"a\":\"\xFF\"}", "not UTF-8 at byte 6");
     REFUSE("\"\xED\xA0\x80\"", "not UTF-8 at byte 1");
     REFUSE("{\"a\":1}\0", "NUL at byte 7");
     REFUSE("\"a\\u0000b\"", "NUL at byte 2");
+    /* cJSON reads these as NUL too, and the rest of the text would be lost. */
+    REFUSE("\"a\\ud8 lb\"", "a wrong escape at byte 2");
+    REFUSE("{\"a\\u00g0\":1}", "a wrong escape at byte 3");
+    REFUSE("\"\\u12\"", "a wrong escape at byte 1");
+    REFUSE("{\x1e\"a\":1}", "a control character at byte 1");
     const char *const cut[] = {"{", "[", "\"a", "{\"a\"", "{\"a\":", "tru", "-", "[1", "\"\\u12"};
     for (size_t i = 0; i < ARRAY_LEN(cut); i++) {
         cJSON *j;
