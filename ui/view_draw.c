@@ -270,6 +270,7 @@ static void arrange(struct view *v, int cols, int rows, const char *label) {
     layout_compute(&want, &fresh);
     want.composer_lines = composer_rows(v->composer, fresh.composer.w, label);
     layout_compute(&want, &fresh);
+    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): layout_compute() clears padding too */
     bool same = cols == v->cols && memcmp(&fresh, &v->layout_drawn, sizeof fresh) == 0 &&
                 wide == v->wide_drawn;
     v->layout = v->layout_drawn = fresh;

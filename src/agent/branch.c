@@ -2,6 +2,7 @@
  * files, and may hand the doing to one worker, which ends it. */
 #include "agent/branch.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "agent/channel.h"
@@ -271,6 +272,7 @@ void branch_tool_start(struct tool_call *c, const char *description) {
         tool_call_donef(c, true, "%s", why.text);
         return;
     }
+    assert(p);
     cJSON *o = json_new_obj();
     json_add_str(o, "branch_id", p->bare);
     json_add_bool(o, "spawned", true);

@@ -2,6 +2,7 @@
  * running a tool — and each has exactly one thing that can be cancelled. */
 #include "agent/turn.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -593,6 +594,7 @@ static void begin_tool(struct turn *t, const struct llm_block *b) {
         next_tool_soon(t);
         return;
     }
+    assert(t->tool); /* as there is a status for whatever keeps it from being made */
     t->tool->arg = t;
     t->tool->on_output = on_output;
     t->tool->on_done = on_tool_done;

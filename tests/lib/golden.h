@@ -9,9 +9,9 @@ void golden_check(const char *name, const char *text);
 /* Replaces every match of a POSIX extended expression by as many `filler` characters as it had
  * columns' worth of characters (times, ids: what differs from run to run). The caller frees. */
 char *golden_mask(const char *text, const char *pattern, char filler);
-/* Replaces every match by `label`, flush right in as many columns as the match had: for numbers that
- * are drawn flush right, whose width differs from run to run. The pattern takes the blanks before
- * them too. The caller frees. */
+/* Replaces every match by `label`, flush right in as many columns as the match had: for numbers
+ * that are drawn flush right, whose width differs from run to run. The pattern takes the blanks
+ * before them too. The caller frees. */
 char *golden_field(const char *text, const char *pattern, const char *label);
 
 #endif

@@ -70,7 +70,8 @@ static bool shape(struct wall *w, size_t want, int height, int least) {
     most_cols = most_cols < 1 ? 1 : most_cols;
     most_rows = most_rows < 1 ? 1 : most_rows;
     w->cols = w->rows = 1;
-    while ((size_t)(w->cols * w->rows) < want && (w->cols < most_cols || w->rows < most_rows)) {
+    while ((size_t)w->cols * (size_t)w->rows < want &&
+           (w->cols < most_cols || w->rows < most_rows)) {
         /* Add where tiles stay best shaped: a tile is twice as wide as it is high in cells of half
          * that shape. */
         bool wider = w->cols < most_cols &&
@@ -80,7 +81,7 @@ static bool shape(struct wall *w, size_t want, int height, int least) {
         else
             w->rows++;
     }
-    return (size_t)(w->cols * w->rows) >= want;
+    return (size_t)w->cols * (size_t)w->rows >= want;
 }
 
 /* The highest tiles that hold all; else rows, but for the last, which counts the rest. */
@@ -102,7 +103,7 @@ static void collect(struct wall *w, const struct pane_env *env) {
         want += belongs(p);
     int cols = w->cols, rows = w->rows;
     arrange(w, want);
-    size_t room = (size_t)(w->cols * w->rows);
+    size_t room = (size_t)w->cols * (size_t)w->rows;
     if (room > TILES_MAX)
         room = TILES_MAX;
     if (cols != w->cols || rows != w->rows)
