@@ -352,7 +352,6 @@ void worker_free(struct agent *a, struct process *p) {
 /* --- after an engine ----------------------------------------------------------------------------
  */
 
-<<<<<<< HEAD
 struct waiting {
     char *id, *channel, *task, *model, *directory, *transcript;
     size_t transcript_len;
@@ -380,20 +379,6 @@ static bool collect(void *arg, const struct q_workers_waiting_row *row) {
                                     .tool_calls = row->tool_calls,
                                     .started_ms = row->started_at};
     return true;
-=======
-static void spawn_reply(struct tool_call *c, const struct process *p, bool spawned,
-                        const char *message) {
-    assert(p);
-    cJSON *o = json_new_obj();
-    json_add_str(o, "worker_id", p->bare);
-    json_add_bool(o, "spawned", spawned);
-    json_add_bool(o, "interactive", false);
-    json_add_str(o, "message", message);
-    char *text = json_print(o);
-    cJSON_Delete(o);
-    tool_call_done(c, false, text, strlen(text));
-    x_free(&text);
->>>>>>> acc3a65 (build: make check-all and check-long, a step a script; what each needs, by bootstrap deps all)
 }
 
 static enum status resume(struct agent *a, const struct waiting *v, struct cause *why) {
