@@ -11,7 +11,7 @@
 /* Where a subscriber is in catching up. */
 struct missed {
     int64_t since_ms, until_ms; /* wall clock, both included */
-    int64_t at_ms, place;         /* behind the last one that was told; 0: from the beginning */
+    int64_t at_ms, place;       /* behind the last one that was told; 0: from the beginning */
 };
 
 /* Tells the next page in order, each event with "from_store":true; what the store does not keep
