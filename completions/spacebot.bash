@@ -17,6 +17,7 @@ _spacebot() {
 
     case $verb in
     exec) options='--json --channel --model --workspace --timeout' ;;
+    say) options='--to --end' ;;
     ps) options='--json --all' ;;
     log) options='--follow --json' ;;
     attach) options='--plain' ;;
@@ -32,6 +33,10 @@ _spacebot() {
         return
         ;;
     --channel | --model | --timeout) return ;;
+    --to)
+        mapfile -t COMPREPLY < <(compgen -W "$(_spacebot_processes)" -- "$word")
+        return
+        ;;
     esac
 
     if [[ $word == -* ]]; then

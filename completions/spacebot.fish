@@ -30,6 +30,8 @@ complete -c spacebot -n '__spacebot_verb exec' -l channel -x -d 'The channel to 
 complete -c spacebot -n '__spacebot_verb exec' -l model -x -d 'Model for every process of the channel'
 complete -c spacebot -n '__spacebot_verb exec' -l workspace -x -a '(__fish_complete_directories)' -d 'Where its workers work'
 complete -c spacebot -n '__spacebot_verb exec' -l timeout -x -d 'Seconds after which it is cancelled'
+complete -c spacebot -n '__spacebot_verb say' -l to -x -a '(__spacebot_processes)' -d 'To a worker that waits'
+complete -c spacebot -n '__spacebot_verb say' -l end -d 'Let it end with what it has'
 complete -c spacebot -n '__spacebot_verb ps' -l json -d 'One JSON object a line'
 complete -c spacebot -n '__spacebot_verb ps' -l all -d 'Those that have ended too'
 complete -c spacebot -n '__spacebot_verb log' -l follow -d 'Go on until the process ends'

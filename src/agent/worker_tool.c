@@ -2,6 +2,7 @@
  * one, say how it stands. */
 #include "agent/worker-internal.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "agent/record.h"
@@ -28,6 +29,7 @@ static void done_json(struct tool_call *c, cJSON *o) {
 
 static void spawn_reply(struct tool_call *c, const struct process *p, bool spawned,
                         bool interactive, const char *message) {
+    assert(p);
     cJSON *o = json_new_obj();
     json_add_str(o, "worker_id", p->bare);
     json_add_bool(o, "spawned", spawned);
