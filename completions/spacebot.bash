@@ -10,16 +10,19 @@ _spacebot() {
     COMPREPLY=()
 
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'exec say ps log cancel attach daemon status stop config doctor
+        mapfile -t COMPREPLY < <(compgen -W 'exec say ps log cancel inbox answer permissions attach daemon status stop config doctor
             --help --version' -- "$word")
         return
     fi
 
     case $verb in
-    exec) options='--json --channel --model --workspace --timeout' ;;
+    exec) options='--json --channel --model --workspace --allow --timeout' ;;
     say) options='--to --end' ;;
     ps) options='--json --all' ;;
     log) options='--follow --json' ;;
+    inbox) options='--json' ;;
+    answer) options='--json' ;;
+    permissions) options='--json' ;;
     attach) options='--plain' ;;
     daemon) options='--foreground' ;;
     status) options='--json' ;;
@@ -32,7 +35,7 @@ _spacebot() {
         compopt -o filenames 2>/dev/null
         return
         ;;
-    --channel | --model | --timeout) return ;;
+    --channel | --model | --allow | --timeout) return ;;
     --to)
         mapfile -t COMPREPLY < <(compgen -W "$(_spacebot_processes)" -- "$word")
         return
@@ -45,6 +48,9 @@ _spacebot() {
     fi
     case $verb in
     log | cancel | say) mapfile -t COMPREPLY < <(compgen -W "$(_spacebot_processes)" -- "$word") ;;
+    permissions)
+        ((COMP_CWORD == 2)) && mapfile -t COMPREPLY < <(compgen -W 'list revoke' -- "$word")
+        ;;
     config)
         ((COMP_CWORD == 2)) && mapfile -t COMPREPLY < <(compgen -W 'init check show path' -- "$word")
         ;;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/gate.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli.h"
@@ -14,6 +15,8 @@
 static int load(struct cli *c, struct config **out) {
     struct cause why;
     enum status st = config_load(c->home->config, out, &why);
+    if (st == STATUS_OK)
+        st = gate_check_config(*out, &why);
     return st == STATUS_OK ? CLI_OK : cli_fail(CLI_CONFIG, "%s", why.text);
 }
 

@@ -94,6 +94,10 @@ static int take_options(struct cli *c, cJSON *args, int64_t *timeout_ns) {
         json_add_str(args, "channel", channel);
     if (model)
         json_add_str(args, "model", model);
+    cJSON *allow = json_add_arr(args, "allow");
+    const char *pattern;
+    for (size_t i = 0; (pattern = cli_each(c, "allow", i)); i++)
+        cJSON_AddItemToArray(allow, cJSON_CreateString(pattern));
     if (dir) {
         char real[PATH_MAX];
         struct stat sb;
@@ -344,6 +348,7 @@ static const struct cli_option options[] = {
     {"channel", "ID", "the channel to say it to; made when there is none (default: a new one)"},
     {"model", "M", "provider/model for every process of the channel"},
     {"workspace", "DIR", "where its workers work (default: the home's workspace)"},
+    {"allow", "PATTERN…", "what would ask is allowed: TOOL or TOOL:GLOB; may be given again"},
     {"timeout", "S", "seconds after which it is cancelled (default: none)"},
     {NULL, NULL, NULL}};
 const struct cli_verb cli_verb_exec = {
@@ -352,7 +357,8 @@ const struct cli_verb cli_verb_exec = {
     .summary = "one message, until all its work has settled",
     .details = "Prints the last reply. Without PROMPT, or with -, it is read from standard input.\n"
                "Uses the engine that runs here, or one that ends with it. Ctrl-C and the timeout\n"
-               "cancel what it started.",
+               "cancel what it started. Nobody is asked for permission: what would ask is denied,\n"
+               "with the PATTERN that would have allowed it (shell:git push *).",
     .most = 1,
     .options = options,
     .run = run};

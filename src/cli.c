@@ -38,7 +38,7 @@ static void print_help(void) {
            "usage: spacebot                  open the screen; starts the engine or attaches to it\n"
            "       spacebot VERB [OPTION]…   see spacebot VERB --help\n\n");
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-        printf("  %-8s %s\n", verbs[i]->name, verbs[i]->summary);
+        printf("  %-11s %s\n", verbs[i]->name, verbs[i]->summary);
     printf("\n  --help     this text\n  --version  the version\n\n"
            "Everything is in $SPACEBOT_DIR, else ~/.spacebot. The keys of providers come from\n"
            "spacebot.conf there or from the usual variables:\n" PROVIDER_KEYS_TEXT ".\n"
@@ -88,6 +88,13 @@ static const char *option_value(const struct cli *c, const char *name) {
 
 bool cli_has(const struct cli *c, const char *option) { return option_value(c, option) != NULL; }
 const char *cli_value(const struct cli *c, const char *option) { return option_value(c, option); }
+
+const char *cli_each(const struct cli *c, const char *option, size_t nth) {
+    for (size_t i = 0; i < c->ngiven; i++)
+        if (str_eq(c->verb->options[c->given[i].option].name, option) && nth-- == 0)
+            return c->given[i].value;
+    return NULL;
+}
 
 int cli_fail(int code, const char *fmt, ...) {
     struct buf text = BUF_INIT, safe = BUF_INIT;
@@ -140,7 +147,8 @@ static int take_option(struct cli *c, int argc, char **argv, int *i) {
     for (size_t k = 0; o && o->name; k++, o++) {
         if (strlen(o->name) != n || strncmp(o->name, name, n) != 0)
             continue;
-        if (c->values[k])
+        bool repeats = str_suffix(o->arg ? o->arg : "", "…");
+        if (c->values[k] && !repeats)
             return cli_usage(c, "--%s is given twice", o->name);
         if (!o->arg && given)
             return cli_usage(c, "--%s takes no value", o->name);
@@ -150,6 +158,11 @@ static int take_option(struct cli *c, int argc, char **argv, int *i) {
             given = argv[++*i];
         }
         c->values[k] = o->arg ? given : o->name;
+        if (repeats) {
+            c->given = xreallocarray(c->given, c->ngiven + 1, sizeof(*c->given));
+            c->given[c->ngiven].option = k;
+            c->given[c->ngiven++].value = given;
+        }
         return -1;
     }
     return unknown_option(c, name, n);
@@ -235,6 +248,7 @@ int cli_main(int argc, char **argv) {
         rc = c.verb->run(&c);
     home_free(&c.home);
     free(c.operands);
+    free(c.given);
     if (fflush(stdout) != 0 && rc == CLI_OK)
         rc = cli_fail(CLI_FAILED, "the output could not be written");
     return rc;

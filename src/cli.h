@@ -32,6 +32,9 @@ enum cli_exit {
     X(ps)                                                                                          \
     X(log)                                                                                         \
     X(cancel)                                                                                      \
+    X(inbox)                                                                                       \
+    X(answer)                                                                                      \
+    X(permissions)                                                                                 \
     X(attach)                                                                                      \
     X(daemon)                                                                                      \
     X(status)                                                                                      \
@@ -45,7 +48,8 @@ enum cli_exit {
 
 struct cli_option {
     const char *name; /* without dashes */
-    const char *arg;  /* what its value is called; NULL: a flag */
+    const char
+        *arg; /* what its value is called; NULL: a flag; "X…": may be given again: cli_each() */
     const char *what;
 };
 
@@ -63,6 +67,11 @@ struct cli_verb {
 struct cli {
     const struct cli_verb *verb;
     const char *values[CLI_OPTIONS_MAX]; /* by the option's place; NULL: not given */
+    struct {
+        size_t option;
+        const char *value;
+    } * given; /* of options that repeat, in order */
+    size_t ngiven;
     char **operands;
     int n;
     struct home *home;
@@ -75,6 +84,9 @@ int cli_screen(struct cli *c);
 
 bool cli_has(const struct cli *c, const char *option);
 const char *cli_value(const struct cli *c, const char *option); /* NULL: not given */
+
+/* The nth value (from 0) of an option that repeats; NULL past the last. */
+const char *cli_each(const struct cli *c, const char *option, size_t nth);
 
 /* "spacebot VERB: text", and for usage where to look. Return their code. */
 int cli_usage(const struct cli *c, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -7,6 +7,8 @@
 #include "agent/branch.h"
 #include "agent/channel.h"
 #include "agent/delegate.h"
+#include "agent/gate.h"
+#include "agent/inbox.h"
 #include "agent/limit.h"
 #include "agent/record.h"
 #include "agent/turn.h"
@@ -28,6 +30,8 @@ struct agent {
     struct process_table *processes;
     struct bus *bus;
     struct tool_host host;
+    struct gate *gate;
+    struct inbox *inbox;
     size_t interrupted;
     struct local *look; /* servers of this machine are being asked */
     char *found;        /* the model that one of them has; kept to the end: channels lend it */
@@ -43,6 +47,12 @@ struct bus *agent_bus(const struct agent *a) {
     return a->bus;
 }
 const struct agent_parts *agent_parts(const struct agent *a) { return &a->parts; }
+struct gate *agent_gate(const struct agent *a) {
+    return a->gate;
+}
+struct inbox *agent_inbox(const struct agent *a) {
+    return a->inbox;
+}
 const struct tool_host *agent_tool_host(const struct agent *a) { return &a->host; }
 size_t agent_interrupted_count(const struct agent *a) { return a->interrupted; }
 void agent_set_interrupted(struct agent *a, size_t n) { a->interrupted = n; }
@@ -144,6 +154,10 @@ enum status agent_new(const struct agent_parts *parts, struct agent **out, struc
     if (st == STATUS_OK)
         st = record_reconcile(a, why);
     if (st == STATUS_OK)
+        st = gate_new(a, &a->gate, why);
+    if (st == STATUS_OK)
+        st = inbox_new(a, &a->inbox, why);
+    if (st == STATUS_OK)
         st = worker_resume_all(a, why);
     if (st != STATUS_OK) {
         agent_free(&a);
@@ -193,6 +207,8 @@ void agent_free(struct agent **ap) {
     shut_down_all(a, PROCESS_BRANCH);
     shut_down_all(a, PROCESS_CHANNEL);
     local_free(&a->look);
+    gate_free(&a->gate);
+    inbox_free(&a->inbox);
     bus_free(&a->bus);
     process_table_free(&a->processes);
     x_free(&a->found);
@@ -240,6 +256,7 @@ void agent_status(const struct agent *a, cJSON *out) {
     PROCESS_KIND_TABLE(X)
 #undef X
     json_add_i64(out, "interrupted", (int64_t)a->interrupted);
+    json_add_i64(out, "inbox", (int64_t)inbox_count(a->inbox));
     cJSON *loop = json_add_obj(out, "loop");
     json_add_i64(loop, "p99_us", trace_turn_us(a->parts.trace, TRACE_WALL, 0.99));
     json_add_i64(loop, "max_us", trace_turn_max_us(a->parts.trace, TRACE_WALL));

@@ -31,6 +31,8 @@ struct agent_parts {
 };
 
 struct agent;
+struct gate;
+struct inbox;
 /* Reconciles what an earlier engine left unfinished (SPEC A.5 "Startup"). */
 enum status agent_new(const struct agent_parts *parts, struct agent **out,
                       struct cause *why) MUST_CHECK;
@@ -41,6 +43,8 @@ void agent_free(struct agent **a);
 struct process_table *agent_processes(const struct agent *a);
 struct bus *agent_bus(const struct agent *a);
 const struct agent_parts *agent_parts(const struct agent *a);
+struct gate *agent_gate(const struct agent *a);
+struct inbox *agent_inbox(const struct agent *a);
 /* Nothing runs and nothing is pending: the engine may end. */
 bool agent_idle(const struct agent *a);
 /* What tools may ask of it. */

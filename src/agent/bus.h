@@ -23,6 +23,9 @@
     X(TOOL_STARTED, "tool_started", false)                                                         \
     X(TOOL_OUTPUT, "tool_output", false)                                                           \
     X(TOOL_COMPLETED, "tool_completed", false)                                                     \
+    X(WORKER_PERMISSION, "worker_permission", false) /* any process asks a person */               \
+    X(WORKER_QUESTION, "worker_question", false)                                                   \
+    X(REQUEST_ENDED, "request_ended", false) /* answered, timed out or withdrawn */                \
     X(STATUS_UPDATE, "status_update", false) /* a process changed state */                         \
     X(TEXT_DELTA, "text_delta", true)                                                              \
     X(REASONING_DELTA, "reasoning_delta", true)                                                    \

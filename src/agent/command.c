@@ -5,6 +5,8 @@
 
 #include "agent/channel.h"
 #include "agent/exec.h"
+#include "agent/gate.h"
+#include "agent/inbox.h"
 #include "agent/record.h"
 #include "agent/worker.h"
 #include "base/json.h"
@@ -18,6 +20,7 @@ struct command_call {
     struct channel_attach *attach; /* SAY: its files are being read */
     struct exec *exec;
     char *channel, message_id[ID_UUID_SIZE];
+    int64_t id; /* of a request or a rule */
 };
 
 enum status command_from_string(const char *s, enum command *out) {
@@ -213,6 +216,51 @@ static enum status do_seen(struct agent *a, const cJSON *args, struct cause *why
     return STATUS_OK;
 }
 
+/* --- permissions and questions ------------------------------------------------------------------
+ */
+
+static enum status do_inbox(struct agent *a, cJSON *out) {
+    cJSON *list = json_add_arr(out, "requests");
+    const struct inbox_request *r = NULL;
+    while ((r = inbox_next(agent_inbox(a), r)))
+        cJSON_AddItemToArray(list, inbox_json(r));
+    return STATUS_OK;
+}
+
+static void decided(void *arg, enum status st, const char *why) {
+    struct command_call *c = arg;
+    c->wait = NULL;
+    cJSON *body = json_new_obj();
+    json_add_i64(body, "id", c->id);
+    command_reply_fn *fn = c->fn;
+    void *fn_arg = c->arg;
+    call_free(c);
+    fn(fn_arg, st, body, why);
+}
+
+/* An answer and a revocation hold once they are stored. */
+static struct command_call *do_decide(struct agent *a, enum command command, const cJSON *args,
+                                      command_reply_fn *fn, void *arg) {
+    struct cause why = {""};
+    bool revoke = command == COMMAND_REVOKE;
+    int64_t id = json_i64(args, revoke ? "rule" : "request", 0);
+    uint64_t seq = 0;
+    enum status st = revoke ? gate_revoke(agent_gate(a), id, &seq, &why)
+                            : inbox_answer(agent_inbox(a), id, json_str(args, "answer", ""),
+                                           json_str(args, "remark", ""),
+                                           json_bool(args, "screen", false), &seq, &why);
+    if (st != STATUS_OK) {
+        fn(arg, st, NULL, why.text);
+        return NULL;
+    }
+    struct command_call *c = xcalloc(1, sizeof *c);
+    c->fn = fn;
+    c->arg = arg;
+    c->id = id;
+    c->wait = store_after(agent_parts(a)->store, seq, decided, c);
+    return c;
+}
+
 /* --- the table ----------------------------------------------------------------------------------
  */
 
@@ -254,6 +302,16 @@ struct command_call *command_run(struct agent *a, enum command c, const cJSON *a
         break;
     case COMMAND_INTERRUPTED:
         st = record_interrupted(a, out, &why);
+        break;
+    case COMMAND_ANSWER:
+    case COMMAND_REVOKE:
+        cJSON_Delete(out);
+        return do_decide(a, c, args, fn, arg);
+    case COMMAND_INBOX:
+        st = do_inbox(a, out);
+        break;
+    case COMMAND_PERMISSIONS:
+        gate_rules_json(agent_gate(a), json_add_arr(out, "rules"));
         break;
     case COMMAND_DISMISS:
         st = agent_dismiss(a, json_str(args, "call_id", ""), &why);

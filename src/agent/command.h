@@ -37,9 +37,13 @@
  *  interrupted  {}                         -> {"runs":[…]} tool runs that a crash cut off (shown
  *                                          until dismissed)
  *  dismiss      {call_id}                  such a run has been looked at
+ *  inbox        {}                         -> {"requests":[…]}: what waits for a person
+ *  answer       {request, answer, remark?, screen?}  replies {"id":N} once the answer is stored
+ *  permissions  {}                         -> {"rules":[…]}
+ *  revoke       {rule}                     a remembered rule; replies once it is stored
  *
- *
- * A screen says {"screen":true} with open and say: where no model is connected, a stand-in answers
+ * A screen says {"screen":true} with open, say and answer: where no model is connected, a stand-in
+ * answers
  * there (agent_default_model()), and nobody else's messages: their say is STATUS_CONFIG then.
  * Files that its messages name are attached (channel_say_attaching()). */
 #define COMMAND_TABLE(X)                                                                           \
@@ -54,7 +58,11 @@
     X(LOG, "log")                                                                                  \
     X(SEEN, "seen")                                                                                \
     X(INTERRUPTED, "interrupted")                                                                  \
-    X(DISMISS, "dismiss")
+    X(DISMISS, "dismiss")                                                                          \
+    X(INBOX, "inbox")                                                                              \
+    X(ANSWER, "answer")                                                                            \
+    X(PERMISSIONS, "permissions")                                                                  \
+    X(REVOKE, "revoke")
 /* clang-format on */
 enum command {
 #define X(name, text) COMMAND_##name,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/channel.h"
+#include "agent/gate.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -14,6 +15,7 @@ struct exec {
     struct agent *agent;
     struct process_handle channel;
     struct channel_watch *watch;
+    struct gate_unattended *unattended; /* nobody sits at a script */
     command_reply_fn *fn;
     void *arg;
     struct strv replies;
@@ -24,6 +26,7 @@ struct exec {
 
 static void exec_free(struct exec *e) {
     channel_unwatch(&e->watch);
+    gate_unattended_free(&e->unattended);
     strv_free(&e->replies);
     x_free(&e->error);
     x_free(&e);
@@ -105,6 +108,10 @@ struct exec *exec_start(struct agent *a, const cJSON *args, command_reply_fn *fn
         id_uuid(uuid);
         channel = fresh = xasprintf("cli:%s", uuid);
     }
+    struct gate_unattended *unattended = NULL;
+    if (st == STATUS_OK)
+        st =
+            gate_unattended_new(agent_gate(a), channel, json_arr(args, "allow"), &unattended, &why);
     if (st == STATUS_OK)
         st = channel_open(a, channel, model, workspace, &p, &why);
     struct exec *e = NULL;
@@ -112,6 +119,7 @@ struct exec *exec_start(struct agent *a, const cJSON *args, command_reply_fn *fn
         e = xcalloc(1, sizeof *e);
         e->agent = a;
         e->channel = p->handle;
+        e->unattended = unattended;
         e->fn = fn;
         e->arg = arg;
         e->before = channel_totals(a, p);
@@ -127,6 +135,8 @@ struct exec *exec_start(struct agent *a, const cJSON *args, command_reply_fn *fn
         return e;
     if (e)
         exec_free(e);
+    else
+        gate_unattended_free(&unattended);
     fn(arg, st, NULL, why.text);
     return NULL;
 }

@@ -561,6 +561,21 @@ static enum status reconcile_partials(struct reconcile *r, struct cause *why) {
     return st;
 }
 
+static bool permission_interrupted(void *arg, const struct q_requests_waiting_row *row) {
+    struct reconcile *r = arg;
+    if (!str_eq(row->kind, "permission"))
+        return true; /* a question waits on */
+    char *text = xasprintf("the engine ended while a person was asked: %s %.300s. It was not run.",
+                           row->tool, row->text);
+    char *channel = xasprintf("channel:%s", row->channel_id);
+    remember(r, row->process_id, text);
+    if (!str_eq(channel, row->process_id))
+        remember(r, channel, text);
+    x_free(&channel);
+    x_free(&text);
+    return true;
+}
+
 static bool count_interrupted(void *arg, const struct q_tools_interrupted_row *row) {
     (void)row;
     ++*(size_t *)arg;
@@ -575,6 +590,10 @@ enum status record_reconcile(struct agent *a, struct cause *why) {
     if (st == STATUS_OK)
         st = q_tools_intended(r, tool_interrupted, &rec, why);
     waiting += rec.n;
+    if (st == STATUS_OK)
+        st = q_requests_waiting(r, permission_interrupted, &rec, why);
+    if (st == STATUS_OK && rec.notes.n)
+        store_requests_interrupt(store_of(a), clock_wall_ms());
     if (st == STATUS_OK)
         st = q_workers_unfinished(r, worker_interrupted, &rec, why);
     if (st == STATUS_OK)

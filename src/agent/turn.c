@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/gate.h"
 #include "agent/guard.h"
 #include "agent/limit.h"
 #include "agent/record.h"
@@ -29,8 +30,10 @@ struct turn {
     struct loop_timer *timer;    /* a pause before the next attempt, or the first step */
     struct loop_timer *stall;    /* looks whether the call under way has gone silent */
     struct loop_timer *wall;     /* its time is over */
+    struct gate_wait *gate;      /* a person is asked whether a tool may run */
     struct store_after *intent;  /* an intent is being written */
-    struct tool_call *tool;      /* a tool runs, or will when its intent is safe */
+    bool intended;               /* it was, or is being */
+    struct tool_call *tool;      /* a tool runs, or will when it may and its intent is safe */
     int64_t calls;               /* model calls made */
     size_t attempt;              /* failed attempts of the present call */
     struct llm_message response; /* whose tool calls are being run; blocks [0..next) are done */
@@ -112,6 +115,7 @@ static void turn_free(struct turn *t) {
     loop_timer_del(&t->timer);
     loop_timer_del(&t->stall);
     loop_timer_del(&t->wall);
+    gate_wait_cancel(&t->gate);
     store_after_cancel(&t->intent);
     tool_call_free(&t->tool);
     llm_message_free(&t->response);
@@ -167,7 +171,8 @@ static void abort_all(struct turn *t, const char *reason) {
             t->entry->is_error = true;
             journal_set_result(&self(t)->journal, t->entry, reason, strlen(reason));
         }
-        record_tool_done(t->o.agent, self(t), t->tool, reason, true);
+        if (t->intended)
+            record_tool_done(t->o.agent, self(t), t->tool, reason, true);
         process_set_tool(t->processes, self(t), NULL);
         BUS_EMIT(t->bus, t->processes, self(t), EVENT_TOOL_COMPLETED,
                  BUS_STR("process_id", self(t)->id), BUS_STR("call_id", t->tool->id),
@@ -537,19 +542,47 @@ static void on_tool_done(void *arg, struct tool_call *c, bool is_error, const ch
     next_tool_soon(t);
 }
 
+/* Not run at all: the model reads why. */
+static void refuse_tool(struct turn *t, const char *why) {
+    tool_ended(t, true, why, strlen(why));
+    tool_call_free(&t->tool);
+    next_tool_soon(t);
+}
+
 static void run_tool(void *arg, enum status st, const char *why) {
     struct turn *t = arg;
     t->intent = NULL;
     if (st != STATUS_OK) {
         /* What cannot be recorded beforehand does not happen. */
         char *text = xasprintf("not run: its intent could not be stored (%s)", why);
-        tool_ended(t, true, text, strlen(text));
+        refuse_tool(t, text);
         x_free(&text);
-        tool_call_free(&t->tool);
-        next_tool_soon(t);
         return;
     }
     tool_call_start(t->tool);
+}
+
+/* It may run. */
+static void start_tool(struct turn *t) {
+    t->intended = t->tool->tool->effects;
+    if (t->intended)
+        t->intent = record_tool_intended(t->o.agent, self(t), t->tool, run_tool, t);
+    else
+        tool_call_start(t->tool);
+}
+
+static void on_gate(void *arg, bool allowed, const char *why) {
+    struct turn *t = arg;
+    struct process *p = self(t);
+    t->gate = NULL;
+    char *label = t->tool->tool->label ? t->tool->tool->label(t->tool->args) : NULL;
+    process_set_tool(t->processes, p, label ? label : t->tool->tool->name);
+    process_set_state(t->processes, p, PROCESS_STATE_RUNNING);
+    x_free(&label);
+    if (allowed)
+        start_tool(t);
+    else
+        refuse_tool(t, why);
 }
 
 static bool allowed(const struct turn *t, enum tool_id id) {
@@ -589,19 +622,25 @@ static void begin_tool(struct turn *t, const struct llm_block *b) {
              BUS_STR("label", label));
     x_free(&args);
     x_free(&label);
+    t->intended = false;
     if (st != STATUS_OK) {
-        tool_ended(t, true, why.text, strlen(why.text));
-        next_tool_soon(t);
+        refuse_tool(t, why.text);
         return;
     }
     assert(t->tool); /* as there is a status for whatever keeps it from being made */
     t->tool->arg = t;
     t->tool->on_output = on_output;
     t->tool->on_done = on_tool_done;
-    if (t->tool->tool->effects)
-        t->intent = record_tool_intended(t->o.agent, p, t->tool, run_tool, t);
-    else
-        tool_call_start(t->tool);
+    switch (gate_call(agent_gate(t->o.agent), p, t->tool, on_gate, t, &t->gate, &why)) {
+    case GATE_OPEN:
+        start_tool(t);
+        break;
+    case GATE_SHUT:
+        refuse_tool(t, why.text);
+        break;
+    case GATE_ASKS:
+        break;
+    }
 }
 
 static void next_tool(struct turn *t) {

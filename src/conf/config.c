@@ -324,6 +324,29 @@ static enum status provider_check(const struct reading *r, const config_setting_
     return STATUS_OK;
 }
 
+/* A group of strings, each of which may be left out; what is read goes into *slots[i]. */
+static enum status read_strings(const struct reading *r, const config_setting_t *g,
+                                const char *prefix, const char *const *names, char **const *slots,
+                                size_t n) {
+    for (int i = 0; i < config_setting_length(g); i++) {
+        const config_setting_t *at = config_setting_get_elem(g, (unsigned)i);
+        size_t f = 0;
+        while (f < n && !str_eq(names[f], config_setting_name(at)))
+            f++;
+        if (f == n)
+            return unknown(r, at, "key", prefix, names, n);
+        const char *s = NULL;
+        enum status st = get_string(r, at, names[f], &s);
+        if (s && !*s)
+            st = wrong(r, at, "`%s` is empty", names[f]);
+        if (st != STATUS_OK)
+            return st;
+        x_free(slots[f]);
+        *slots[f] = xstrdup(s);
+    }
+    return STATUS_OK;
+}
+
 static enum status read_provider(const struct reading *r, const config_setting_t *g) {
     static const char *const names[] = {
 #define X(field, what) #field,
@@ -338,23 +361,7 @@ static enum status read_provider(const struct reading *r, const config_setting_t
         CONFIG_PROVIDER_FIELDS(X)
 #undef X
     };
-    enum status st = STATUS_OK;
-    for (int i = 0; st == STATUS_OK && i < config_setting_length(g); i++) {
-        const config_setting_t *at = config_setting_get_elem(g, (unsigned)i);
-        size_t f = 0;
-        while (f < ARRAY_LEN(names) && !str_eq(names[f], config_setting_name(at)))
-            f++;
-        if (f == ARRAY_LEN(names)) {
-            st = unknown(r, at, "key", "providers: ", names, ARRAY_LEN(names));
-            break;
-        }
-        const char *s = NULL;
-        st = get_string(r, at, names[f], &s);
-        if (s && !*s)
-            st = wrong(r, at, "`%s` is empty", names[f]);
-        if (s && st == STATUS_OK)
-            *slots[f] = xstrdup(s);
-    }
+    enum status st = read_strings(r, g, "providers: ", names, slots, ARRAY_LEN(names));
     if (st == STATUS_OK)
         st = provider_check(r, g, &p);
     if (st != STATUS_OK) {
@@ -369,13 +376,71 @@ static enum status read_provider(const struct reading *r, const config_setting_t
     return STATUS_OK;
 }
 
-static enum status read_providers(const struct reading *r, const config_setting_t *list) {
+/* ---- permissions ----------------------------------------------------------------------------- */
+
+static void permission_free(struct config_permission *p) {
+    x_free(&p->tool);
+    x_free(&p->match);
+    x_free(&p->action);
+}
+
+static enum status permission_check(const struct reading *r, const config_setting_t *at,
+                                    const struct config_permission *p) {
+    static const char *const actions[] = {"allow", "ask", "deny"};
+    if (!p->tool || !p->action)
+        return wrong(r, at, "a permission needs a `tool` and an `action`");
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++)
+        if (str_eq(p->action, actions[i]))
+            return STATUS_OK;
+    const char *near = str_nearest(p->action, actions, ARRAY_LEN(actions));
+    return wrong(r, at, "`action` must be allow, ask or deny, not \"%.40s\"%s%s%s", p->action,
+                 near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
+}
+
+static enum status read_permission(const struct reading *r, const config_setting_t *g) {
+    static const char *const names[] = {
+#define X(field, what) #field,
+        CONFIG_PERMISSION_FIELDS(X)
+#undef X
+    };
+    if (!config_setting_is_group(g))
+        return wrong(r, g, "each permission must be a group: { tool = \"…\"; action = \"…\"; }");
+    struct config_permission p = {.line = (int)config_setting_source_line(g)};
+    char **const slots[] = {
+#define X(field, what) &p.field,
+        CONFIG_PERMISSION_FIELDS(X)
+#undef X
+    };
+    enum status st = read_strings(r, g, "permissions: ", names, slots, ARRAY_LEN(names));
+    if (st == STATUS_OK)
+        st = permission_check(r, g, &p);
+    if (st != STATUS_OK) {
+        permission_free(&p);
+        return st;
+    }
+    r->c->permissions =
+        xreallocarray(r->c->permissions, r->c->npermissions + 1, sizeof(*r->c->permissions));
+    r->c->permissions[r->c->npermissions++] = p;
+    return STATUS_OK;
+}
+
+/* Lists of groups, beside the sections of keys. */
+static const struct group_list {
+    const char *name, *example;
+    enum status (*read)(const struct reading *r, const config_setting_t *g);
+} group_lists[] = {
+    {"providers", "( { id = \"…\"; … } )", read_provider},
+    {"permissions", "( { tool = \"…\"; match = \"…\"; action = \"…\"; } )", read_permission},
+};
+
+static enum status read_groups(const struct reading *r, const config_setting_t *list,
+                               const struct group_list *kind) {
     if (!config_setting_is_list(list))
-        return wrong(r, list, "`providers` must be a list of groups: ( { id = \"…\"; … } )");
+        return wrong(r, list, "`%s` must be a list of groups: %s", kind->name, kind->example);
     if (config_setting_length(list) > LIST_MAX)
-        return wrong(r, list, "`providers` has more than %d entries", LIST_MAX);
+        return wrong(r, list, "`%s` has more than %d entries", kind->name, LIST_MAX);
     for (int i = 0; i < config_setting_length(list); i++) {
-        enum status st = read_provider(r, config_setting_get_elem(list, (unsigned)i));
+        enum status st = kind->read(r, config_setting_get_elem(list, (unsigned)i));
         if (st != STATUS_OK)
             return st;
     }
@@ -384,17 +449,18 @@ static enum status read_providers(const struct reading *r, const config_setting_
 
 static enum status read_root(const struct reading *r, const config_setting_t *root) {
     const char *sections[NAMES_MAX];
-    size_t n = config_sections(sections, NAMES_MAX - 1);
-    sections[n++] = "providers";
+    size_t keyed = config_sections(sections, NAMES_MAX - ARRAY_LEN(group_lists)), n = keyed;
+    for (size_t i = 0; i < ARRAY_LEN(group_lists); i++)
+        sections[n++] = group_lists[i].name;
     for (int i = 0; i < config_setting_length(root); i++) {
         const config_setting_t *at = config_setting_get_elem(root, (unsigned)i);
         const char *name = config_setting_name(at);
         size_t s = 0;
         while (s < n && !str_eq(sections[s], name))
             s++;
-        enum status st = s == n       ? unknown(r, at, "section", "", sections, n)
-                         : s == n - 1 ? read_providers(r, at)
-                                      : read_section(r, at);
+        enum status st = s == n      ? unknown(r, at, "section", "", sections, n)
+                         : s < keyed ? read_section(r, at)
+                                     : read_groups(r, at, &group_lists[s - keyed]);
         if (st != STATUS_OK)
             return st;
     }
@@ -527,6 +593,9 @@ void config_free(struct config **c) {
     for (size_t i = 0; i < (*c)->nlocals; i++)
         config_provider_free(&(*c)->locals[i]);
     x_free(&(*c)->locals);
+    for (size_t i = 0; i < (*c)->npermissions; i++)
+        permission_free(&(*c)->permissions[i]);
+    x_free(&(*c)->permissions);
     x_free(&(*c)->path);
     x_free(c);
 }

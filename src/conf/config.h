@@ -42,6 +42,7 @@
     X(limits, connect_secs, INT, 30, 1, 600, "time to connect to a provider")                      \
     X(limits, shell_secs, INT, 60, 1, 1800, "time a shell command gets when it asks for none")     \
     X(limits, worker_wall_secs, INT, 1800, 1, 604800, "time a worker gets in all")                 \
+    X(limits, ask_secs, INT, 600, 1, 86400, "how long a tool waits for a person's permission")     \
     X(limits, linger_secs, INT, 3600, 0, 604800,                                                   \
       "how long an idle engine outlives a lost terminal")                                          \
     X(coalesce, enabled, BOOL, true, 0, 1,                                                         \
@@ -69,6 +70,14 @@ struct config_provider {
     int line;
 };
 
+/* A rule about what tools may do: checked in form here; whether there is such a tool only the agent
+ * knows. */
+struct config_permission {
+    char *tool, *match; /* match: a glob, NULL: whatever it is about */
+    char *action;       /* "allow", "ask" or "deny" */
+    int line;
+};
+
 struct config {
     struct {
         char *channel, *branch, *worker, *tool_use_enforcement;
@@ -76,7 +85,7 @@ struct config {
     struct config_limits {
         int64_t workers, branches, branch_turns, max_turns, worker_turns, silence_secs,
             connect_secs, shell_secs, worker_wall_secs, linger_secs, context_window, channel_tokens,
-            branch_tokens, worker_tokens, channel_wall_secs, branch_wall_secs;
+            branch_tokens, worker_tokens, channel_wall_secs, branch_wall_secs, ask_secs;
         double dollars_a_day, channel_dollars, branch_dollars, worker_dollars;
     } limits;
     struct {
@@ -97,6 +106,8 @@ struct config {
      * id, api and base_url are set. */
     struct config_provider *locals;
     size_t nlocals;
+    struct config_permission *permissions;
+    size_t npermissions;
     char *path; /* the file, whether it exists or not */
     bool exists;
 };

@@ -75,6 +75,12 @@ void config_add_routing(struct config *c);
     X(base_url, "where it is, without /v1")                                                        \
     X(api_key, "the key, or env:NAME to read it from a variable; a local server needs none")
 
+/* X(field, "what it is") */
+#define CONFIG_PERMISSION_FIELDS(X)                                                                \
+    X(tool, "a tool's name; unsandboxed: a command outside the sandbox")                           \
+    X(match, "a glob for its command or path: * any characters, ? one; left out: every call")      \
+    X(action, "allow, ask or deny; deny beats ask beats allow")
+
 /* "env:NAME" names a variable: its name, else NULL. */
 const char *config_env_name(const char *api_key);
 

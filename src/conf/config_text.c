@@ -71,6 +71,24 @@ static void put_key_state(struct buf *out, const struct config_provider *p) {
     }
 }
 
+static void put_permissions(struct buf *out, const struct config *c) {
+    buf_puts(out, c->npermissions ? "permissions = (\n" : "permissions = ( );\n");
+    for (size_t i = 0; i < c->npermissions; i++) {
+        const struct config_permission *p = &c->permissions[i];
+        buf_puts(out, "  { tool = ");
+        put_string(out, p->tool);
+        if (p->match) {
+            buf_puts(out, "; match = ");
+            put_string(out, p->match);
+        }
+        buf_puts(out, "; action = ");
+        put_string(out, p->action);
+        buf_printf(out, "; }%s\n", i + 1 < c->npermissions ? "," : "");
+    }
+    if (c->npermissions)
+        buf_puts(out, ");\n");
+}
+
 char *config_show(const struct config *c) {
     struct buf out = BUF_INIT;
     buf_printf(&out, "# %s%s\n", c->path, c->exists ? "" : " (does not exist; defaults)");
@@ -102,6 +120,7 @@ char *config_show(const struct config *c) {
     }
     if (c->nproviders)
         buf_puts(&out, ");\n");
+    put_permissions(&out, c);
     return buf_steal(&out);
 }
 
@@ -143,7 +162,15 @@ char *config_template(void) {
                    "  #{ id = \"%s\"; api = \"%s\"; base_url = \"%s\"; api_key = \"env:%s\"; }\n",
                    e->id, e->api, e->url, e->key_var);
     }
-    buf_puts(&out, ");\n");
+    buf_puts(&out, ");\n\n");
+    buf_puts(&out, "# What tools may do. Without a rule, what stays inside the workspace and the\n"
+                   "# sandbox is allowed, and what would leave it asks. In each group:\n");
+#define X(field, what) buf_printf(&out, "#   %-10s %s\n", #field, what);
+    CONFIG_PERMISSION_FIELDS(X)
+#undef X
+    buf_puts(&out, "permissions = (\n"
+                   "  #{ tool = \"shell\"; match = \"git push*\"; action = \"ask\"; }\n"
+                   ");\n");
     config_free(&c);
     return buf_steal(&out);
 }

@@ -142,6 +142,26 @@ static bool type_from_string(const char *s, enum event_type *out) {
     return false;
 }
 
+static void asked(const struct plain *p, const cJSON *e, struct buf *out) {
+    char *text = xasprintf("%s %s (%s): spacebot answer %lld once|always|deny",
+                           json_str(e, "tool_name", ""), json_str(e, "description", ""),
+                           json_str(e, "reason", ""), (long long)json_i64(e, "permission_id", 0));
+    put_lines(p, e, "asks:", text, 1, out);
+    free(text);
+}
+
+static void question(const struct plain *p, const cJSON *e, struct buf *out) {
+    struct buf text = BUF_INIT;
+    const cJSON *option;
+    int n = 0;
+    buf_puts(&text, json_str(e, "question", ""));
+    cJSON_ArrayForEach(option, json_arr(e, "options"))
+        buf_printf(&text, "  %d %s", ++n, json_str(option, "label", ""));
+    buf_printf(&text, ": spacebot answer %lld N", (long long)json_i64(e, "question_id", 0));
+    put_lines(p, e, "asks:", buf_str(&text), 1, out);
+    buf_free(&text);
+}
+
 void plain_event(struct plain *p, const cJSON *e, struct buf *out) {
     enum event_type type;
     if (!type_from_string(json_str(e, "type", ""), &type))
@@ -199,6 +219,15 @@ void plain_event(struct plain *p, const cJSON *e, struct buf *out) {
     case EVENT_PROCESS_TEXT:
         if (p->o.output)
             put_lines(p, e, "thinks:", json_str(e, "text", ""), 0, out);
+        break;
+    case EVENT_WORKER_PERMISSION:
+        asked(p, e, out);
+        break;
+    case EVENT_WORKER_QUESTION:
+        question(p, e, out);
+        break;
+    case EVENT_REQUEST_ENDED:
+        put_lines(p, e, "answer:", json_str(e, "answer", json_str(e, "state", "")), 1, out);
         break;
     case EVENT_NOTICE:
         put_lines(p, e, str_eq(json_str(e, "level", ""), "error") ? "error:" : "note:",

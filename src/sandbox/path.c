@@ -212,30 +212,68 @@ static const char *root_of(const struct sandbox *sb, const char *workspace, cons
     return best;
 }
 
-enum status sandbox_open(const struct sandbox *sb, const char *workspace, const char *path,
-                         int flags, mode_t mode, bool make_dirs, int *fd, struct cause *why) {
+enum sandbox_reach sandbox_locate(const struct sandbox *sb, const char *workspace, const char *path,
+                                  char **plain) {
+    char *full = path[0] == '/' ? xstrdup(path) : xasprintf("%s/%s", workspace, path);
+    *plain = path_normalise(full);
+    x_free(&full);
+    if (!*plain)
+        return SANDBOX_FORBIDDEN;
+    if (root_of(sb, workspace, *plain))
+        return SANDBOX_INSIDE;
+    if (path_is_below(*plain, sb->spacebot_home) || path_is_below_any(*plain, &sb->secret))
+        return SANDBOX_FORBIDDEN;
+    return SANDBOX_OUTSIDE;
+}
+
+/* The directory from which the walk to `plain` begins; NULL: it may not be opened. What was granted
+ * is walked to from the root, so that no link on the way leads elsewhere. */
+static const char *start_of(const struct sandbox *sb, const char *workspace, const char *granted,
+                            const char *path, char **plain, struct cause *why) {
+    switch (sandbox_locate(sb, workspace, path, plain)) {
+    case SANDBOX_INSIDE:
+        return root_of(sb, workspace, *plain);
+    case SANDBOX_OUTSIDE:
+        if (granted && path_is_below(*plain, granted))
+            return "/";
+        cause_set(why, STATUS_DENIED,
+                  "%s is outside the workspace %s: use a path inside it, or let a person add "
+                  "the directory to sandbox.writable_paths in spacebot.conf",
+                  path, workspace);
+        return NULL;
+    case SANDBOX_FORBIDDEN:
+        break;
+    }
+    cause_set(why, STATUS_DENIED,
+              "%s is outside the workspace %s, and where spacebot keeps its own files or no path "
+              "at all: no tool may open it",
+              path, workspace);
+    return NULL;
+}
+
+enum status sandbox_open_granted(const struct sandbox *sb, const char *workspace, const char *path,
+                                 const char *granted, int flags, mode_t mode, bool make_dirs,
+                                 int *fd, struct cause *why) {
     *fd = -1;
     if (!*path)
         return cause_set(why, STATUS_INVALID, "the path is empty");
-    char *full = path[0] == '/' ? xstrdup(path) : xasprintf("%s/%s", workspace, path);
-    char *plain = path_normalise(full);
-    const char *root = plain ? root_of(sb, workspace, plain) : NULL;
-    enum status s;
-    if (!root) {
-        s = cause_set(why, STATUS_DENIED,
-                      "%s is outside the workspace %s: use a path inside it, or let a person add "
-                      "the directory to sandbox.writable_paths in spacebot.conf",
-                      path, workspace);
-    } else {
+    char *plain;
+    const char *root = start_of(sb, workspace, granted, path, &plain, why);
+    enum status s = STATUS_DENIED;
+    if (root) {
         struct walk w = {.shown = path, .fd = -1, .make_dirs = make_dirs};
         s = open_root(root, &w.fd, why);
         if (s == STATUS_OK) {
-            char *below = plain + strlen(root);
+            char *below = plain + (root[1] ? strlen(root) : 0);
             s = walk_and_open(&w, *below == '/' ? below + 1 : below, flags, mode, fd, why);
             close(w.fd);
         }
     }
-    x_free(&full);
     x_free(&plain);
     return s;
+}
+
+enum status sandbox_open(const struct sandbox *sb, const char *workspace, const char *path,
+                         int flags, mode_t mode, bool make_dirs, int *fd, struct cause *why) {
+    return sandbox_open_granted(sb, workspace, path, NULL, flags, mode, make_dirs, fd, why);
 }

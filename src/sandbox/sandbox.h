@@ -80,6 +80,7 @@ struct sandbox_request {
     const char *const *env; /* NULL-terminated NAME=VALUE on top of ours, or NULL; reserved and
                                dangerous names are refused */
     bool no_network;
+    bool uncontained; /* a person has allowed this very command to run without walls */
 };
 
 /* What to start. Zero it first; sandbox_command_free() when the child was started or not. */
@@ -102,6 +103,22 @@ enum {
     SANDBOX_EXIT_NOT_FOUND = 127
 };
 
+/* Where a path leads that a file tool was given.
+ * X(NAME) */
+#define SANDBOX_REACH_TABLE(X)                                                                     \
+    X(INSIDE)    /* the workspace or a writable path */                                            \
+    X(OUTSIDE)   /* elsewhere on this machine: a person may allow it */                            \
+    X(FORBIDDEN) /* spacebot's own home and socket, or no path at all: nobody may */
+enum sandbox_reach {
+#define X(name) SANDBOX_##name,
+    SANDBOX_REACH_TABLE(X)
+#undef X
+};
+/* Lexically; links are refused when it is opened. *plain: absolute, without empty, "." and ".."
+ * components; NULL when it leads above the root. The caller frees it. */
+enum sandbox_reach sandbox_locate(const struct sandbox *sb, const char *workspace, const char *path,
+                                  char **plain);
+
 /* Opens a regular file or a directory inside the workspace or a writable path, for the file tools.
  * `path` is absolute or relative to the workspace; any symbolic link in it is refused, and so are
  * devices, pipes and sockets. The walk cannot be raced out of the directory. `flags` as in open(2):
@@ -113,5 +130,10 @@ enum {
 enum status sandbox_open(const struct sandbox *sb, const char *workspace, const char *path,
                          int flags, mode_t mode, bool make_dirs, int *fd,
                          struct cause *why) MUST_CHECK;
+/* The same where a person has allowed a path for this very call: `granted` (NULL: none), plain as
+ * sandbox_locate() gave it. It, and what is below it, may be opened too, unless it is forbidden. */
+enum status sandbox_open_granted(const struct sandbox *sb, const char *workspace, const char *path,
+                                 const char *granted, int flags, mode_t mode, bool make_dirs,
+                                 int *fd, struct cause *why) MUST_CHECK;
 
 #endif

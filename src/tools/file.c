@@ -29,7 +29,7 @@ struct file_job {
     struct tool_call *call; /* NULL when the call was cancelled meanwhile; the loop's only */
     const struct sandbox *sandbox;
     struct job *job;
-    char *workspace, *path, *content;
+    char *workspace, *path, *granted, *content;
     int64_t offset, limit; /* lines; 0: not given */
     bool make_dirs, is_error;
     struct buf out;
@@ -38,6 +38,7 @@ struct file_job {
 static void job_free(struct file_job *j) {
     x_free(&j->workspace);
     x_free(&j->path);
+    x_free(&j->granted);
     x_free(&j->content);
     buf_free(&j->out);
     x_free(&j);
@@ -75,6 +76,7 @@ static void start(struct tool_call *c, const char *name, job_work_fn *work) {
     j->sandbox = c->host->sandbox;
     j->workspace = xstrdup(c->workspace);
     j->path = xstrdup(json_str(c->args, "path", "."));
+    j->granted = xstrdup_null(c->granted);
     j->content = xstrdup_null(json_str(c->args, "content", NULL));
     j->offset = json_i64(c->args, "offset", 0);
     j->limit = json_i64(c->args, "limit", 0);
@@ -176,8 +178,8 @@ static void read_work(void *input, const atomic_bool *cancelled) {
     struct cause why;
     struct stat st;
     int fd;
-    if (sandbox_open(j->sandbox, j->workspace, j->path, O_RDONLY, 0, false, &fd, &why) !=
-        STATUS_OK) {
+    if (sandbox_open_granted(j->sandbox, j->workspace, j->path, j->granted, O_RDONLY, 0, false, &fd,
+                             &why) != STATUS_OK) {
         fail(j, why.text);
         return;
     }
@@ -207,6 +209,8 @@ const struct tool tool_file_read = {
               "counted from 1\"},"
               "\"limit\":{\"type\":\"integer\",\"minimum\":1,\"description\":\"how many lines\"}},"
               "\"required\":[\"path\"],\"additionalProperties\":false}",
+    .reach = TOOL_REACH_PATH,
+    .subject = "path",
     .start = read_start,
     .cancel = cancel,
     .label = read_label,
@@ -262,6 +266,14 @@ static int replace(int dir, const char *name, const char *text, size_t n, bool *
     return err;
 }
 
+/* "a/b" of "a/b/c"; the caller frees. */
+static char *parent_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return !slash          ? xstrdup(".")
+           : slash == path ? xstrdup("/")
+                           : xstrndup(path, (size_t)(slash - path));
+}
+
 static void write_work(void *input, const atomic_bool *cancelled) {
     struct file_job *j = input;
     struct cause why;
@@ -272,17 +284,17 @@ static void write_work(void *input, const atomic_bool *cancelled) {
         fail(j, "path must end in the name of a file");
         return;
     }
-    char *parent = !slash             ? xstrdup(".")
-                   : slash == j->path ? xstrdup("/")
-                                      : xstrndup(j->path, (size_t)(slash - j->path));
+    /* The file is replaced in its directory: that is what has to be opened. */
+    char *parent = parent_of(j->path), *granted = j->granted ? parent_of(j->granted) : NULL;
     int dir = -1;
-    if (sandbox_open(j->sandbox, j->workspace, parent, O_RDONLY | O_DIRECTORY, 0755, j->make_dirs,
-                     &dir, &why) != STATUS_OK) {
+    enum status st = sandbox_open_granted(j->sandbox, j->workspace, parent, granted,
+                                          O_RDONLY | O_DIRECTORY, 0755, j->make_dirs, &dir, &why);
+    x_free(&parent);
+    x_free(&granted);
+    if (st != STATUS_OK) {
         fail(j, why.text);
-        x_free(&parent);
         return;
     }
-    x_free(&parent);
     size_t n = strlen(j->content);
     bool created;
     int err = replace(dir, name, j->content, n, &created);
@@ -309,6 +321,8 @@ const struct tool tool_file_write = {
         "directories\"}},"
         "\"required\":[\"path\",\"content\"],\"additionalProperties\":false}",
     .effects = true,
+    .reach = TOOL_REACH_PATH,
+    .subject = "path",
     .start = write_start,
     .cancel = cancel,
     .label = write_label,
@@ -374,8 +388,8 @@ static void list_work(void *input, const atomic_bool *cancelled) {
     struct file_job *j = input;
     struct cause why;
     int fd;
-    if (sandbox_open(j->sandbox, j->workspace, j->path, O_RDONLY | O_DIRECTORY, 0, false, &fd,
-                     &why) != STATUS_OK) {
+    if (sandbox_open_granted(j->sandbox, j->workspace, j->path, j->granted, O_RDONLY | O_DIRECTORY,
+                             0, false, &fd, &why) != STATUS_OK) {
         fail(j, why.text);
         return;
     }
@@ -398,6 +412,8 @@ const struct tool tool_file_list = {
     .schema = "{\"type\":\"object\",\"properties\":{"
               "\"path\":{\"type\":\"string\",\"minLength\":1,\"default\":\".\"}},"
               "\"additionalProperties\":false}",
+    .reach = TOOL_REACH_PATH,
+    .subject = "path",
     .start = list_start,
     .cancel = cancel,
     .label = list_label,

@@ -173,7 +173,8 @@ static void run(void *arg) {
     const struct sandbox_request request = {.workspace = c->workspace,
                                             .dir = json_str(c->args, "working_dir", NULL),
                                             .command = json_str(c->args, "command", ""),
-                                            .env = (const char *const *)env.v};
+                                            .env = (const char *const *)env.v,
+                                            .uncontained = c->uncontained};
     if (st == STATUS_OK)
         st = sandbox_command(c->host->sandbox, &request, &s->command, &why);
     strv_free(&env);
@@ -244,8 +245,13 @@ const struct tool tool_shell = {
               "\"properties\":{"
               "\"key\":{\"type\":\"string\"},\"value\":{\"type\":\"string\"}},"
               "\"required\":[\"key\",\"value\"],\"additionalProperties\":false}},"
+              "\"unsandboxed\":{\"type\":\"boolean\",\"default\":false,\"description\":\"run "
+              "outside the sandbox; a person is asked first, so only where it cannot be done "
+              "inside\"},"
               "\"timeout_seconds\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1800}},"
               "\"required\":[\"command\"],\"additionalProperties\":false}",
+    .reach = TOOL_REACH_COMMAND,
+    .subject = "command",
     .effects = true,
     .start = shell_start,
     .cancel = shell_cancel,

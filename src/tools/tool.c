@@ -96,6 +96,7 @@ void tool_call_free(struct tool_call **cp) {
     cJSON_Delete(c->args);
     x_free(&c->id);
     x_free(&c->input);
+    x_free(&c->granted);
     x_free(&c);
 }
 

@@ -35,12 +35,26 @@ enum tool_id {
 #undef X
 };
 
+/* What a call reaches for: by this it is told whether it stays where tools may act unasked. */
+#define TOOL_REACH_TABLE(X)                                                                        \
+    X(CONVERSATION) /* its own conversation and what belongs to it */                              \
+    X(PATH)         /* a path: `subject` names the argument */                                     \
+    X(COMMAND)      /* a command: `subject` names the argument */                                  \
+    X(CHANNEL)      /* another channel: `subject` names the argument */
+enum tool_reach {
+#define X(name) TOOL_REACH_##name,
+    TOOL_REACH_TABLE(X)
+#undef X
+};
+
 struct tool_call;
 struct tool {
     const char *name;        /* as the model calls it */
     const char *description; /* for the model */
     const char *schema;      /* JSON schema of its arguments (an object) */
-    bool effects; /* may change something outside: an intent is stored before it starts */
+    enum tool_reach reach;
+    const char *subject; /* NULL unless reach says there is one */
+    bool effects;        /* may change something outside: an intent is stored before it starts */
     /* Starts the work; ends in exactly one tool_call_done(), perhaps at once. */
     void (*start)(struct tool_call *c);
     /* Ends the work early: whatever runs is stopped, c->state freed, and tool_call_done() is not
@@ -83,6 +97,8 @@ struct tool_call {
     char *id;              /* the model's call id */
     char *input;           /* the received JSON text */
     cJSON *args;           /* parsed and checked */
+    char *granted;         /* a plain path outside that was allowed for this call, or NULL */
+    bool uncontained;      /* a command that was allowed to run without walls */
     void *state;           /* the tool's own */
     bool finished;
     void *arg; /* the caller's */

@@ -52,8 +52,9 @@ static void has(const char *text, const char *part) {
 
 static void test_help(void **state) {
     (void)state;
-    static const char *const verbs[] = {"exec",   "say",    "ps",   "log",    "cancel", "attach",
-                                        "daemon", "status", "stop", "config", "doctor"};
+    static const char *const verbs[] = {"exec",   "say",   "ps",     "log",         "cancel",
+                                        "attach", "inbox", "answer", "permissions", "daemon",
+                                        "status", "stop",  "config", "doctor"};
     RUN(0, "--help");
     char *all = xstrdup(OUT);
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {

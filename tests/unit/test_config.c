@@ -187,6 +187,46 @@ static void test_providers(void **state) {
             "2: provider \"anthropic\" is already described in line 1");
 }
 
+static void test_permissions(void **state) {
+    (void)state;
+    struct config *c = load("permissions = ( { tool = \"shell\"; match = \"git \\\"push\\\"*\";\n"
+                            "                  action = \"ask\"; },\n"
+                            "  { tool = \"file_write\"; action = \"deny\"; } );\n");
+    assert_int_equal(c->npermissions, 2);
+    assert_string_equal(c->permissions[0].tool, "shell");
+    assert_string_equal(c->permissions[0].match, "git \"push\"*");
+    assert_string_equal(c->permissions[0].action, "ask");
+    assert_int_equal(c->permissions[0].line, 1);
+    assert_null(c->permissions[1].match);
+    assert_int_equal(c->permissions[1].line, 3);
+    char *text = config_show(c);
+    config_free(&c);
+    c = load(text);
+    char *again = config_show(c);
+    assert_string_equal(text, again);
+    assert_int_equal(c->npermissions, 2);
+    assert_string_equal(c->permissions[0].match, "git \"push\"*");
+    config_free(&c);
+    free(text);
+    free(again);
+
+    refused("permissions = { };\n", "1: `permissions` must be a list of groups: ( { tool = \"…\"; "
+                                    "match = \"…\"; action = \"…\"; } )");
+    refused("permissions = ( 3 );\n",
+            "1: each permission must be a group: { tool = \"…\"; action = \"…\"; }");
+    refused("permissions = (\n { tool = \"shell\"; } );\n",
+            "2: a permission needs a `tool` and an `action`");
+    refused("permissions = (\n { action = \"deny\"; } );\n",
+            "2: a permission needs a `tool` and an `action`");
+    refused("permissions = ( { tool = \"shell\";\n action = \"denny\"; } );\n",
+            "1: `action` must be allow, ask or deny, not \"denny\"; did you mean `deny`?");
+    refused("permissions = ( { tool = \"shell\"; action = \"deny\";\n math = \"x\"; } );\n",
+            "2: unknown key `permissions: math`; did you mean `match`?");
+    refused("permissions = ( { tool = \"shell\"; action = \"deny\"; match = \"\"; } );\n",
+            "1: `match` is empty");
+    refused("permission = ( );\n", "1: unknown section `permission`; did you mean `permissions`?");
+}
+
 static void test_environment(void **state) {
     (void)state;
     setenv("ANTHROPIC_API_KEY", "from-env", 1);
@@ -419,16 +459,16 @@ static void test_template(void **state) {
             keys++;
         }
     assert_true(keys > 12);
-    /* Each of the providers alone. */
+    /* Each of the groups alone. */
     size_t groups = 0;
     for (char *p = strstr(text, "\n  #{"); p; p = strstr(p + 1, "\n  #{"), groups++) {
         p[3] = ' ';
         c = load(text);
         p[3] = '#';
-        assert_int_equal(c->nproviders, 1);
+        assert_int_equal(c->nproviders + c->npermissions, 1);
         config_free(&c);
     }
-    assert_int_equal(groups, 4);
+    assert_int_equal(groups, 5); /* four providers and a permission */
     c = load(text);
     with = config_show(c);
     config_free(&c);
@@ -467,6 +507,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(test_wrong_types_and_ranges, setup, teardown),
         cmocka_unit_test_setup_teardown(test_syntax_and_includes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_providers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_permissions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_environment, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_environment, setup, teardown),
         cmocka_unit_test_setup_teardown(test_routing_follows_the_key, setup, teardown),

@@ -597,12 +597,61 @@ static void outside_paths(void **state) {
                                  "/proc/self/environ"};
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
         expect_open(paths[i], O_RDONLY, false, STATUS_DENIED, "outside the workspace");
-        expect_open(paths[i], O_WRONLY | O_CREAT, true, STATUS_DENIED, "sandbox.writable_paths");
+        expect_open(paths[i], O_WRONLY | O_CREAT, true, STATUS_DENIED, "outside the workspace");
     }
+    expect_open("/etc/passwd", O_RDONLY, false, STATUS_DENIED, "sandbox.writable_paths");
+    expect_open("..", O_RDONLY, false, STATUS_DENIED, "no tool may open it");
     x_free(&secret);
     x_free(&up);
     x_free(&sibling);
     x_free(&beside);
+}
+
+static enum status open_granted(const char *path, const char *granted, int flags) {
+    int fd = -1;
+    enum status s = sandbox_open_granted(sb, ws, path, granted, flags, 0600, true, &fd, &why);
+    if (fd >= 0)
+        close(fd);
+    return s;
+}
+
+/* What a person has allowed for one call: that path and what is below it, by no link, and never
+ * what is spacebot's own. */
+static void granted_paths(void **state) {
+    (void)state;
+    char *secret = xasprintf("%s/secret", outside), *plain = NULL;
+    char *beside = xasprintf("%s2", outside), *made = xasprintf("%s/new/file", outside);
+    assert_int_equal(sandbox_locate(sb, ws, secret, &plain), SANDBOX_OUTSIDE);
+    assert_string_equal(plain, secret);
+    x_free(&plain);
+    assert_int_equal(sandbox_locate(sb, ws, "a/../file", &plain), SANDBOX_INSIDE);
+    x_free(&plain);
+    assert_int_equal(sandbox_locate(sb, ws, "..", &plain), SANDBOX_FORBIDDEN);
+    x_free(&plain);
+    assert_int_equal(sandbox_locate(sb, ws, "/..", &plain), SANDBOX_FORBIDDEN);
+    assert_null(plain);
+
+    assert_int_equal(open_granted(secret, NULL, O_RDONLY), STATUS_DENIED);
+    assert_int_equal(open_granted(secret, secret, O_RDONLY), STATUS_OK);
+    assert_int_equal(open_granted(secret, outside, O_RDONLY), STATUS_OK);
+    assert_int_equal(open_granted(made, outside, O_WRONLY | O_CREAT), STATUS_OK);
+    assert_int_equal(open_granted(beside, outside, O_RDONLY), STATUS_DENIED);
+    assert_int_equal(open_granted("/etc/passwd", outside, O_RDONLY), STATUS_DENIED);
+    char *up = xasprintf("%s/../outside/../outside2", outside);
+    assert_int_equal(open_granted(up, outside, O_RDONLY), STATUS_DENIED);
+    x_free(&up);
+    char *own = xasprintf("%s/../spacebot.db", ws);
+    assert_int_equal(open_granted(own, "/", O_RDONLY), STATUS_DENIED);
+    assert_non_null(strstr(why.text, "no tool may open it"));
+    x_free(&own);
+    link_to("/etc", outside, "link");
+    char *through = xasprintf("%s/link/passwd", outside);
+    assert_int_equal(open_granted(through, outside, O_RDONLY), STATUS_DENIED);
+    assert_non_null(strstr(why.text, "symbolic link"));
+    x_free(&through);
+    x_free(&secret);
+    x_free(&beside);
+    x_free(&made);
 }
 
 static void links(void **state) {
@@ -741,6 +790,7 @@ int main(void) {
                                        TEST(workspace_becomes_a_link),
                                        TEST(opening),
                                        TEST(outside_paths),
+                                       TEST(granted_paths),
                                        TEST(links),
                                        TEST(special_files),
                                        TEST(writable_paths),

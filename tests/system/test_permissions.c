@@ -1,0 +1,189 @@
+/* Permissions and questions with the real program: in scripts, from the command line, and on the
+ * screen, also when nobody looked at it when they came. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "tests/lib/fake.h"
+#include "tests/lib/jsonl.h"
+#include "tests/lib/pty.h"
+#include "tests/lib/scene.h"
+#include "tests/lib/tmphome.h"
+#include "tests/lib/vt.h"
+#include "tests/lib/wait.h"
+
+struct fixture {
+    struct fake *fake;
+    struct tmphome *home;
+    struct pty *pty;
+    struct vt *vt;
+    struct run *run;
+};
+static struct fixture f;
+
+static int teardown(void **state) {
+    (void)state;
+    pty_free(&f.pty);
+    vt_free(&f.vt);
+    run_free(&f.run);
+    tmphome_free(&f.home);
+    fake_stop(&f.fake);
+    memset(&f, 0, sizeof f);
+    return 0;
+}
+
+/* Told to read a file outside, a worker does and says what it was told. */
+#define SCENE_READ                                                                                 \
+    "{\"match\":{" SCENE_CHANNEL ",\"last_user_contains\":\"has come back\",\"step\":0},"          \
+    "\"respond\":[{\"tool_use\":{\"name\":\"reply\",\"input\":"                                    \
+    "{\"content\":\"It says: ${worker_result}\"}}}]},"                                             \
+    "{\"match\":{" SCENE_CHANNEL ",\"last_user_contains\":\"read it\",\"step\":0},"                \
+    "\"respond\":[{\"tool_use\":{\"name\":\"spawn_worker\",\"input\":"                             \
+    "{\"task\":\"Read the file outside.\"}}}]},"                                                   \
+    "{\"match\":{" SCENE_CHANNEL ",\"last_user_contains\":\"read it\",\"step\":1},"                \
+    "\"respond\":[{\"tool_use\":{\"name\":\"skip\",\"input\":{}}}]},"                              \
+    "{\"match\":{" SCENE_WORKER ",\"last_user_contains\":\"Read the file\",\"step\":0},"           \
+    "\"respond\":[{\"tool_use\":{\"name\":\"file_read\",\"input\":"                                \
+    "{\"path\":\"/usr/share/base-files/motd\"}}}]},"                                               \
+    "{\"match\":{" SCENE_WORKER ",\"last_user_contains\":\"Read the file\",\"step\":1},"           \
+    "\"respond\":[{\"tool_use\":{\"name\":\"set_status\",\"input\":"                               \
+    "{\"status\":\"<<${tool_result_line:1}>>\",\"kind\":\"outcome\"}}}]},"                         \
+    "{\"match\":{" SCENE_WORKER ",\"last_user_contains\":\"Read the file\",\"step\":2},"           \
+    "\"respond\":[{\"text\":\"Done.\"}]}"
+
+static void start(const char *scenario) {
+    f.fake = fake_start(scenario);
+    f.home = tmphome_new(f.fake);
+}
+
+static const char *spacebot(const char *const *args, int code) {
+    run_free(&f.run);
+    f.run = tmphome_spacebot(f.home, args, NULL);
+    run_expect_code(f.run, code);
+    return run_out(f.run);
+}
+
+static void has(const char *text, const char *part) {
+    if (!strstr(text, part))
+        fail_msg("\"%s\" is not in:\n%s", part, text);
+}
+
+/* A path outside that is there on every system this is built on. */
+static char *outside_file(void) { return xasprintf("%s/outside.txt", f.home->dir); }
+
+/* The scenario with the path of the test's own file in it. */
+static void start_reading(void) {
+    start(SCENE(SCENE_READ));
+    tmphome_file(f.home, "outside.txt", "the words outside\n");
+    fake_stop(&f.fake);
+    char *path = outside_file(), *scene = xstrdup(SCENE(SCENE_READ));
+    static const char name[] = "/usr/share/base-files/motd";
+    char *at = strstr(scene, name);
+    char *own = xasprintf("%.*s%s%s", (int)(at - scene), scene, path, at + strlen(name));
+    f.fake = fake_start(own);
+    tmphome_setenv(f.home, "ANTHROPIC_BASE_URL", fake_url(f.fake));
+    x_free(&own);
+    x_free(&scene);
+    x_free(&path);
+}
+
+/* Until `spacebot inbox --json` lists something; its first line, owned by f.run. */
+static const char *until_asked(void) {
+    int64_t deadline = wait_until(WAIT_MS);
+    while (!*spacebot(ARGS("inbox", "--json"), 0)) {
+        if (!wait_left(deadline))
+            fail_msg("nothing reaches the inbox");
+        (void)wait_poll(NULL, 0, wait_until(20));
+    }
+    return run_out(f.run);
+}
+
+/* --- scripts ------------------------------------------------------------------------------------
+ */
+
+static void a_script_is_denied_with_the_rule_that_would_allow(void **state) {
+    (void)state;
+    start_reading();
+    char *path = outside_file();
+    const char *out = spacebot(ARGS("exec", "read it"), 0);
+    char *wanted = xasprintf("--allow 'file_read:%s'", path);
+    has(out, wanted);
+    has(out, "denied: outside the workspace");
+    x_free(&wanted);
+    char *allow = xasprintf("file_read:%s", path);
+    out = spacebot(ARGS("exec", "--allow", "shell:x", "--allow", allow, "read it"), 0);
+    has(out, "It says: the words outside");
+    (void)spacebot(ARGS("exec", "--allow", "shel", "read it"), 2);
+    has(run_err(f.run), "did you mean `shell`?");
+    x_free(&allow);
+    x_free(&path);
+}
+
+static void a_wrong_rule_is_told_with_its_line(void **state) {
+    (void)state;
+    start_reading();
+    tmphome_config(f.home, "permissions = (\n  { tool = \"file_reed\"; action = \"deny\"; }\n);\n");
+    (void)spacebot(ARGS("config", "check"), 3);
+    has(run_err(f.run),
+        "spacebot.conf:2: permissions: there is no tool \"file_reed\"; did you mean "
+        "`file_read`?");
+    (void)spacebot(ARGS("exec", "read it"), 3);
+    has(run_err(f.run), "spacebot.conf:2:");
+}
+
+static void a_request_is_answered_from_the_command_line(void **state) {
+    (void)state;
+    start_reading();
+    char *path = outside_file();
+    (void)spacebot(ARGS("daemon"), 0);
+    (void)spacebot(ARGS("inbox"), 0);
+    has(run_err(f.run), "nothing waits for you");
+    (void)spacebot(ARGS("say", "c1", "read it"), 0);
+    cJSON *r = NULL;
+    const char *line = until_asked();
+    assert_int_equal(json_parse(line, strlen(line) - 1, &r, NULL), STATUS_OK);
+    assert_int_equal(json_i64(r, "id", 0), 1);
+    assert_string_equal(json_str(r, "kind", ""), "permission");
+    assert_string_equal(json_str(r, "tool", ""), "file_read");
+    assert_string_equal(json_str(r, "text", ""), path);
+    assert_int_equal(cJSON_GetArraySize(json_arr(r, "path")), 2);
+    cJSON_Delete(r);
+    has(spacebot(ARGS("ps", "--json"), 0), "\"state\":\"asking\"");
+    has(spacebot(ARGS("inbox"), 0), "1  permission  #c1 ▸ * Read the file outside. ▸ file_read");
+    (void)spacebot(ARGS("answer", "7", "once"), 1);
+    (void)spacebot(ARGS("answer", "1", "perhaps"), 2);
+    (void)spacebot(ARGS("answer", "1", "always"), 0);
+    (void)spacebot(ARGS("answer", "1", "once"), 1);
+    has(run_err(f.run), "no request 1 waits");
+    fake_expect(f.fake, "request 6", 1);
+    has(spacebot(ARGS("permissions"), 0), "file_read:");
+    has(spacebot(ARGS("permissions", "list", "--json"), 0), "\"source\":\"remembered\"");
+    (void)spacebot(ARGS("permissions", "revoke", "1"), 0);
+    (void)spacebot(ARGS("permissions", "revoke", "1"), 1);
+    assert_string_equal(spacebot(ARGS("permissions", "--json"), 0), "");
+    (void)spacebot(ARGS("stop"), 0);
+    tmphome_expect_quiet(f.home, WAIT_MS);
+    (void)spacebot(ARGS("permissions", "revoke", "1"), 1); /* the same without an engine */
+    has(run_err(f.run), "no rule 1 is remembered");
+    x_free(&path);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(a_script_is_denied_with_the_rule_that_would_allow),
+        TEST(a_wrong_rule_is_told_with_its_line),
+        TEST(a_request_is_answered_from_the_command_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
