@@ -43,8 +43,8 @@
  *  revoke       {rule}                     a remembered rule; replies once it is stored
  *
  * A screen says {"screen":true} with open, say and answer: where no model is connected, a stand-in
- * answers
- * there (agent_default_model()), and nobody else's messages: their say is STATUS_CONFIG then.
+ * answers there (agent_default_model()), and nobody else's messages: their say is STATUS_CONFIG
+ * then.
  * Files that its messages name are attached (channel_say_attaching()). */
 #define COMMAND_TABLE(X)                                                                           \
     X(OPEN, "open")                                                                                \
