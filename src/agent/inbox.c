@@ -415,7 +415,9 @@ static enum status answer_question(struct inbox *i, struct inbox_request *r, con
     if (st == STATUS_OK && screen)
         channel_stand_in(i->agent, p, agent_default_model(i->agent), NULL);
     if (st == STATUS_OK)
-        st = channel_say(i->agent, p, "you", buf_str(&text), NULL, NULL, NULL, id, why);
+        st = channel_say(i->agent, p,
+                         &(struct channel_message){.sender = CHANNEL_YOU, .text = buf_str(&text)},
+                         NULL, NULL, NULL, id, why);
     if (st == STATUS_OK) {
         *seq = record_end(i, r, "answered", buf_str(&labels), remark);
         tell_end(i, r, "answered", buf_str(&labels));
