@@ -35,7 +35,7 @@ struct maker {
     struct level levels[NEST_MAX];
     int nlevels;
     struct markdown_run *runs;
-    size_t nruns, cruns;
+    size_t nruns, cruns, first_run;
     struct buf block; /* the text of the present block */
     unsigned style;   /* of inline text now */
     unsigned block_style;
@@ -120,14 +120,17 @@ static void gap(struct maker *k) {
 static void add_run(struct maker *k, const char *s, size_t n, unsigned style) {
     struct buf seen = BUF_INIT;
     utf8_append_visible(&seen, s, n);
-    if (seen.len) {
+    struct markdown_run *last = k->nruns ? &k->runs[k->nruns - 1] : NULL;
+    if (seen.len && last && last->style == style) {
+        last->len += seen.len; /* runs lie without gaps */
+    } else if (seen.len) {
         if (k->nruns == k->cruns) {
             k->cruns = k->cruns ? k->cruns * 2 : 32;
             k->runs = xreallocarray(k->runs, k->cruns, sizeof *k->runs);
         }
         k->runs[k->nruns++] = (struct markdown_run){k->block.len, seen.len, style};
-        buf_append(&k->block, seen.data, seen.len);
     }
+    buf_append(&k->block, buf_str(&seen), seen.len);
     buf_free(&seen);
 }
 
@@ -145,7 +148,9 @@ static unsigned inline_style(const struct maker *k) {
 
 /* The runs of text[from..to) as spans of the present line. */
 static void put_runs(struct maker *k, size_t from, size_t to) {
-    for (size_t i = 0; i < k->nruns; i++) {
+    while (k->first_run < k->nruns && k->runs[k->first_run].off + k->runs[k->first_run].len <= from)
+        k->first_run++; /* lines come in order: what ends before this one is done with */
+    for (size_t i = k->first_run; i < k->nruns && k->runs[i].off < to; i++) {
         const struct markdown_run *r = &k->runs[i];
         size_t a = r->off > from ? r->off : from, b = r->off + r->len < to ? r->off + r->len : to;
         if (a < b)
@@ -185,7 +190,7 @@ size_t markdown_break(const char *s, size_t n, int max, size_t *len) {
 }
 
 static void block_clear(struct maker *k) {
-    k->nruns = 0;
+    k->nruns = k->first_run = 0;
     buf_reset(&k->block);
 }
 

@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 
-#define MARKDOWN_STEP 8192u /* bytes */
+#define MARKDOWN_STEP 4096u /* bytes */
 
 /* A piece of a line in one style (enum style, or-ed with STYLE_BOLD and its kin). */
 struct markdown_span {
