@@ -606,6 +606,32 @@ static void without_colour_there_is_none(void **state) {
     quit(&f.one);
 }
 
+/* With a UTF-8 one the same conversation has others, by the rule that the first one set decides. */
+static void a_locale_without_utf8_gets_ascii(void **state) {
+    (void)state;
+    static const char *const locales[] = {"C", "C.UTF-8"};
+    start(SCENE(SCENE_COUNT));
+    scene_numbers(f.home, 4321);
+    for (size_t i = 0; i < ARRAY_LEN(locales); i++) {
+        bool other = false;
+        tmphome_setenv(f.home, "LC_ALL", NULL);
+        tmphome_setenv(f.home, "LC_CTYPE", locales[i]);
+        tmphome_setenv(f.home, "LANG", locales[!i]);
+        open_screen(&f.one, ARGS(), 80, 24);
+        say(&f.one, SCENE_QUESTION);
+        vt_expect(f.one.vt, "Counted .* wc says: 4321 numbers");
+        vt_expect(f.one.vt, "0 running");
+        char *text = vt_text(f.one.vt);
+        for (const char *c = text; *c; c++)
+            other = other || (unsigned char)*c > 0x7E;
+        assert_int_equal(other, i == 1);
+        free(text);
+        quit(&f.one);
+        terminal_free(&f.one);
+        tmphome_expect_quiet(f.home, WAIT_MS);
+    }
+}
+
 static void nothing_but_a_terminal_gets_a_screen(void **state) {
     (void)state;
     start(SCENE(SCENE_SAY));
@@ -720,6 +746,7 @@ int main(void) {
         TEST(an_idle_screen_writes_nothing),
         TEST(an_unknown_terminal_is_refused_and_the_engine_lives),
         TEST(without_colour_there_is_none),
+        TEST(a_locale_without_utf8_gets_ascii),
         TEST(nothing_but_a_terminal_gets_a_screen),
         TEST(lines_can_be_followed_instead),
         TEST(the_composer_edits_as_readline_does),
