@@ -16,6 +16,7 @@
 #define TASK_ROWS 6     /* of what a worker was told, until unfolded */
 #define RESULT_ROWS 2   /* of what came back: the reply about it follows */
 #define OUTPUT_ROWS 4   /* of a running tool's output, in a transcript */
+#define PERSON_ROWS 20  /* of what a command prints that the person ran */
 #define THINKING_ROWS 3 /* in a live pane */
 #define CUT_COLS 4096   /* a line of output longer than this is continued, even in a live pane */
 #define LABEL_JSON_MAX (64u * 1024)
@@ -129,6 +130,12 @@ static void fold_before(struct block *b, size_t n) {
     b->body = n;
 }
 
+/* A command line of the person's own: what it prints is why it was typed. */
+static bool ran_by_person(const struct journal_entry *e) {
+    return e->ref && str_prefix(e->ref, JOURNAL_PERSON) &&
+           str_eq(e->title, tool_get(TOOL_SHELL)->name);
+}
+
 static void shape_tool(struct block *b, const struct block_env *env,
                        const struct journal_entry *e) {
     if (!e->is_error && speaks_elsewhere(e->title))
@@ -136,8 +143,8 @@ static void shape_tool(struct block *b, const struct block_env *env,
     b->head = true;
     if (!b->label)
         b->label = tool_label(e);
-    bool failed_live = env->live && e->is_error && !e->open;
-    if (!b->unfolded && !failed_live)
+    bool failed_live = env->live && e->is_error && !e->open, own = ran_by_person(e) && !e->open;
+    if (!b->unfolded && !failed_live && !own)
         return;
     b->style = STYLE_DIM;
     if (b->unfolded)
@@ -147,8 +154,12 @@ static void shape_tool(struct block *b, const struct block_env *env,
               true);
     b->indent = 4;
     b->results = wrap_lines(&b->result);
-    if (!b->unfolded && b->results > OUTPUT_ROWS)
-        b->results = OUTPUT_ROWS;
+    size_t most = b->unfolded ? b->results : own ? PERSON_ROWS : OUTPUT_ROWS;
+    if (b->results <= most)
+        return;
+    if (own) /* the end, as a terminal shows it */
+        b->more = b->result_skip = b->results - most;
+    b->results = most;
 }
 
 static void shape(struct block *b, const struct block_env *env, size_t index,
@@ -201,7 +212,7 @@ static void shape(struct block *b, const struct block_env *env, size_t index,
             break;
         }
         wrap_text(b, e, 4);
-        fold_before(b, OUTPUT_ROWS);
+        fold_before(b, ran_by_person(call) ? PERSON_ROWS : OUTPUT_ROWS);
         break;
     }
     case JOURNAL_STATUS:
@@ -533,7 +544,7 @@ void block_draw(const struct block *b, const struct block_env *env, const struct
         return;
     }
     if (row < b->results) {
-        draw_line(b, &b->result, row, w, screen_row,
+        draw_line(b, &b->result, b->result_skip + row, w, screen_row,
                   (e->is_error && e->kind == JOURNAL_TOOL ? STYLE_WARN : STYLE_TEXT) | flags);
         return;
     }
@@ -557,7 +568,8 @@ void block_row_text(const struct block *b, size_t row, struct buf *out) {
         const char *text = wrap_line(&b->text, b->skip + row, &n, &indent);
         buf_append(out, text, n);
     } else if (row - b->body - (b->more > 0) < b->results && row >= b->body + (b->more > 0)) {
-        const char *text = wrap_line(&b->result, row - b->body - (b->more > 0), &n, &indent);
+        const char *text =
+            wrap_line(&b->result, b->result_skip + row - b->body - (b->more > 0), &n, &indent);
         buf_append(out, text, n);
     }
 }

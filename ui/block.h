@@ -31,7 +31,8 @@ struct block {
     bool cut;           /* lines of the body end at the right edge, and are not continued */
     size_t skip, body;  /* rows of the body left out before, and shown */
     size_t more;        /* rows folded away after the body: one row says so */
-    size_t results;     /* rows of the tool's result that are shown */
+    size_t result_skip; /* rows of the tool's result left out before */
+    size_t results;     /* and shown */
     size_t rows;        /* all together; 0: not shown here */
     struct wrap text, result;
     bool rich; /* the body is in md, not in text */

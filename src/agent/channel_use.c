@@ -174,7 +174,7 @@ enum status channel_use_tool(struct agent *a, struct process *p, enum tool_id to
     struct channel_use *u = xcalloc(1, sizeof *u);
     char uuid[ID_UUID_SIZE];
     id_uuid(uuid);
-    char *id = xasprintf("use_%s", uuid), *input = json_print(args);
+    char *id = xasprintf(JOURNAL_PERSON "%s", uuid), *input = json_print(args);
     enum status st =
         tool_call_new(tool_get(tool), agent_tool_host(a), p->workspace, id, input, &u->call, why);
     x_free(&id);

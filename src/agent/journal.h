@@ -58,6 +58,9 @@ struct journal {
     uint64_t dropped;  /* entries no longer here */
 };
 
+/* Calls that a person made have refs that begin so: they are looked at as soon as they end. */
+#define JOURNAL_PERSON "use_"
+
 void journal_init(struct journal *j);
 void journal_free(struct journal *j);
 /* Opens an entry. Strings are copied; title and ref may be NULL. Valid until the next

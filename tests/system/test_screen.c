@@ -255,6 +255,7 @@ static void a_line_with_a_bang_is_a_command(void **state) {
     say(&f.one, "!wc -l numbers.txt");
     vt_expect(f.one.vt, "!wc -l numbers\\.txt");
     vt_expect(f.one.vt, "shell wc -l numbers\\.txt +ok");
+    vt_expect(f.one.vt, "  777 numbers\\.txt");
     say(&f.one, "what did that print?");
     vt_expect(f.one.vt, "It printed .*777");
     /* One that does not end by itself. */
@@ -263,6 +264,8 @@ static void a_line_with_a_bang_is_a_command(void **state) {
     vt_expect(f.one.vt, "running");
     pty_type(f.one.pty, INTERRUPT);
     vt_expect(f.one.vt, "shell echo begun; sleep 1000 .*(interrupted|cut)");
+    pty_type(f.one.pty, "on"); /* or the next ^C would be the second of two */
+    vt_expect(f.one.vt, "^> on");
     quit(&f.one);
     tmphome_expect_quiet(f.home, WAIT_MS);
 }

@@ -622,6 +622,33 @@ static void plain_terminal(void **state) {
         assert_true((unsigned char)t->s.seen.data[i] < 0x80);
 }
 
+/* What a person's own command printed is seen at once, its end where it is long; a model's is
+ * folded away. */
+static void a_persons_command_is_not_folded(void **state) {
+    (void)state;
+    struct test *t = &the_test;
+    start(t, "xterm-256color", 80, 40);
+    conversation(t);
+    struct buf lines = BUF_INIT;
+    for (int i = 1; i <= 50; i++)
+        buf_printf(&lines, "row %d\n", i);
+    struct journal_entry *e =
+        entry(t, t->inbox, JOURNAL_TOOL, "shell", "call_1", "{\"command\":\"seq 50\"}");
+    journal_set_result(&t->inbox->journal, e, "only a model's", 14);
+    journal_close(&t->inbox->journal, e);
+    e = entry(t, t->inbox, JOURNAL_TOOL, "shell", JOURNAL_PERSON "1", "{\"command\":\"seq 50\"}");
+    journal_set_result(&t->inbox->journal, e, buf_str(&lines), lines.len);
+    journal_close(&t->inbox->journal, e);
+    process_changed(t->table, t->inbox);
+    draw(t);
+    assert_false(vt_matches(t->s.vt, "only a model"));
+    matches(t, " 30 more lines \\(Enter\\)");
+    assert_false(vt_matches(t->s.vt, "row 30$"));
+    matches(t, "row 31$");
+    matches(t, "row 50$");
+    buf_free(&lines);
+}
+
 /* A warning stands above the composer until the next key; what is wrong stays as long as it is. */
 static void warnings_stand_until_seen(void **state) {
     (void)state;
@@ -674,6 +701,7 @@ int main(void) {
         cmocka_unit_test_teardown(status_line, teardown),
         cmocka_unit_test_teardown(first_screen, teardown),
         cmocka_unit_test_teardown(plain_terminal, teardown),
+        cmocka_unit_test_teardown(a_persons_command_is_not_folded, teardown),
         cmocka_unit_test_teardown(warnings_stand_until_seen, teardown),
     };
     return cmocka_run_group_tests_name("pane", tests, NULL, NULL);
