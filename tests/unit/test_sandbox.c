@@ -12,10 +12,12 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -260,6 +262,36 @@ static void a_directory_of_others_keeps_no_launcher(void **state) {
     assert_string_equal(sb->launcher, launcher);
     expect_workspace(extra, STATUS_DENIED, "could then replace");
     x_free(&launcher);
+}
+
+/* 0: it ran the original; 1: it did not; 77: no such mount can be made here. */
+static int keep_on_noexec(const char *launcher) {
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", run_dir, "tmpfs", MS_NOEXEC, "mode=0700") < 0)
+        return 77;
+    char *kept = launcher_keep(launcher, run_dir);
+    return str_eq(kept, launcher) ? 0 : 1;
+}
+
+/* A file system that executes nothing is no place for a launcher. */
+static void a_directory_without_execution_keeps_no_launcher(void **state) {
+    (void)state;
+    char *launcher = xasprintf("%s/spacebot-run", extra);
+    write_file(extra, "spacebot-run", "#!/bin/sh\n");
+    assert_int_equal(chmod(launcher, 0755), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(keep_on_noexec(launcher));
+    int how;
+    assert_int_equal(waitpid(pid, &how, 0), pid);
+    x_free(&launcher);
+    assert_true(WIFEXITED(how));
+    if (WEXITSTATUS(how) == 77) {
+        print_message("skipped: no mount namespace can be made here\n");
+        skip();
+    }
+    assert_int_equal(WEXITSTATUS(how), 0);
 }
 
 static void expect_config(const struct sandbox_config *c, const char *text) {
@@ -780,6 +812,7 @@ int main(void) {
                                        TEST(workspace_with_the_launcher),
                                        TEST(workspace_with_the_launcher_that_is_not_run),
                                        TEST(a_directory_of_others_keeps_no_launcher),
+                                       TEST(a_directory_without_execution_keeps_no_launcher),
                                        TEST(configuration),
                                        TEST(before_it_is_ready),
                                        TEST(freed_while_probing),
