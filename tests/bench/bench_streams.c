@@ -1,0 +1,184 @@
+/* bench_streams: what an event of a stream costs the engine, held against a program that only reads
+ * it; and how long a key takes to its letter while a thousand streams run. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "tests/bench/bench.h"
+#include "tests/bench/load.h"
+#include "tests/bench/stage.h"
+#include "tests/lib/wait.h"
+
+#define PER_STREAM 50 /* events a second */
+#define GROUP "work"
+#define COLS 200
+#define ROWS 50
+#define KEYS 100
+#define KEYS_QUICK 20
+
+struct streams {
+    struct load load;
+    int n;
+    struct stage screen;
+    double slowest_ms;
+};
+
+/* ---- an event -------------------------------------------------------------------------------- */
+
+static bool measure(struct streams *b, const char *group, pid_t pid, double *values,
+                    struct cause *why) {
+    struct usage used;
+    struct load_count sent;
+    if (!load_measure(&b->load, group, (double)b->n * PER_STREAM, bench_quick() ? 1000 : 2500, pid,
+                      &used, &sent, why))
+        return false;
+    values[0] = (double)used.main_ns / 1000 / (double)sent.events;
+    values[1] = (double)used.cpu_ns / 1000 / (double)sent.events;
+    if (sent.skipped)
+        bench_note(b->n == 200 ? "stream200_loop" : "stream1000_loop",
+                   "%s: %llu events were not taken in time", group,
+                   (unsigned long long)sent.skipped);
+    return true;
+}
+
+static bool event_subject(void *arg, double *values, struct cause *why) {
+    struct streams *b = arg;
+    return measure(b, GROUP, b->load.engine, values, why);
+}
+
+static bool event_control(void *arg, double *values, struct cause *why) {
+    struct streams *b = arg;
+    return measure(b, LOAD_BARE, run_pid(b->load.reader), values, why);
+}
+
+static void bench_events(struct streams *b, int n, const struct bench_figure *figures) {
+    struct cause why = {""};
+    bool ready = load_workers(&b->load, GROUP, n - b->n, 0, &why) && load_reader(&b->load, n, &why);
+    b->n = n;
+    if (ready)
+        bench_run(&(struct bench_case){.figures = figures,
+                                       .n = 2,
+                                       .subject = event_subject,
+                                       .control = event_control,
+                                       .arg = b});
+    for (size_t i = 0; !ready && i < 2; i++)
+        bench_skip(&figures[i], why.text);
+}
+
+static const struct bench_figure events_200[] = {
+    {.name = "stream200_loop",
+     .what = "loop thread per streamed event, 200 streams x 50 a second; control: epoll and recv",
+     .unit = "us",
+     .kind = BENCH_RATIO_MAX,
+     .goal = 1.5},
+    {.name = "stream200_whole",
+     .what = "the whole engine per event then",
+     .unit = "us",
+     .kind = BENCH_RATIO_MAX,
+     .goal = 2},
+};
+static const struct bench_figure events_1000[] = {
+    {.name = "stream1000_loop",
+     .what = "loop thread per streamed event, 1,000 streams x 50 a second; control: epoll and recv",
+     .unit = "us",
+     .kind = BENCH_RATIO_MAX,
+     .goal = 1.5},
+    {.name = "stream1000_whole",
+     .what = "the whole engine per event then",
+     .unit = "us",
+     .kind = BENCH_RATIO_MAX,
+     .goal = 2},
+};
+
+/* ---- a key ----------------------------------------------------------------------------------- */
+
+struct typing {
+    struct stage *stage;
+    char text[KEYS + 1];
+    size_t n;
+};
+
+static bool typed(void *arg) {
+    struct typing *t = arg;
+    int row, col;
+    return vt_find(t->stage->vt, t->text, &row, &col);
+}
+
+static int by_size(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Milliseconds from a key to the arrival of the bytes that paint it, while all streams run. */
+static bool key_subject(void *arg, double *values, struct cause *why) {
+    struct streams *b = arg;
+    struct typing t = {.stage = &b->screen};
+    int keys = bench_quick() ? KEYS_QUICK : KEYS;
+    double ms[KEYS];
+    load_pace(&b->load, GROUP, (double)b->n * PER_STREAM);
+    stage_watch(&b->screen, 300);
+    for (int i = 0; i < keys; i++) {
+        stage_watch(&b->screen, 15 + i % 7 * 5);
+        char key = (char)('a' + (i * 7 + 3) % 26);
+        t.text[t.n++] = key;
+        t.text[t.n] = '\0';
+        int64_t start = clock_real_mono_ns();
+        pty_write(b->screen.pty, &key, 1);
+        if (!stage_until(&b->screen, typed, &t, WAIT_MS)) {
+            load_pace(&b->load, GROUP, 0);
+            (void)cause_set(why, STATUS_TIMEOUT, "a key is lost");
+            return false;
+        }
+        ms[i] = (double)(b->screen.last_ns - start) / NS_PER_MS;
+    }
+    load_pace(&b->load, GROUP, 0);
+    pty_write(b->screen.pty, "\x15", 1);
+    stage_watch(&b->screen, 300);
+    qsort(ms, (size_t)keys, sizeof(*ms), by_size);
+    values[0] = ms[keys * 99 / 100];
+    values[1] = ms[keys / 2];
+    return true;
+}
+
+static void bench_keys(struct streams *b) {
+    static const struct bench_figure figures[] = {
+        {.name = "key_paint_loaded",
+         .what = "key to painted letter while 1,000 streams carry 50,000 events a second: the 99th "
+                 "of 100 keys, none lost",
+         .unit = "ms",
+         .kind = BENCH_MAX,
+         .goal = 8,
+         .alone = true},
+        {.name = "key_paint_loaded_median",
+         .what = "the median of them",
+         .unit = "ms",
+         .kind = BENCH_REPORTED,
+         .alone = true},
+    };
+    stage_spacebot(&b->screen, b->load.home, ARGS("attach"), COLS, ROWS);
+    stage_expect(&b->screen, "\\? help");
+    bench_run(&(struct bench_case){
+        .figures = figures, .n = ARRAY_LEN(figures), .subject = key_subject, .arg = b});
+    stage_end(&b->screen);
+}
+
+int main(int argc, char **argv) {
+    struct streams b = {.n = 0};
+    struct cause why = {""};
+    bench_begin(argc, argv);
+    load_begin(&b.load);
+    if (!load_engine(&b.load, &why)) {
+        fprintf(stderr, "bench_streams: %s\n", why.text);
+        return 1;
+    }
+    bench_events(&b, 200, events_200);
+    bench_events(&b, 1000, events_1000);
+    bench_keys(&b);
+    load_turns(&b.load, "stream", "with up to 1,000 streams and a screen");
+    load_end(&b.load);
+    return bench_end();
+}
