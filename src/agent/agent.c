@@ -25,6 +25,9 @@
 #include "llm/rehearsal.h"
 #include "store/queries.gen.h"
 
+#define SHUTDOWN_PENDING (16u * 1024u * 1024u)
+#define SHUTDOWN_DRAIN_NS (INT64_C(5) * NS_PER_SEC)
+
 struct agent {
     struct agent_parts parts;
     struct process_table *processes;
@@ -35,8 +38,8 @@ struct agent {
     size_t interrupted;
     struct local *look; /* servers of this machine are being asked */
     char *found;        /* the model that one of them has; kept to the end: channels lend it */
-    int64_t pieces;     /* of unfinished text, ever */
     struct limit_day *day;
+    struct record_partials partials;
     char run_id[ID_UUID_SIZE];
 };
 
@@ -56,9 +59,11 @@ struct inbox *agent_inbox(const struct agent *a) {
 const struct tool_host *agent_tool_host(const struct agent *a) { return &a->host; }
 size_t agent_interrupted_count(const struct agent *a) { return a->interrupted; }
 void agent_set_interrupted(struct agent *a, size_t n) { a->interrupted = n; }
-int64_t agent_next_piece(struct agent *a) { return ++a->pieces; }
 struct limit_day *agent_day(const struct agent *a) {
     return a->day;
+}
+struct record_partials *agent_partials(struct agent *a) {
+    return &a->partials;
 }
 const char *agent_run_id(const struct agent *a) { return a->run_id; }
 
@@ -148,6 +153,7 @@ enum status agent_new(const struct agent_parts *parts, struct agent **out, struc
     a->processes = process_table_new();
     a->bus = bus_new();
     id_uuid(a->run_id);
+    record_partials_init(&a->partials);
     fill_host(a);
     a->day = xcalloc(1, sizeof *a->day);
     enum status st = limit_day_load(a->day, store_read(parts->store), why);
@@ -192,11 +198,19 @@ static void shut_down(struct agent *a, struct process *p) {
     body_free(a, p);
 }
 
+/* The last words of very many at once would be more than the store's queue takes: it is emptied in
+ * between. What that calls may take others out of the table. */
 static void shut_down_all(struct agent *a, enum process_kind kind) {
     size_t pos = 0;
-    for (struct process *p; (p = process_next(a->processes, &pos));)
-        if (p->kind == kind && p->body)
-            shut_down(a, p);
+    for (struct process *p; (p = process_next(a->processes, &pos));) {
+        if (p->kind != kind || !p->body)
+            continue;
+        shut_down(a, p);
+        struct cause why;
+        if (store_pending_bytes(a->parts.store) > SHUTDOWN_PENDING &&
+            store_drain(a->parts.store, SHUTDOWN_DRAIN_NS, &why) == STATUS_OK)
+            pos = 0;
+    }
 }
 
 void agent_free(struct agent **ap) {
@@ -206,6 +220,7 @@ void agent_free(struct agent **ap) {
     shut_down_all(a, PROCESS_WORKER);
     shut_down_all(a, PROCESS_BRANCH);
     shut_down_all(a, PROCESS_CHANNEL);
+    record_partials_stop(&a->partials);
     local_free(&a->look);
     gate_free(&a->gate);
     inbox_free(&a->inbox);

@@ -33,6 +33,7 @@ struct agent_parts {
 struct agent;
 struct gate;
 struct inbox;
+struct record_partials;
 /* Reconciles what an earlier engine left unfinished (SPEC A.5 "Startup"). */
 enum status agent_new(const struct agent_parts *parts, struct agent **out,
                       struct cause *why) MUST_CHECK;
@@ -61,8 +62,8 @@ cJSON *agent_ps_json(const struct agent *a, const struct process *p);
 /* How many tool runs of an earlier engine wait to be looked at. */
 size_t agent_interrupted_count(const struct agent *a);
 void agent_set_interrupted(struct agent *a, size_t n);
-/* The number of the next piece of unfinished text in the store. */
-int64_t agent_next_piece(struct agent *a);
+/* What is being written by all processes. */
+struct record_partials *agent_partials(struct agent *a);
 /* One of them has been looked at. STATUS_NOT_FOUND when there is none of that id. */
 enum status agent_dismiss(struct agent *a, const char *call_id, struct cause *why) MUST_CHECK;
 /* STATUS_CONFIG, and how to connect a model: for all who find none. */

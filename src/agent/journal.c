@@ -115,6 +115,7 @@ void journal_close(struct journal *j, struct journal_entry *e) {
     if (!e->open)
         return;
     e->open = false;
+    buf_fit(&e->text);
     e->ended_ms = clock_wall_ms();
     e->version = ++j->version;
 }

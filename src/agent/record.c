@@ -112,55 +112,6 @@ void record_usage(struct agent *a, const struct process *p, const char *model,
     x_free(&provider);
 }
 
-/* --- partial text -------------------------------------------------------------------------------
- */
-
-static void save_partial(struct record_partial *r) {
-    const struct process *p = process_get(agent_processes(r->agent), r->process);
-    loop_timer_del(&r->timer);
-    if (!p || !r->text.len)
-        return;
-    if (r->n == r->cap) {
-        r->cap = r->cap ? r->cap * 2 : 8;
-        r->pieces = xreallocarray(r->pieces, r->cap, sizeof(*r->pieces));
-    }
-    r->pieces[r->n] = agent_next_piece(r->agent);
-    store_partial_add(store_of(r->agent), r->pieces[r->n++], p->id, p->channel, buf_str(&r->text),
-                      clock_wall_ms());
-    buf_reset(&r->text);
-    r->saved_ns = clock_mono_ns();
-}
-
-static void partial_due(void *arg) {
-    struct record_partial *r = arg;
-    r->timer = NULL;
-    save_partial(r);
-}
-
-void record_partial_add(struct agent *a, const struct process *p, struct record_partial *r,
-                        const char *text, size_t n) {
-    if (!r->agent)
-        r->saved_ns = clock_mono_ns();
-    r->agent = a;
-    r->process = p->handle;
-    buf_append(&r->text, text, n);
-    if (r->text.len >= RECORD_PARTIAL_BYTES) {
-        save_partial(r);
-    } else if (!r->timer) {
-        int64_t left = r->saved_ns + RECORD_PARTIAL_NS - clock_mono_ns();
-        r->timer = loop_timer(agent_parts(a)->loop, left, partial_due, r, "partial text");
-    }
-}
-
-void record_partial_end(struct agent *a, struct record_partial *r) {
-    loop_timer_del(&r->timer);
-    for (size_t i = 0; i < r->n; i++)
-        store_partial_delete(store_of(a), r->pieces[i]);
-    free(r->pieces);
-    buf_free(&r->text);
-    *r = (struct record_partial){0};
-}
-
 /* --- channels -----------------------------------------------------------------------------------
  */
 

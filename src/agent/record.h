@@ -5,6 +5,7 @@
 
 #include "agent/agent.h"
 #include "base/id.h"
+#include "base/list.h"
 #include "tools/tool.h"
 
 /* A closed journal entry (OUTPUT entries are part of their call's result and are not stored). */
@@ -23,22 +24,30 @@ void record_tool_done(struct agent *a, const struct process *p, const struct too
 void record_usage(struct agent *a, const struct process *p, const char *model,
                   const struct llm_usage *u);
 
-/* Text that is still being written: saved every 4 KB or 250 ms, the last piece too when nothing
- * follows it, dropped when it is whole. Zero it first. */
+/* Text that is still being written: saved every 4 KB and at most 250 ms after it came, dropped when
+ * it is whole. Zero it first. */
 struct record_partial {
-    struct buf text;  /* not saved yet */
-    int64_t saved_ns; /* when the last piece was, or the text began */
-    int64_t *pieces;  /* numbers of those in the store */
+    struct buf text; /* not saved yet */
+    int64_t *pieces; /* numbers of what is in the store */
     size_t n, cap;
-    struct loop_timer *timer; /* for what is not saved yet; NULL: all is */
-    struct agent *agent;
-    struct process_handle process; /* of the timer */
+    bool waiting; /* to be saved with the others */
+    struct list link;
+    struct process_handle process;
 };
 #define RECORD_PARTIAL_BYTES 4096u
 #define RECORD_PARTIAL_NS (INT64_C(250) * 1000000)
 void record_partial_add(struct agent *a, const struct process *p, struct record_partial *r,
                         const char *text, size_t n);
 void record_partial_end(struct agent *a, struct record_partial *r);
+
+/* Those of all processes. */
+struct record_partials {
+    struct list waiting;
+    struct loop_timer *timer; /* when they are saved; NULL: none waits */
+    int64_t pieces;           /* ever */
+};
+void record_partials_init(struct record_partials *all);
+void record_partials_stop(struct record_partials *all);
 
 /* What is stored of a channel: its model and workspace, where set. */
 void record_load_channel(struct agent *a, struct process *p);

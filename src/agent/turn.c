@@ -416,6 +416,7 @@ static const struct llm_events llm_events = {.on_text = on_text,
 
 static void step(struct turn *t) {
     struct process *p = self(t);
+    llm_message_free(&t->response); /* its calls are done, and the history has it */
     if (t->calls >= t->o.limit) {
         finish(t, TURN_END_LIMIT, NULL);
         return;

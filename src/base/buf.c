@@ -90,7 +90,15 @@ void buf_free(struct buf *b) {
 
 const char *buf_str(const struct buf *b) { return b->data ? b->data : ""; }
 
+void buf_fit(struct buf *b) {
+    if (b->cap > b->len + 1 + b->len / 16) {
+        b->cap = b->len + 1;
+        b->data = xrealloc(b->data, b->cap);
+    }
+}
+
 char *buf_steal(struct buf *b) {
+    buf_fit(b); /* who steals, keeps */
     char *s = b->data ? b->data : xstrdup("");
     *b = (struct buf)BUF_INIT;
     return s;

@@ -35,6 +35,8 @@ void buf_reset(struct buf *b);
 void buf_free(struct buf *b);
 /* The text, never NULL ("" when empty). Lent until the next change. */
 const char *buf_str(const struct buf *b);
+/* Gives back the room that is left: for what will not grow any more. */
+void buf_fit(struct buf *b);
 /* Gives the text away as a NUL-terminated string that the caller frees; the buf is empty after. */
 char *buf_steal(struct buf *b);
 

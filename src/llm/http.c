@@ -124,6 +124,16 @@ static int64_t retry_after(const char *value, int64_t unit_ms) {
     return ms > 0 ? (int64_t)(ms < day ? ms : day) : 0;
 }
 
+/* An answer has begun: the request is not sent again, and a history of megabytes need not be kept
+ * beside it for as long as the answer takes. */
+static void forget_body(struct http_call *c) {
+    curl_off_t sent = 0;
+    curl_easy_getinfo(c->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+    if (sent < (curl_off_t)c->r.body_len)
+        return; /* answered before all of it was read: curl may still be at it */
+    x_free(&c->body);
+}
+
 static size_t on_header(char *line, size_t size, size_t n, void *arg) {
     struct http_call *c = arg;
     n *= size;
@@ -137,6 +147,8 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg) {
         long status = 0;
         curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
         h->status = status >= 0 && status <= 999 ? (int)status : 0;
+        if (h->status >= 200)
+            forget_body(c);
         return n;
     }
     if (header_is(line, n, "retry-after-ms", value, sizeof(value)))

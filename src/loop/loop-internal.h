@@ -44,6 +44,7 @@ struct loop_watch {
     unsigned events;
     uint32_t generation;
     bool urgent;
+    uint64_t served; /* the turn of its last callback */
     loop_fd_fn *fn;
     void *arg;
     const char *name;
@@ -95,6 +96,8 @@ struct loop {
     atomic_bool wake_pending;
 
     bool in_turn, stop, clock_held, owns_clock;
+    bool overran;     /* the last turn left some for the next */
+    int64_t began_ns; /* the present turn, real time */
     uint64_t turns;
     int64_t now_ns;
 

@@ -24,7 +24,8 @@
 #define SLOW_NS (10 * NS_PER_MS)
 #define CPU_CHECK_NS                                                                               \
     NS_PER_MS /* the thread's CPU clock is a system call: read it this often at most */
-#define WAKE_TAG UINT64_MAX /* no descriptor is -1 */
+#define TURN_NS (2 * NS_PER_MS) /* for descriptors, the keyboard's aside; the rest comes next */
+#define WAKE_TAG UINT64_MAX     /* no descriptor is -1 */
 /* Where inline mode's wall clock starts when nobody set one: 2026-01-01T00:00:00Z. */
 #define INLINE_WALL_MS INT64_C(1767225600000)
 
@@ -189,6 +190,7 @@ static void deliver(struct loop *l, const struct ready *r) {
     if (!events)
         return;
     const char *name = w->name; /* the callback may delete w */
+    w->served = l->turns;
     w->fn(w->arg, w->fd, events);
     loop_lap(l, name);
 }
@@ -398,17 +400,45 @@ static size_t collect(struct loop *l, int64_t max_wait_ns, struct ready *ready, 
     return n;
 }
 
+struct due {
+    uint64_t served; /* the turn in which it had its last one */
+    const struct ready *ready;
+};
+
+static int by_waiting(const void *a, const void *b) {
+    const struct due *x = a, *y = b;
+    if (x->served != y->served)
+        return x->served < y->served ? -1 : 1;
+    return x->ready < y->ready ? -1 : 1;
+}
+
+/* A turn that has used up its time leaves the rest for the next one, which finds it still ready;
+ * who has waited longest comes first then. Not in inline mode, where nothing depends on real time.
+ */
+static bool out_of_time(const struct loop *l) {
+    if (l->mode != LOOP_REAL)
+        return false;
+    int64_t now = l->observe ? l->lap_wall_ns : clock_real_mono_ns();
+    return now - l->began_ns > TURN_NS;
+}
+
 static void dispatch(struct loop *l, const struct ready *ready, size_t n) {
-    bool later[2 * LOOP_READY_MAX];
+    struct due later[2 * LOOP_READY_MAX];
+    size_t nlater = 0;
     for (size_t i = 0; i < n; i++) {
         const struct loop_watch *w = watch_of(l, ready[i].tag);
-        later[i] = !w || !w->urgent;
-        if (!later[i])
+        if (w && w->urgent)
             deliver(l, &ready[i]);
+        else if (w)
+            later[nlater++] = (struct due){w->served, &ready[i]};
     }
-    for (size_t i = 0; i < n; i++)
-        if (later[i])
-            deliver(l, &ready[i]);
+    if (l->overran)
+        qsort(later, nlater, sizeof(*later), by_waiting);
+    l->overran = false;
+    for (size_t i = 0; i < nlater && !l->overran; i++) {
+        deliver(l, later[i].ready);
+        l->overran = i + 1 < nlater && out_of_time(l);
+    }
 }
 
 /* The thread's CPU clock is a system call, which most turns are too short for: a turn of less than
@@ -446,6 +476,7 @@ bool loop_turn(struct loop *l, int64_t max_wait_ns) {
     l->turns++;
     l->now_ns = clock_mono_ns();
     int64_t wall_ns = turn_begins(l);
+    l->began_ns = wall_ns ? wall_ns : clock_real_mono_ns();
     if (woken)
         wake_taken(l); /* before any callback: a wake asked for from here on means another turn */
 
