@@ -344,12 +344,50 @@ static void hear(void *arg, const struct bus_event *e) {
 
 static void nothing(void *arg) { (void)arg; }
 
-/* Those that wait since an earlier run are known as well. */
+static unsigned occurrences(const char *text, const char *part) {
+    unsigned n = 0;
+    for (const char *s = text; (s = strstr(s, part)); s++)
+        n++;
+    return n;
+}
+
+/* How often a result of that process stands in its channel's history. */
+static unsigned results_in_history(struct world *w, const struct process *p) {
+    char *h = llm_history_json(channel_history(channel_of_process(w->agent, p)));
+    char *mark = xasprintf("<result process=\\\"%s\\\"", p->id);
+    unsigned n = occurrences(h, mark);
+    x_free(&mark);
+    x_free(&h);
+    return n;
+}
+
+struct to_tell {
+    const char *id;
+    unsigned n;
+};
+
+static bool count_to_tell(void *arg, const struct q_results_pending_row *row) {
+    struct to_tell *t = arg;
+    t->n += str_eq(row->process_id, t->id);
+    return true;
+}
+
+/* Those that wait since an earlier run are known as well: what of theirs stands in the
+ * conversation, and what is still to be told. */
 static void know_waiting(struct world *w) {
     size_t pos = 0;
-    for (const struct process *p; (p = process_next(agent_processes(w->agent), &pos));)
-        if (p->kind == PROCESS_WORKER && p->body)
-            map_put(w->known, p->id, xcalloc(1, sizeof(struct known)));
+    struct cause why;
+    for (const struct process *p; (p = process_next(agent_processes(w->agent), &pos));) {
+        if (p->kind != PROCESS_WORKER || !p->body)
+            continue;
+        struct known *k = xcalloc(1, sizeof *k);
+        struct to_tell t = {.id = p->id};
+        if (q_results_pending(store_read(w->store), p->channel, count_to_tell, &t, &why) !=
+            STATUS_OK)
+            BROKEN(w, "%s", why.text);
+        k->results = results_in_history(w, p) + t.n;
+        map_put(w->known, p->id, k);
+    }
 }
 
 static void start(struct world *w) {
@@ -535,13 +573,6 @@ static void step(struct world *w) {
     }
 }
 
-static unsigned occurrences(const char *text, const char *part) {
-    unsigned n = 0;
-    for (const char *s = text; (s = strstr(s, part)); s++)
-        n++;
-    return n;
-}
-
 /* Each result is in its channel's history exactly once: none lost, none told twice. */
 static void check_results(struct world *w) {
     size_t pos = 0;
@@ -550,17 +581,11 @@ static void check_results(struct world *w) {
         struct process *p = process_find(agent_processes(w->agent), id);
         if (!p)
             continue;
-        struct process *channel = channel_of_process(w->agent, p);
-        char *h = llm_history_json(channel_history(channel));
-        char *mark = xasprintf("<result process=\\\"%s\\\"", id);
-        unsigned n = occurrences(h, mark);
+        unsigned n = results_in_history(w, p);
         if (n != k->results)
-            BROKEN(w, "%u results of %s are in the history of %s, not %u", n, id, channel->id,
-                   k->results);
+            BROKEN(w, "%u results of %s are in its channel's history, not %u", n, id, k->results);
         if (!k->ended && !(p->kind == PROCESS_WORKER && worker_waits(p)))
             BROKEN(w, "%s has neither ended nor waits", id);
-        x_free(&mark);
-        x_free(&h);
     }
 }
 
