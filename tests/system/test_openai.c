@@ -1,40 +1,8 @@
 /* The real program against a provider that speaks Chat Completions: the question that needs a real
  * command, and what such a provider can do wrong, one test each, told like any other's. */
-#include <regex.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "base/buf.h"
-#include "base/json.h"
-#include "base/mem.h"
-#include "base/str.h"
-#include "base/utf8.h"
-#include "tests/lib/fake.h"
-#include "tests/lib/jsonl.h"
-#include "tests/lib/scene.h"
-#include "tests/lib/tmphome.h"
-#include "tests/lib/wait.h"
+#include "tests/system/fault_scene.h"
 
 #define KEY "sk-local-0123456789"
-
-static struct fake *fake;
-static struct tmphome *home;
-static int dead_fd = -1;
-
-struct fault {
-    const char *faults;  /* what the provider does */
-    const char *message; /* what the person reads: an extended regular expression, case ignored */
-    bool retried;        /* it was tried again before, and a notice said so */
-    int calls;           /* requests that reach the provider; 0: any */
-};
 
 static const struct fault faults[] = {
     {"\"status\":400,\"message\":\"sharks: unrecognized\"", "refused.*\\(400\\).*sharks", false, 1},
@@ -66,39 +34,6 @@ static const struct fault faults[] = {
     {"\"garbage\":\"flood\",\"garbage_after_events\":1", "larger than", true, 3},
 };
 
-/* Streams that look odd and are in order. */
-static const char *const forms[] = {
-    "\"split\":\"byte\"",
-    "\"split\":3,\"line_end\":\"crlf\",\"bom\":true",
-    "\"line_end\":\"cr\",\"comments\":true",
-    "\"multi_line\":true,\"unknown_events\":true,\"split\":5",
-};
-
-/* Rules: "fault-N!" strikes, "form-N!" comes in that form, the count is worked on, anything else is
- * answered. */
-static char *scenario(void) {
-    struct buf b = BUF_INIT;
-    /* What failed stays in the conversation, in one message with what is said next: so this comes
-     * first. */
-    buf_puts(&b, "{\"rules\":[{\"match\":{\"last_user_contains\":\"And now?\"},"
-                 "\"respond\":[{\"text\":\"All is well again.\"}]},");
-    for (size_t i = 0; i < ARRAY_LEN(faults); i++)
-        buf_printf(&b,
-                   "{\"match\":{\"last_user_contains\":\"fault-%zu!\"},"
-                   "\"respond\":[{\"text\":\"Half an answer.\"}],\"faults\":{%s}},",
-                   i, faults[i].faults);
-    for (size_t i = 0; i < ARRAY_LEN(forms); i++)
-        buf_printf(&b,
-                   "{\"match\":{\"last_user_contains\":\"form-%zu!\"},\"delta_chars\":3,"
-                   "\"respond\":[{\"thinking\":\"Überlegung "
-                   "🙂\"},{\"tool_use\":{\"name\":\"reply\",\"input\":"
-                   "{\"content\":\"Zwölf – 数える 🙂 \\\"quoted\\\"\\nsecond "
-                   "line\"}}}],\"faults\":{%s}},",
-                   i, forms[i]);
-    buf_puts(&b, SCENE_COUNT ",{\"respond\":[{\"text\":\"All is well again.\"}]}]}");
-    return buf_steal(&b);
-}
-
 static void configure(struct tmphome *h, const char *url, const char *dead) {
     char *text =
         xasprintf("limits = { silence_secs = 1; };\n"
@@ -113,99 +48,17 @@ static void configure(struct tmphome *h, const char *url, const char *dead) {
     x_free(&text);
 }
 
-static cJSON *spacebot(const char *const *args, int code) {
-    struct run *r = tmphome_spacebot(home, args, NULL);
-    run_expect_code(r, code);
-    cJSON *lines = jsonl_parse(run_out(r));
-    run_free(&r);
-    return lines;
-}
-
-static cJSON *spacebot_exec(const char *channel, const char *text, int code) {
-    return spacebot(ARGS("exec", "--json", "--channel", channel, text), code);
-}
-
 static int group_setup(void **state) {
     (void)state;
-    char *text = scenario(), *url = fake_dead_url(&dead_fd);
+    secret = KEY;
+    char *text = fault_scenario(SCENE_COUNT ","), *url = fake_dead_url(&dead_fd);
     fake = fake_start(text);
     home = tmphome_new(NULL);
     configure(home, fake_url(fake), url);
-    struct run *r = tmphome_spacebot(home, ARGS("daemon"), NULL);
-    run_expect_code(r, 0);
-    run_free(&r);
+    fault_daemon();
     x_free(&url);
     x_free(&text);
     return 0;
-}
-
-static int group_teardown(void **state) {
-    (void)state;
-    struct run *r = tmphome_spacebot(home, ARGS("stop"), NULL);
-    int code = run_code(r);
-    run_free(&r);
-    tmphome_expect_quiet(home, WAIT_MS);
-    tmphome_free(&home);
-    close(dead_fd);
-    fake_stop(&fake);
-    return code;
-}
-
-static void assert_matches(const char *text, const char *pattern) {
-    regex_t re;
-    assert_int_equal(regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB | REG_ICASE), 0);
-    bool hit = regexec(&re, text, 0, NULL, 0) == 0;
-    regfree(&re);
-    if (!hit)
-        fail_msg("/%s/ does not match: %s", pattern, text);
-}
-
-static void assert_for_people(const char *text) {
-    size_t n = strlen(text);
-    assert_in_range(n, 10, 400);
-    assert_true(utf8_valid(text, n));
-    assert_null(strpbrk(text, "{}<>"));
-    assert_null(strstr(text, KEY));
-    for (const char *p = text; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7F)
-            fail_msg("control character %d in: %s", *p, text);
-}
-
-static int notices(const cJSON *lines, const char *level) {
-    int n = 0;
-    const cJSON *it;
-    cJSON_ArrayForEach(it, lines) n +=
-        str_eq(json_str(it, "type", ""), "notice") && str_eq(json_str(it, "level", ""), level);
-    return n;
-}
-
-/* The requests of the fake's log that have `text` in them; the caller deletes. */
-static cJSON *requests_with(const char *text) {
-    cJSON *all = fake_requests(fake);
-    for (int i = cJSON_GetArraySize(all) - 1; i >= 0; i--) {
-        char *body = json_print(cJSON_GetArrayItem(all, i));
-        if (!strstr(body, text))
-            cJSON_DeleteItemFromArray(all, i);
-        x_free(&body);
-    }
-    return all;
-}
-
-static const char *reply(const cJSON *lines) {
-    return json_str(jsonl_must(lines, "result", 0), "reply", "");
-}
-
-static void assert_failed(const cJSON *lines, const char *message, bool retried) {
-    const cJSON *result = jsonl_must(lines, "result", 0);
-    const char *error = json_str(result, "error", "");
-    assert_false(json_bool(result, "ok", true));
-    assert_matches(error, message);
-    assert_for_people(error);
-    assert_true(notices(lines, "error") >= 1);
-    if (retried)
-        assert_true(notices(lines, "notice") >= 1);
-    else
-        assert_int_equal(notices(lines, "notice"), 0);
 }
 
 /* ---- answers ---- */
@@ -280,37 +133,6 @@ static void the_environment_names_ollama(void **state) {
     x_free(&host);
 }
 
-static void each_form_is_understood(void **state) {
-    const char *const *form = *state;
-    char text[32];
-    snprintf(text, sizeof(text), "form-%d!", (int)(form - forms));
-    cJSON *lines = spacebot_exec("forms", text, 0);
-    assert_string_equal(reply(lines), "Zwölf – 数える 🙂 \"quoted\"\nsecond line");
-    const cJSON *it;
-    cJSON_ArrayForEach(it, lines) assert_null(strstr(json_str(it, "delta", ""), "\uFFFD"));
-    cJSON_Delete(lines);
-}
-
-/* ---- faults ---- */
-
-static void each_fault_is_told_and_survived(void **state) {
-    const struct fault *fault = *state;
-    int i = (int)(fault - faults);
-    char channel[32], text[32];
-    snprintf(channel, sizeof(channel), "channel-%d", i);
-    snprintf(text, sizeof(text), "fault-%d!", i);
-    cJSON *lines = spacebot_exec(channel, text, 4);
-    assert_failed(lines, fault->message, fault->retried);
-    cJSON_Delete(lines);
-    cJSON *asked = requests_with(text);
-    if (fault->calls)
-        assert_int_equal(cJSON_GetArraySize(asked), fault->calls);
-    cJSON_Delete(asked);
-    lines = spacebot_exec(channel, "And now?", 0);
-    assert_string_equal(reply(lines), "All is well again.");
-    cJSON_Delete(lines);
-}
-
 static void a_refused_connection_names_the_address(void **state) {
     (void)state;
     cJSON *lines =
@@ -320,25 +142,13 @@ static void a_refused_connection_names_the_address(void **state) {
 }
 
 int main(void) {
-    enum { FIXED = 4 };
-    static char names[ARRAY_LEN(faults) + ARRAY_LEN(forms)][80];
-    struct CMUnitTest tests[ARRAY_LEN(faults) + ARRAY_LEN(forms) + FIXED] = {
+    fault_list = faults;
+    fault_count = ARRAY_LEN(faults);
+    const struct CMUnitTest own[] = {
         cmocka_unit_test(the_reply_carries_what_the_command_printed),
         cmocka_unit_test(a_server_of_this_machine_needs_no_key),
         cmocka_unit_test(the_environment_names_ollama),
         cmocka_unit_test(a_refused_connection_names_the_address),
     };
-    size_t n = FIXED, k = 0;
-    for (size_t i = 0; i < ARRAY_LEN(faults); i++, n++, k++) {
-        snprintf(names[k], sizeof(names[k]), "fault: %.60s", faults[i].faults);
-        tests[n] = (struct CMUnitTest){names[k], each_fault_is_told_and_survived, NULL, NULL,
-                                       (void *)(uintptr_t)&faults[i]};
-    }
-    for (size_t i = 0; i < ARRAY_LEN(forms); i++, n++, k++) {
-        snprintf(names[k], sizeof(names[k]), "form: %.60s", forms[i]);
-        tests[n] = (struct CMUnitTest){names[k], each_form_is_understood, NULL, NULL,
-                                       (void *)(uintptr_t)&forms[i]};
-    }
-    cmocka_set_test_filter(getenv("TEST_FILTER")); /* NULL: all */
-    return cmocka_run_group_tests_name("openai", tests, group_setup, group_teardown);
+    return fault_run("openai", group_setup, own, ARRAY_LEN(own));
 }
