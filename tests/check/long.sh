@@ -1,6 +1,6 @@
 # needs: gcc=gcc clang=clang
-# Full counts, for a night: LONG_SCHEDULES (20000) random schedules of the property test, and every fuzz target for
-# LONG_SECONDS (1800).
+# Full counts, for a night: LONG_SCHEDULES (20000) random schedules of the property test, a thousand workers
+# at once, and every fuzz target for LONG_SECONDS (1800).
 set -eu
 . "$SRCDIR/tests/check/lib.sh"
 dir=$BUILDDIR/build-gcc
@@ -10,6 +10,9 @@ quiet make -s -C "$dir" -j"$JOBS" check TESTS=
 SPACEBOT_SCHEDULES=${LONG_SCHEDULES:-20000}
 export SPACEBOT_SCHEDULES
 quiet make -s -C "$dir" check TESTS=tests/property/test_schedules TEST_SECONDS=36000
+SPACEBOT_TEST_LONG=1
+export SPACEBOT_TEST_LONG
+quiet make -s -C "$dir" check TESTS=tests/system/test_thousand TEST_SECONDS=1200
 FUZZ_SECONDS=${LONG_SECONDS:-1800}
 export FUZZ_SECONDS
 sh "$SRCDIR/tests/check/fuzz.sh"
