@@ -42,6 +42,7 @@
 #define JOB_THREADS 2
 #define JOBS_WAITING 256
 #define DRAIN_NS (INT64_C(5) * NS_PER_SEC) /* for the last writes at the end */
+#define SANDBOX_TRY_MS 250                 /* after the start: by then the first screen stands */
 #define END_SECS 30                        /* for taking everything apart */
 #define FILES_WANTED 65536
 
@@ -239,7 +240,9 @@ static enum status make_sandbox(struct engine *e, struct cause *why) {
         .runtime_dir = e->o.home->run,
         .writable_paths = (const char *const *)e->config->sandbox.writable_paths.v,
         .passthrough_env = (const char *const *)e->config->sandbox.passthrough_env.v,
-        .required = e->config->sandbox.required};
+        .required = e->config->sandbox.required,
+        /* A test's clock stands still. */
+        .try_after_ms = loop_mode(e->loop) == LOOP_REAL ? SANDBOX_TRY_MS : 0};
     enum status st = sandbox_new(e->loop, &config, on_sandbox, e, &e->sandbox, why);
     free(launcher);
     return st;
@@ -247,7 +250,7 @@ static enum status make_sandbox(struct engine *e, struct cause *why) {
 
 static enum status make_rooms(struct engine *e, struct cause *why) {
     e->trace = trace_new(SPANS_KEPT, SPANS_OPEN);
-    /* Its trials run in children while the store is opened here. */
+    /* Its trials run in children a moment later: the screen comes first. */
     enum status st = make_sandbox(e, why);
     if (st == STATUS_OK)
         st = store_open(e->loop, e->o.home->db, &e->store, why);

@@ -103,7 +103,11 @@ struct sandbox_wait {
 };
 
 /* Finds the mode and calls on_ready. */
-void probe_start(struct sandbox *sb);
+void probe_start(struct sandbox *sb, int after_ms);
+/* It is waited for: not later than now. */
+void probe_hurry(struct probe *p);
+/* What the machine has and hides, for the first time that it is needed. */
+void sandbox_look_at_host(struct sandbox *sb);
 void probe_free(struct probe **p);
 
 /* The command for a mode, whatever is required or ready. */

@@ -18,7 +18,8 @@ struct probe {
     size_t next; /* candidate */
     char *dir;   /* a workspace for it, in the spacebot home as the default one is */
     struct child *child;
-    struct loop_timer *timer;
+    struct loop_timer *timer; /* of the first try, or of the one that runs */
+    bool begun;
     char *complaint; /* the first line of stderr */
 };
 
@@ -165,10 +166,19 @@ static void try_next(struct probe *p) {
 static void first_try(void *arg) {
     struct probe *p = arg;
     p->timer = NULL;
+    p->begun = true;
+    sandbox_look_at_host(p->sb);
     try_next(p);
 }
 
-void probe_start(struct sandbox *sb) {
+void probe_hurry(struct probe *p) {
+    if (p->begun)
+        return;
+    loop_timer_del(&p->timer);
+    p->timer = loop_timer(p->sb->loop, 0, first_try, p, "sandbox probe");
+}
+
+void probe_start(struct sandbox *sb, int after_ms) {
     struct probe *p = xcalloc(1, sizeof *p);
     p->sb = sb;
     sb->probe = p;
@@ -179,5 +189,5 @@ void probe_start(struct sandbox *sb) {
         p->next = ARRAY_LEN(candidates);
     }
     /* Not from here: the caller has not got its sandbox yet. */
-    p->timer = loop_timer(sb->loop, 0, first_try, p, "sandbox probe");
+    p->timer = loop_timer(sb->loop, after_ms * NS_PER_MS, first_try, p, "sandbox probe");
 }

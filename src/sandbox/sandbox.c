@@ -135,12 +135,17 @@ enum status sandbox_new(struct loop *l, const struct sandbox_config *config,
         sandbox_free(out);
         return s;
     }
-    sb->bubblewrap = config->bubblewrap ? xstrdup(config->bubblewrap) : host_bubblewrap();
+    sb->bubblewrap = xstrdup_null(config->bubblewrap);
+    probe_start(sb, config->try_after_ms);
+    return STATUS_OK;
+}
+
+void sandbox_look_at_host(struct sandbox *sb) {
+    if (!sb->bubblewrap)
+        sb->bubblewrap = host_bubblewrap();
     sb->resolv = host_resolv();
     host_masked(&sb->masked);
     host_cgroups(&sb->cgroups);
-    probe_start(sb);
-    return STATUS_OK;
 }
 
 void sandbox_free(struct sandbox **sbp) {
@@ -175,6 +180,8 @@ struct sandbox_wait *sandbox_when_ready(struct sandbox *sb, loop_fn *fn, void *a
     w->fn = fn;
     w->arg = arg;
     list_push_back(&sb->waits, &w->link);
+    if (sb->probe)
+        probe_hurry(sb->probe);
     return w;
 }
 

@@ -40,6 +40,8 @@ struct sandbox_config {
     bool required;                      /* refuse commands where nothing contains them */
     unsigned max_processes;             /* of one command, threads counted; 0: 2048 */
     enum sandbox_mode strongest;        /* do not try stronger ones (0: all are tried) */
+    int try_after_ms;                   /* begin to find out so much later, or when somebody waits
+                                           for it: whoever looks at a screen comes first */
 };
 
 struct sandbox;

@@ -338,6 +338,22 @@ static void configuration(void **state) {
     }
 }
 
+/* It leaves the start to others, but does not let anybody wait. */
+static void tried_later(void **state) {
+    (void)state;
+    struct sandbox_config c = config();
+    unsigned waited = 0;
+    c.try_after_ms = 3600 * 1000;
+    make_sandbox(&c);
+    for (int i = 0; i < 100; i++)
+        loop_turn(l, 0);
+    assert_int_equal(child_count(), 0);
+    assert_int_equal(ready, 0);
+    (void)sandbox_when_ready(sb, on_ready, &waited);
+    wait_ready();
+    assert_int_equal(waited, 1);
+}
+
 /* ---- commands ----------------------------------------------------------------------------------
  */
 
@@ -815,6 +831,7 @@ int main(void) {
                                        TEST(a_directory_without_execution_keeps_no_launcher),
                                        TEST(configuration),
                                        TEST(before_it_is_ready),
+                                       TEST(tried_later),
                                        TEST(freed_while_probing),
                                        TEST(nothing_contains),
                                        TEST(environment),
