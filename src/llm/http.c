@@ -429,6 +429,18 @@ static void *must(void *p) {
     return p;
 }
 
+/* curl the library does not look at these variables, only its command does. With a directory it
+ * parses all certificates for every connection, 30 ms of this thread; without one it keeps them for
+ * a day. Debian's curl has by default a file and the directory that the file was made of: the file
+ * is enough. */
+static void find_certificates(struct http *h) {
+    const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
+    h->ca_file = xstrdup_null(getenv("SSL_CERT_FILE"));
+    const char *dir = getenv("SSL_CERT_DIR"), *file = h->ca_file ? h->ca_file : curl->cainfo;
+    bool same = file && str_eq(file, curl->cainfo) && str_eq(dir, curl->capath);
+    h->ca_dir = same ? NULL : xstrdup_null(dir);
+}
+
 static void start_curl(struct multi *m, bool secure) {
     static bool started;
     if (!started && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
@@ -442,8 +454,10 @@ static void start_curl(struct multi *m, bool secure) {
     curl_multi_setopt(m->curl, CURLMOPT_MAXCONNECTS, IDLE_CONNECTIONS);
     curl_multi_setopt(m->curl, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
     curl_multi_setopt(m->curl, CURLMOPT_MAX_CONCURRENT_STREAMS, STREAMS_A_CONNECTION);
-    if (secure)
+    if (secure) {
         curl_multi_setopt(m->curl, CURLMOPT_MAX_HOST_CONNECTIONS, TLS_CONNECTIONS);
+        find_certificates(m->http);
+    }
 }
 
 static void set_options(struct http_call *c, const struct http_request *r, bool secure) {
@@ -553,23 +567,10 @@ void http_settle(struct http_call **pc) {
 
 /* ---- the whole ---- */
 
-/* curl the library does not look at these variables, only its command does. With a directory it
- * parses all certificates for every connection, 30 ms of this thread; without one it keeps them for
- * a day. Debian's curl has by default a file and the directory that the file was made of: the file
- * is enough. */
-static void find_certificates(struct http *h) {
-    const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
-    h->ca_file = xstrdup_null(getenv("SSL_CERT_FILE"));
-    const char *dir = getenv("SSL_CERT_DIR"), *file = h->ca_file ? h->ca_file : curl->cainfo;
-    bool same = file && str_eq(file, curl->cainfo) && str_eq(dir, curl->capath);
-    h->ca_dir = same ? NULL : xstrdup_null(dir);
-}
-
 struct http *http_new(struct loop *l, const char *user_agent) {
     struct http *h = xcalloc(1, sizeof(*h));
     h->loop = l;
     h->user_agent = xstrdup(user_agent);
-    find_certificates(h);
     for (size_t i = 0; i < NMULTI; i++)
         h->multi[i].http = h;
     list_init(&h->calls);

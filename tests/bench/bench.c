@@ -20,6 +20,8 @@
 
 #define ROUNDS 5
 #define ROUNDS_QUICK 2
+#define CASE_SECS 150          /* no further round of a case begins after so long, … */
+#define ROUNDS_LEAST 3         /* … and so many are then enough */
 #define TRIES 3                /* rounds are repeated up to so many times as many */
 #define STRAY 0.25             /* of the median control */
 #define GAP_NS (5 * NS_PER_MS) /* of the core */
@@ -306,10 +308,11 @@ void bench_skip(const struct bench_figure *f, const char *why) {
     free(note);
 }
 
-static void tell(const struct bench_figure *f, struct result *r, int wanted) {
+static void tell(const struct bench_figure *f, struct result *r, int wanted, bool late) {
     judge(f, r);
     struct summary s = sum_up(f, r);
-    bool decided = r->nkept >= wanted || (f->exact && r->nkept > 0) || (bench.noisy && r->nkept);
+    int least = late && wanted > ROUNDS_LEAST ? ROUNDS_LEAST : wanted;
+    bool decided = r->nkept >= least || (f->exact && r->nkept > 0) || (bench.noisy && r->nkept);
     char noise[128] = "";
     if (bench.noisy && r->noisy)
         snprintf(noise, sizeof(noise), "noisy: %d of %d rounds were disturbed", r->noisy, r->n);
@@ -408,16 +411,19 @@ void bench_run(const struct bench_case *c) {
     struct result *results = xcalloc(c->n, sizeof(*results));
     struct cause why = {""};
     int round = 0;
-    while (round < wanted || (round < wanted * TRIES && !enough(c, results, wanted))) {
+    int64_t deadline = clock_real_mono_ns() + CASE_SECS * NS_PER_SEC;
+    bool late = false;
+    while (!late && (round < wanted || (round < wanted * TRIES && !enough(c, results, wanted)))) {
         if (!play_round(c, results, round, &why)) {
             skip_all(c, why.text);
             free(results);
             return;
         }
         round++;
+        late = clock_real_mono_ns() > deadline;
     }
     for (size_t i = 0; i < c->n; i++)
-        tell(&c->figures[i], &results[i], wanted);
+        tell(&c->figures[i], &results[i], wanted, late);
     free(results);
 }
 
