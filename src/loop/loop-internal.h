@@ -36,6 +36,7 @@ struct loop *loop_new_on(enum loop_mode mode, const struct backend *backend);
 /* Most descriptors served in one turn, and most timers: what is left over comes in the next one,
  * and the keyboard before it. */
 #define LOOP_READY_MAX 256
+#define LOOP_READY_MIN 16 /* … at least, however long they take */
 #define LOOP_TIMERS_MAX 256
 
 struct loop_watch {
@@ -96,6 +97,7 @@ struct loop {
     atomic_bool wake_pending;
 
     bool in_turn, stop, clock_held, owns_clock;
+    size_t batch;     /* descriptors that the present turn may serve */
     bool overran;     /* the last turn left some for the next */
     int64_t began_ns; /* the present turn, real time */
     uint64_t turns;

@@ -47,6 +47,7 @@ struct loop *loop_new_on(enum loop_mode mode, const struct backend *backend) {
     /* A peer that left is EPIPE where it was written to, never the end of the program. */
     signal(SIGPIPE, SIG_IGN);
     l->backend = backend;
+    l->batch = LOOP_READY_MAX;
     l->backend_self = backend->open();
     l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (l->wake_fd < 0 || backend->set(l->backend_self, l->wake_fd, LOOP_READ, WAKE_TAG) != 0) {
@@ -385,11 +386,11 @@ static size_t collect(struct loop *l, int64_t max_wait_ns, struct ready *ready, 
     int timeout = wait_for(l, max_wait_ns, &jump_ns);
     size_t n;
     do {
-        n = l->backend->wait(l->backend_self, timeout, ready, LOOP_READY_MAX);
+        n = l->backend->wait(l->backend_self, timeout, ready, l->batch);
     } while (n == 0 && timeout < 0); /* interrupted: a stopped process went on */
     if (n == 0 && jump_ns > 0)
         clock_advance(jump_ns);
-    if (n == LOOP_READY_MAX)
+    if (n == l->batch)
         n = add_urgent(l, ready, n);
     for (size_t i = 0; i < n; i++)
         if (ready[i].tag == WAKE_TAG) {
@@ -437,8 +438,14 @@ static void dispatch(struct loop *l, const struct ready *ready, size_t n) {
     l->overran = false;
     for (size_t i = 0; i < nlater && !l->overran; i++) {
         deliver(l, later[i].ready);
-        l->overran = i + 1 < nlater && out_of_time(l);
+        l->overran = i + 1 >= LOOP_READY_MIN && i + 1 < nlater && out_of_time(l);
+        /* The kernel looks at each that it hands over: no more next time than there was time for.
+         */
+        if (l->overran)
+            l->batch = i + 1;
     }
+    if (!l->overran)
+        l->batch = l->batch < LOOP_READY_MAX / 2 ? l->batch * 2 : LOOP_READY_MAX;
 }
 
 /* The thread's CPU clock is a system call, which most turns are too short for: a turn of less than
