@@ -17,7 +17,7 @@ _spacebot() {
 
     case $verb in
     exec) options='--json --channel --model --workspace --allow --timeout' ;;
-    say) options='--to --end' ;;
+    say) options='--sender --to --end' ;;
     ps) options='--json --all' ;;
     log) options='--follow --json' ;;
     inbox) options='--json' ;;

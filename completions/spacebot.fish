@@ -34,6 +34,7 @@ complete -c spacebot -n '__spacebot_verb exec' -l model -x -d 'Model for every p
 complete -c spacebot -n '__spacebot_verb exec' -l workspace -x -a '(__fish_complete_directories)' -d 'Where its workers work'
 complete -c spacebot -n '__spacebot_verb exec' -l allow -x -d 'What would ask is allowed'
 complete -c spacebot -n '__spacebot_verb exec' -l timeout -x -d 'Seconds after which it is cancelled'
+complete -c spacebot -n '__spacebot_verb say' -l sender -x -d 'Who says it'
 complete -c spacebot -n '__spacebot_verb say' -l to -x -a '(__spacebot_processes)' -d 'To a worker that waits'
 complete -c spacebot -n '__spacebot_verb say' -l end -d 'Let it end with what it has'
 complete -c spacebot -n '__spacebot_verb ps' -l json -d 'One JSON object a line'
