@@ -58,7 +58,11 @@ static bool speaks_elsewhere(const char *tool) {
     case TOOL_SPAWN_WORKER:
     case TOOL_SET_STATUS:
     case TOOL_SKIP:
+    case TOOL_REACT:
+    case TOOL_SEND_FILE:
         return true;
+    case TOOL_GET_STATUS:
+    case TOOL_CHANNEL_RECALL:
     case TOOL_CANCEL:
     case TOOL_ROUTE:
     case TOOL_WORKER_INSPECT:

@@ -135,6 +135,7 @@ static void fill_host(struct agent *a) {
                                  .shell_secs = a->parts.config->limits.shell_secs,
                                  .reply = channel_tool_reply,
                                  .skip = channel_tool_skip,
+                                 .channel = channel_tool,
                                  .branch = branch_tool_start,
                                  .spawn_worker = worker_tool_spawn,
                                  .cancel = tool_cancel_process,

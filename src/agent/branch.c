@@ -27,7 +27,7 @@ struct branch {
 };
 
 static const enum tool_id branch_tools[] = {TOOL_SPAWN_WORKER, TOOL_WORKER_INSPECT, TOOL_FILE_READ,
-                                            TOOL_FILE_LIST};
+                                            TOOL_FILE_LIST, TOOL_CHANNEL_RECALL};
 static const int64_t branch_backoff_ms[] = {500, 1000}; /* SPEC C */
 
 static const char *status_word(enum process_outcome o) {

@@ -88,6 +88,7 @@ struct channel {
     struct turn *turn;
     struct incoming *current;
     unsigned corrections; /* times the model was asked to put its answer better */
+    unsigned overflows;   /* times the turn's history was made shorter */
     struct coalesce together;
     struct list queue;
     size_t queued;

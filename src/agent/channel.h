@@ -138,6 +138,7 @@ void channel_unwatch(struct channel_watch **w);
 void channel_tool_reply(struct tool_call *c, const char *content);
 void channel_tool_skip(struct tool_call *c, const char *reason);
 void channel_tool_abandon(struct tool_call *c);
+void channel_tool(struct tool_call *c);
 void channel_check(struct agent *a, struct process *p); /* something may have settled */
 
 #endif

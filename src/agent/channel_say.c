@@ -4,10 +4,13 @@
 #include <string.h>
 
 #include "agent/record.h"
+#include "agent/shape.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+
+#define DECISION_IMPORTANCE 0.8 /* SPEC A.3 */
 
 void channel_said_append(struct channel *ch, enum journal_kind kind, const char *text, size_t n) {
     struct process *p = channel_self(ch);
@@ -113,6 +116,19 @@ static struct delivery *delivery_new(struct channel *ch, const char *text,
     return d;
 }
 
+/* A reply that tells of a decision is worth remembering (SPEC A.3). */
+static void remember_decision(struct channel *ch, const char *text) {
+    char *summary = shape_decision(text);
+    if (!summary)
+        return;
+    record_working_memory(ch->agent, channel_self(ch), "decision", summary, NULL,
+                          DECISION_IMPORTANCE);
+    BUS_EMIT(agent_bus(ch->agent), agent_processes(ch->agent), channel_self(ch),
+             EVENT_WORKING_MEMORY, BUS_STR("event_type", "decision"), BUS_STR("summary", summary),
+             BUS_NUM("importance", DECISION_IMPORTANCE));
+    x_free(&summary);
+}
+
 /* {"reply_to":…,"relays":[…]}: the message it goes back to, and whose results it tells. */
 static char *metadata(const struct channel *ch) {
     cJSON *o = json_new_obj();
@@ -144,6 +160,7 @@ void channel_deliver(struct channel *ch, const char *text, struct tool_call *cal
     char id[ID_UUID_SIZE], *meta = metadata(ch);
     uint64_t seq = record_message(ch->agent, p, LLM_ROLE_ASSISTANT, "spacebot", text, meta, id);
     x_free(&meta);
+    remember_decision(ch, text);
     d->message_id = xstrdup(id);
     /* In the same batch: after a crash it is either told, or still to be told. */
     if (ch->current && ch->current->results)

@@ -8,9 +8,12 @@
 #include "agent/prompt.h"
 #include "agent/record.h"
 #include "agent/shape.h"
+#include "agent/trim.h"
 #include "base/mem.h"
 
 #define CORRECTIONS_MAX 2u /* SPEC A.3 */
+#define OVERFLOWS_MAX 2u
+#define KEEP_MIN 2u /* messages before the turn's own (SPEC E) */
 
 static const char structured_text[] =
     "[system] Your last answer was not shown: it looks like data or like a tool call written as "
@@ -19,6 +22,10 @@ static const char structured_text[] =
 static const char empty_text[] =
     "[system] You ended your turn without a word and without a tool call, so the person has no "
     "answer. Call `reply` with your answer, or `skip` if there is nothing to say.";
+
+static const char trimmed_text[] = "[system] The conversation before this point is left out here, "
+                                   "because it was too long. The tool "
+                                   "`channel_recall` reads it back.";
 
 static char *turn_system(void *arg) {
     struct channel *ch = arg;
@@ -129,6 +136,23 @@ static char *turn_nudge(void *arg, const char *text, bool *keep) {
     ch->corrections++;
     channel_said_close(ch, true);
     return xstrdup(correction);
+}
+
+/* --- a context that is full ---------------------------------------------------------------------
+ */
+
+/* The oldest half goes, from what is sent and from what is kept; both begin with the same messages.
+ * What came in meanwhile waits in the queue, or stands at the end of what is kept. */
+static bool turn_overflow(void *arg) {
+    struct channel *ch = arg;
+    size_t cut = trim_cut(&ch->live, 0, ch->base / 2, ch->live.n - ch->base + KEEP_MIN);
+    if (ch->overflows >= OVERFLOWS_MAX || cut < 2)
+        return false;
+    ch->overflows++;
+    trim_replace(&ch->live, 0, cut, trimmed_text);
+    trim_replace(&ch->history, 0, cut, trimmed_text);
+    ch->base -= cut - 1;
+    return true;
 }
 
 /* --- the end ------------------------------------------------------------------------------------
@@ -272,6 +296,7 @@ static void turn_ended(void *arg, enum turn_end how, const struct llm_error *err
 
 const struct turn_ops channel_turn_ops = {.system = turn_system,
                                           .nudge = turn_nudge,
+                                          .overflow = turn_overflow,
                                           .after_tool = turn_after_tool,
                                           .reply_delta = turn_reply_delta,
                                           .text_delta = turn_text_delta,

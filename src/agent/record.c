@@ -170,24 +170,89 @@ struct loading {
     void *arg;
 };
 
-static bool load_message(void *arg, const struct q_messages_newest_row *row) {
-    const struct loading *l = arg;
+static void give_message(const struct loading *l, struct record_message_row *m,
+                         const char *metadata) {
     cJSON *meta = NULL;
+    m->system = str_eq(m->sender, "system");
+    if (metadata && json_parse(metadata, strlen(metadata), &meta, NULL) == STATUS_OK) {
+        m->command = json_bool(meta, "command", false);
+        m->system = m->system || json_bool(meta, "system", false);
+    }
+    cJSON_Delete(meta);
+    l->message(l->arg, m);
+}
+
+static enum llm_role role_of(const char *name) {
+    return str_eq(name, "assistant") ? LLM_ROLE_ASSISTANT : LLM_ROLE_USER;
+}
+
+static bool load_message(void *arg, const struct q_messages_newest_row *row) {
     struct record_message_row m = {.id = row->id,
                                    .sender = row->sender_name,
                                    .text = row->content,
-                                   .role = str_eq(row->role, "assistant") ? LLM_ROLE_ASSISTANT
-                                                                          : LLM_ROLE_USER,
+                                   .role = role_of(row->role),
                                    .at_ms = row->created_at,
-                                   .system = str_eq(row->sender_name, "system")};
-    if (row->metadata &&
-        json_parse(row->metadata, strlen(row->metadata), &meta, NULL) == STATUS_OK) {
-        m.command = json_bool(meta, "command", false);
-        m.system = m.system || json_bool(meta, "system", false);
-    }
-    cJSON_Delete(meta);
-    l->message(l->arg, &m);
+                                   .seq = row->seq};
+    give_message(arg, &m, row->metadata);
     return true;
+}
+
+static bool recall_message(void *arg, const struct q_messages_between_row *row) {
+    struct record_message_row m = {.id = row->id,
+                                   .sender = row->sender_name,
+                                   .text = row->content,
+                                   .role = role_of(row->role),
+                                   .at_ms = row->created_at,
+                                   .seq = row->seq};
+    give_message(arg, &m, row->metadata);
+    return true;
+}
+
+void record_recall(struct agent *a, const char *channel, int64_t after, int64_t before,
+                   int64_t limit, bool oldest,
+                   void (*fn)(void *arg, const struct record_message_row *row), void *arg) {
+    struct cause why = {""};
+    struct loading l = {.message = fn, .arg = arg};
+    if (q_messages_between(store_read(store_of(a)), channel, after, before, oldest, limit,
+                           recall_message, &l, &why) != STATUS_OK)
+        log_error("channel:%s: its messages could not be read: %s", channel, why.text);
+}
+
+struct listing {
+    void (*fn)(void *arg, const char *bare);
+    void *arg;
+};
+
+static bool list_channel(void *arg, const struct q_channels_recent_row *row) {
+    const struct listing *l = arg;
+    l->fn(l->arg, row->id);
+    return true;
+}
+
+void record_channels(struct agent *a, int64_t limit, void (*fn)(void *arg, const char *bare),
+                     void *arg) {
+    struct cause why = {""};
+    struct listing l = {fn, arg};
+    if (q_channels_recent(store_read(store_of(a)), limit, list_channel, &l, &why) != STATUS_OK)
+        log_error("the channels could not be read: %s", why.text);
+}
+
+void record_working_memory(struct agent *a, const struct process *channel, const char *type,
+                           const char *summary, const char *detail, double importance) {
+    char id[ID_UUID_SIZE], now[CLOCK_RFC3339_SIZE], day[11];
+    id_uuid(id);
+    clock_rfc3339(clock_wall_ms(), now);
+    memcpy(day, now, 10);
+    day[10] = '\0';
+    store_working_memory_insert(store_of(a),
+                                &(struct store_working_memory_insert){.id = id,
+                                                                      .event_type = type,
+                                                                      .timestamp = clock_wall_ms(),
+                                                                      .channel_id = channel->bare,
+                                                                      .summary = summary,
+                                                                      .detail = detail,
+                                                                      .importance = importance,
+                                                                      .day = day});
 }
 
 void record_load_messages(struct agent *a, const char *channel, int64_t limit,

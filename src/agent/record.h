@@ -62,12 +62,25 @@ uint64_t record_message(struct agent *a, const struct process *channel, enum llm
 struct record_message_row {
     const char *id, *sender, *text;
     enum llm_role role;
-    int64_t at_ms;
+    int64_t at_ms, seq;
     bool command; /* it was for the engine, not for the model */
     bool system;  /* no person said it */
 };
 void record_load_messages(struct agent *a, const char *channel, int64_t limit,
                           void (*fn)(void *arg, const struct record_message_row *row), void *arg);
+
+/* Of a channel's messages with after < seq < before: at most `limit`, the first ones or the last
+ * ones, in order. */
+void record_recall(struct agent *a, const char *channel, int64_t after, int64_t before,
+                   int64_t limit, bool oldest,
+                   void (*fn)(void *arg, const struct record_message_row *row), void *arg);
+/* The channels that the store has, the last active first. */
+void record_channels(struct agent *a, int64_t limit, void (*fn)(void *arg, const char *bare),
+                     void *arg);
+/* Something to remember for a while (SPEC A.3 "Decision capture"); summary of at most 200
+ * characters. */
+void record_working_memory(struct agent *a, const struct process *channel, const char *type,
+                           const char *summary, const char *detail, double importance);
 
 /* A conversation's settings as JSON; NULL when it has none. The caller frees. */
 char *record_load_settings(const struct agent *a, const char *channel);

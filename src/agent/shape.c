@@ -140,3 +140,62 @@ char *shape_reply_content(const char *text) {
     cJSON_Delete(o);
     return content;
 }
+
+/* --- decisions ----------------------------------------------------------------------------------
+ */
+
+#define DECISION_MAX 200u /* characters (SPEC A.3) */
+
+static bool holds(const char *s, size_t n, const char *phrase) {
+    size_t len = strlen(phrase);
+    for (size_t i = 0; i + len <= n; i++)
+        if (strncasecmp(s + i, phrase, len) == 0 && (i == 0 || !isalpha((unsigned char)s[i - 1])))
+            return true;
+    return false;
+}
+
+static bool decides(const char *s, size_t n) {
+    static const char *const phrases[] = {"going with ",   "we decided ",   "decided to ",
+                                          "switching to ", "decision:",     "we'll go with ",
+                                          "we settled on", "let's go with", "we agreed "};
+    static const char *const choices[] = {"use", "using", "choose", "chose", "picked", "prefer"};
+    for (size_t i = 0; i < ARRAY_LEN(phrases); i++)
+        if (holds(s, n, phrases[i]))
+            return true;
+    if (!holds(s, n, "instead of "))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(choices); i++)
+        if (holds(s, n, choices[i]))
+            return true;
+    return false;
+}
+
+/* Up to a mark that is followed by white space, or a line's end: "5.2" is no end. */
+static size_t sentence(const char *s) {
+    size_t n = 0;
+    while (s[n] && s[n] != '\n') {
+        bool mark = strchr(".!?", s[n]) != NULL;
+        n++;
+        if (mark && (s[n] == ' ' || s[n] == '\0'))
+            break;
+    }
+    return n;
+}
+
+char *shape_decision(const char *reply) {
+    for (const char *s = trimmed(reply); *s;) {
+        size_t n = sentence(s);
+        if (decides(s, n)) {
+            size_t cut = 0, characters = 0;
+            while (cut < n && characters < DECISION_MAX) {
+                do
+                    cut++;
+                while (cut < n && ((unsigned char)s[cut] & 0xC0) == 0x80);
+                characters++;
+            }
+            return xstrndup(s, cut);
+        }
+        s = trimmed(s + n);
+    }
+    return NULL;
+}

@@ -16,4 +16,8 @@ bool shape_structured(const char *text);
  * none. The caller frees. */
 char *shape_reply_content(const char *text);
 
+/* The sentence of a reply that tells of a decision, at most 200 characters; NULL when none does.
+ * The caller frees. */
+char *shape_decision(const char *reply);
+
 #endif

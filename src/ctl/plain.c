@@ -241,6 +241,14 @@ void plain_event(struct plain *p, const cJSON *e, struct buf *out) {
         free(text);
         break;
     }
+    case EVENT_REACTION:
+        if (p->o.messages)
+            put_lines(p, e, "reacts:", json_str(e, "emoji", ""), 1, out);
+        break;
+    case EVENT_FILE_OFFERED:
+        put_lines(p, e, "file:", json_str(e, "path", ""), 1, out);
+        break;
+    case EVENT_WORKING_MEMORY:
     case EVENT_SETTINGS_UPDATED: /* the answer to the command says it */
     case EVENT_STATUS_UPDATE:
     case EVENT_TEXT_DELTA:

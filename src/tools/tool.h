@@ -23,6 +23,10 @@
     X(ROUTE, route)                                                                                \
     X(WORKER_INSPECT, worker_inspect)                                                              \
     X(SKIP, skip)                                                                                  \
+    X(GET_STATUS, get_status)                                                                      \
+    X(CHANNEL_RECALL, channel_recall)                                                              \
+    X(REACT, react)                                                                                \
+    X(SEND_FILE, send_file)                                                                        \
     X(SET_STATUS, set_status)                                                                      \
     X(SHELL, shell)                                                                                \
     X(FILE_READ, file_read)                                                                        \
@@ -78,6 +82,7 @@ struct tool_host {
     /* Acting on processes; each ends in one tool_call_done(). */
     void (*reply)(struct tool_call *c, const char *content);
     void (*skip)(struct tool_call *c, const char *reason);
+    void (*channel)(struct tool_call *c); /* get_status, channel_recall, react, send_file */
     void (*branch)(struct tool_call *c, const char *description);
     void (*spawn_worker)(struct tool_call *c, const char *task, bool interactive);
     void (*cancel)(struct tool_call *c, const char *process_type, const char *process_id,

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -14,6 +15,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "store/queries.gen.h"
 #include "tests/lib/agent_home.h"
 
 /* What the history is now, as the next request would send it before its own message. */
@@ -208,6 +210,150 @@ static void prompts_are_byte_stable_for_caching(void **state) {
     agent_settle(h);
 }
 
+static void a_message_arriving_during_emergency_trimming(void **state) {
+    struct agent_home *h = *state;
+    char text[40];
+    for (int i = 0; i < 6; i++) {
+        snprintf(text, sizeof text, "answer %d", i);
+        char *blocks = xasprintf("[{\"type\":\"tool_use\",\"name\":\"reply\",\"input\":"
+                                 "{\"content\":\"%s\"}}]",
+                                 text);
+        script_push(SCRIPT_CHANNEL, blocks);
+        x_free(&blocks);
+        snprintf(text, sizeof text, "question %d", i);
+        agent_say(h, "c1", NULL, text);
+        agent_settle(h);
+    }
+    script_push_fault(SCRIPT_CHANNEL, LLM_FAULT_OVERFLOW, "anthropic: prompt is too long (400)");
+    script_push(SCRIPT_CHANNEL, REPLY("it fits now"));
+    script_push(SCRIPT_CHANNEL, REPLY("and the other"));
+    struct agent_answer a = {0}, b = {0};
+    agent_ask(h, COMMAND_SAY, &a, "{\"channel\":\"c1\",\"text\":\"the long one\"}");
+    for (int i = 0; i < 50 && script_left(SCRIPT_CHANNEL) > 2; i++)
+        loop_turn(h->loop, NS_PER_MS); /* the call that will not fit is under way */
+    agent_ask(h, COMMAND_SAY, &b, "{\"channel\":\"c1\",\"text\":\"in between\"}");
+    agent_settle(h);
+    assert_int_equal(a.st, STATUS_OK);
+    assert_int_equal(b.st, STATUS_OK);
+    agent_answer_clear(&a);
+    agent_answer_clear(&b);
+    assert_int_equal(script_left(SCRIPT_CHANNEL), 0);
+    const char *kept = history(h);
+    expect_not_in(kept, "question 0");
+    assert_int_equal(count_in(kept, "is left out here"), 1);
+    static const char *const order[] = {"question 5",  "answer 5",   "the long one",
+                                        "it fits now", "in between", "and the other"};
+    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+        assert_int_equal(count_in(kept, order[i]), 1);
+        kept = strstr(kept, order[i]);
+    }
+    expect_in(agent_last_entry(h, "channel:c1", JOURNAL_NOTICE), "context was full");
+    /* What is gone from the prompt is not gone: it can be read back. */
+    script_push(SCRIPT_CHANNEL,
+                "[" CALL("channel_recall", "{\"oldest_first\":true,\"limit\":2}") "]");
+    script_push(SCRIPT_CHANNEL, REPLY("you asked 0"));
+    agent_say(h, "c1", NULL, "what did I ask first?");
+    agent_settle(h);
+    expect_in(script_last_history(SCRIPT_CHANNEL), "question 0");
+    expect_not_in(strstr(script_last_history(SCRIPT_CHANNEL), "question 0"), "question 1");
+}
+
+static void what_is_too_long_for_any_context_is_told(void **state) {
+    struct agent_home *h = *state;
+    struct agent_answer a;
+    script_push_fault(SCRIPT_CHANNEL, LLM_FAULT_OVERFLOW, "anthropic: prompt is too long (400)");
+    agent_exec(h, &a, "{\"channel\":\"c1\",\"text\":\"one huge message\"}");
+    assert_int_equal(a.st, STATUS_PROVIDER);
+    expect_in(json_str(a.body, "error", ""), "too long");
+    agent_answer_clear(&a);
+}
+
+/* --- tools of the conversation ------------------------------------------------------------------
+ */
+
+static void a_file_is_offered_and_a_message_marked(void **state) {
+    struct agent_home *h = *state;
+    char *path = xasprintf("%s/report.txt", h->home.workspace);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs("12345", f) >= 0);
+    assert_int_equal(fclose(f), 0);
+    script_push(SCRIPT_CHANNEL,
+                "[" CALL("react", "{\"emoji\":\"\xf0\x9f\x91\x8d\"}") "," CALL(
+                    "send_file", "{\"file_path\":\"report.txt\",\"caption\":\"the numbers\"}") "]");
+    script_push(
+        SCRIPT_CHANNEL,
+        "[" CALL("react", "{\"emoji\":\"ok\"}") "," CALL("send_file", "{\"file_path\":\"/etc/"
+                                                                      "passwd\"}") "," CALL(
+            "send_file", "{\"file_path\":\"gone.txt\"}") "," CALL("send_file",
+                                                                  "{\"file_path\":\".\"}") "]");
+    script_push(SCRIPT_CHANNEL, REPLY("there"));
+    agent_say(h, "c1", NULL, "send it");
+    agent_settle(h);
+    expect_in(buf_str(&h->events), "reaction");
+    expect_in(buf_str(&h->events), "file_offered");
+    assert_int_equal(count_in(buf_str(&h->events), "file_offered"), 1);
+    char *line = xasprintf("file: %s (5 bytes): the numbers", path);
+    assert_string_equal(agent_last_entry(h, "channel:c1", JOURNAL_NOTICE), line);
+    x_free(&line);
+    const char *sent = script_last_history(SCRIPT_CHANNEL);
+    expect_in(sent, "\\\"size_bytes\\\":5");
+    expect_in(sent, "is no emoji");
+    expect_in(sent, "is no regular file");
+    x_free(&path);
+}
+
+static void a_model_can_look_how_things_stand(void **state) {
+    struct agent_home *h = *state;
+    script_push(SCRIPT_CHANNEL, "[" SPAWN("count") "]");
+    script_push(SCRIPT_CHANNEL, "[" CALL("get_status", "{}") "]");
+    script_push(SCRIPT_CHANNEL, REPLY("one worker"));
+    script_push_hang(SCRIPT_WORKER, "counting");
+    agent_say(h, "c1", NULL, "how far?");
+    agent_pass(h, 100);
+    const char *sent = script_last_history(SCRIPT_CHANNEL);
+    expect_in(sent, "\\\"task\\\":\\\"count\\\"");
+    expect_in(sent, "\\\"mode\\\":\\\"active\\\"");
+    struct process *w = agent_only(h, PROCESS_WORKER);
+    w->unwanted = true;
+    assert_true(agent_cancel(h->agent, w, "end"));
+    agent_settle(h);
+    /* What is said elsewhere stays there. */
+    script_push(SCRIPT_CHANNEL, REPLY("noted"));
+    agent_say(h, "other", NULL, "a secret");
+    agent_settle(h);
+    script_push(SCRIPT_CHANNEL, "[" CALL("channel_recall", "{\"channel\":\"other\"}") "," CALL(
+                                    "channel_recall", "{}") "]");
+    script_push(SCRIPT_CHANNEL, REPLY("no"));
+    agent_say(h, "c1", NULL, "what was said elsewhere?");
+    agent_settle(h);
+    expect_not_in(script_last_history(SCRIPT_CHANNEL), "a secret");
+    expect_in(script_last_history(SCRIPT_CHANNEL), "is not this one");
+    expect_in(script_last_history(SCRIPT_CHANNEL), "available_channels");
+}
+
+static bool first_event(void *arg, const struct q_working_memory_recent_row *row) {
+    char **out = arg;
+    if (!*out)
+        *out = xasprintf("%s %.1f %s", row->event_type, row->importance, row->summary);
+    return true;
+}
+
+static void a_decision_is_remembered(void **state) {
+    struct agent_home *h = *state;
+    struct cause why;
+    char *found = NULL;
+    script_push(SCRIPT_CHANNEL, REPLY("Fine. We are going with JWT. It is simpler."));
+    agent_say(h, "c1", NULL, "JWT or sessions?");
+    agent_settle(h);
+    assert_int_equal(
+        q_working_memory_recent(store_read(h->store), "c1", 10, first_event, &found, &why),
+        STATUS_OK);
+    assert_string_equal(found, "decision 0.8 We are going with JWT.");
+    x_free(&found);
+    expect_in(buf_str(&h->events), "working_memory");
+}
+
 int main(void) {
     clock_set_virtual(INT64_C(1796000000000));
     id_seed(1);
@@ -220,6 +366,11 @@ int main(void) {
         T(a_reply_written_as_text_is_said),
         T(a_limit_is_told_and_the_work_so_far_is_kept),
         T(write_back_extends_and_never_replaces),
+        T(a_message_arriving_during_emergency_trimming),
+        T(what_is_too_long_for_any_context_is_told),
+        T(a_file_is_offered_and_a_message_marked),
+        T(a_model_can_look_how_things_stand),
+        T(a_decision_is_remembered),
         T(prompts_are_byte_stable_for_caching),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,6 +88,37 @@ static void a_reply_is_found_in_a_malformed_call(void **state) {
     }
 }
 
+static void decisions_are_found(void **state) {
+    (void)state;
+    static const struct {
+        const char *reply, *decision;
+    } cases[] = {
+        {"Both work. We are going with version 5.2 then. More follows.",
+         "We are going with version 5.2 then."},
+        {"Decision: JWT.\nWhy: it is there.", "Decision: JWT."},
+        {"I use tabs instead of spaces here", "I use tabs instead of spaces here"},
+        {"We decided to wait", "We decided to wait"},
+        {"Instead of an answer, a question?", NULL},
+        {"Undecided to the last.", NULL},
+        {"The build is outgoing with errors", NULL},
+        {"", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *found = shape_decision(cases[i].reply);
+        if (!cases[i].decision != !found || (found && strcmp(found, cases[i].decision) != 0))
+            fail_msg("%s -> %s", cases[i].reply, found ? found : "none");
+        x_free(&found);
+    }
+    struct buf b = BUF_INIT;
+    buf_puts(&b, "decision:");
+    for (int i = 0; i < 500; i++)
+        buf_puts(&b, "\xc3\xa4");
+    char *found = shape_decision(buf_str(&b));
+    assert_int_equal(strlen(found), 9 + 191 * 2); /* 200 characters, none of them cut */
+    x_free(&found);
+    buf_free(&b);
+}
+
 /* Whatever bytes a model sends, nothing is read past them. */
 static void every_cut_is_survived(void **state) {
     (void)state;
@@ -113,6 +144,7 @@ int main(void) {
         cmocka_unit_test(skips),
         cmocka_unit_test(data_is_told_from_words),
         cmocka_unit_test(a_reply_is_found_in_a_malformed_call),
+        cmocka_unit_test(decisions_are_found),
         cmocka_unit_test(every_cut_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,20 @@ SELECT id, seq, role, sender_name, sender_id, content, metadata, created_at FROM
     ORDER BY seq DESC LIMIT :limit)
 ORDER BY seq;
 
+-- Of the messages between two numbers the last ones, or the first ones, in order.
+-- name: messages_between :many
+-- param: channel_id
+-- param: after int
+-- param: before int
+-- param: oldest int
+-- param: limit int
+SELECT id, seq, role, sender_name, content, metadata, created_at FROM (
+    SELECT id, seq, role, sender_name, content, metadata, created_at
+    FROM conversation_messages
+    WHERE channel_id = :channel_id AND seq > :after AND seq < :before
+    ORDER BY CASE WHEN :oldest THEN seq ELSE -seq END LIMIT :limit)
+ORDER BY seq;
+
 -- name: messages_count :one
 -- column: messages int
 SELECT count(*) AS messages FROM conversation_messages WHERE channel_id = :channel_id;

@@ -1,0 +1,78 @@
+/* channel: the tools that act on a conversation and the person in it. What they mean is the host's
+ * business; here are their names and arguments. */
+#include "base/json.h"
+#include "base/mem.h"
+#include "tools/tool.h"
+
+static void start(struct tool_call *c) { c->host->channel(c); }
+
+/* --- get_status ---------------------------------------------------------------------------------
+ */
+
+const struct tool tool_get_status = {
+    .name = "get_status",
+    .description = "How this conversation stands: the time, its mode and models, what is at work, "
+                   "what came back lately, and what it cost.",
+    .schema = "{\"type\":\"object\",\"properties\":{},\"additionalProperties\":false}",
+    .start = start,
+};
+
+/* --- channel_recall -----------------------------------------------------------------------------
+ */
+
+const struct tool tool_channel_recall = {
+    .name = "channel_recall",
+    .description = "Read back what was said in this conversation, also what you no longer have "
+                   "before you; without channel: also which other conversations there are.",
+    .schema = "{\"type\":\"object\",\"properties\":{"
+              "\"channel\":{\"type\":\"string\",\"description\":\"this conversation's name; others "
+              "cannot be read from here\"},"
+              "\"limit\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":200,\"description\":\"how "
+              "many messages; 50 when left out\"},"
+              "\"before\":{\"type\":\"integer\",\"minimum\":1,\"description\":\"only messages with "
+              "a smaller number\"},"
+              "\"after\":{\"type\":\"integer\",\"minimum\":0,\"description\":\"only messages with "
+              "a greater number\"},"
+              "\"oldest_first\":{\"type\":\"boolean\",\"description\":\"the first ones instead of "
+              "the last ones\"}},"
+              "\"additionalProperties\":false}",
+    .start = start,
+};
+
+/* --- react --------------------------------------------------------------------------------------
+ */
+
+static char *react_label(const cJSON *args) {
+    return xasprintf("react %.40s", json_str(args, "emoji", ""));
+}
+
+const struct tool tool_react = {
+    .name = "react",
+    .description = "Mark the person's last message with one emoji. It does not end your turn and "
+                   "is no answer.",
+    .schema = "{\"type\":\"object\",\"properties\":{"
+              "\"emoji\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":8,\"description\":"
+              "\"one emoji\"}},"
+              "\"required\":[\"emoji\"],\"additionalProperties\":false}",
+    .start = start,
+    .label = react_label,
+};
+
+/* --- send_file ----------------------------------------------------------------------------------
+ */
+
+static char *send_file_label(const cJSON *args) {
+    return xasprintf("send_file %.200s", json_str(args, "file_path", ""));
+}
+
+const struct tool tool_send_file = {
+    .name = "send_file",
+    .description = "Offer a file of the workspace to the person: they see its path and size.",
+    .schema = "{\"type\":\"object\",\"properties\":{"
+              "\"file_path\":{\"type\":\"string\",\"minLength\":1,\"description\":\"a file of the "
+              "workspace\"},"
+              "\"caption\":{\"type\":\"string\",\"maxLength\":500,\"description\":\"what it is\"}},"
+              "\"required\":[\"file_path\"],\"additionalProperties\":false}",
+    .start = start,
+    .label = send_file_label,
+};
