@@ -13,7 +13,8 @@
 
 #define CORRECTIONS_MAX 2u /* SPEC A.3 */
 #define OVERFLOWS_MAX 2u
-#define KEEP_MIN 2u /* messages before the turn's own (SPEC E) */
+#define NAMED_MAX 8192u /* bytes of the names of results in what is left out */
+#define KEEP_MIN 2u     /* messages before the turn's own (SPEC E) */
 
 static const char structured_text[] =
     "[system] Your last answer was not shown: it looks like data or like a tool call written as "
@@ -141,6 +142,22 @@ static char *turn_nudge(void *arg, const char *text, bool *keep) {
 /* --- a context that is full ---------------------------------------------------------------------
  */
 
+/* Which results were in what is left out: identifiers must not be forgotten with it. `out` is
+ * bounded: of very many the oldest are not named. */
+static void name_results(struct buf *out, const struct llm_message *m) {
+    for (size_t i = 0; i < m->n; i++) {
+        const char *text = m->blocks[i].kind == LLM_BLOCK_TEXT ? m->blocks[i].text : "";
+        for (const char *at = text; (at = strstr(at, "<result process=\"")); at++) {
+            size_t n = strcspn(at, ">\n");
+            if (at[n] == '>' && out->len + n < NAMED_MAX) {
+                buf_puts(out, "\n");
+                buf_append(out, at, n);
+                buf_puts(out, ">left out here</result>");
+            }
+        }
+    }
+}
+
 /* The oldest half goes, from what is sent and from what is kept; both begin with the same messages.
  * What came in meanwhile waits in the queue, or stands at the end of what is kept. */
 static bool turn_overflow(void *arg) {
@@ -149,8 +166,14 @@ static bool turn_overflow(void *arg) {
     if (ch->overflows >= OVERFLOWS_MAX || cut < 2)
         return false;
     ch->overflows++;
-    trim_replace(&ch->live, 0, cut, trimmed_text);
-    trim_replace(&ch->history, 0, cut, trimmed_text);
+    struct buf results = BUF_INIT;
+    for (size_t i = cut; i-- > 0;)
+        name_results(&results, &ch->live.v[i]);
+    char *notice = xasprintf("%s%s", trimmed_text, buf_str(&results));
+    trim_replace(&ch->live, 0, cut, notice);
+    trim_replace(&ch->history, 0, cut, notice);
+    x_free(&notice);
+    buf_free(&results);
     ch->base -= cut - 1;
     return true;
 }
