@@ -15,6 +15,19 @@
 #include "store/queries.gen.h"
 #include "store/store.h"
 
+/* Text of a model. Its own lines stand behind a bar, so that none of them looks like ours. */
+static void put_text(struct buf *out, const char *s) {
+    for (;;) {
+        size_t n = strcspn(s, "\n");
+        utf8_append_visible(out, s, n);
+        s += n;
+        if (!*s)
+            return;
+        buf_puts(out, "\n   | ");
+        s++;
+    }
+}
+
 /* "#release ▸ Y plan ▸ * publish" */
 static void put_path(struct buf *out, const cJSON *request) {
     const cJSON *step;
@@ -25,7 +38,7 @@ static void put_path(struct buf *out, const cJSON *request) {
             continue;
         buf_printf(out, "%s%s%s", out->len ? " ▸ " : "", process_kind_symbol(kind, false),
                    kind == PROCESS_CHANNEL ? "" : " ");
-        utf8_append_visible(out, name, strlen(name));
+        put_text(out, name);
     }
 }
 
@@ -35,7 +48,7 @@ static void put_options(struct buf *out, const cJSON *request) {
     cJSON_ArrayForEach(option, json_arr(request, "options")) {
         const char *label = json_str(option, "label", "");
         buf_printf(out, "%s%d ", n ? "   " : "", n + 1);
-        utf8_append_visible(out, label, strlen(label));
+        put_text(out, label);
         n++;
     }
 }
@@ -45,7 +58,7 @@ static void print_request(const cJSON *r) {
     const char *text = json_str(r, "text", ""), *always = json_str(r, "always", NULL);
     long long id = (long long)json_i64(r, "id", 0);
     put_path(&path, r);
-    utf8_append_visible(&shown, text, strlen(text));
+    put_text(&shown, text);
     buf_printf(&out, "%lld  %s  %s ▸ %s    %s\n", id, json_str(r, "kind", ""), buf_str(&path),
                json_str(r, "tool", ""), buf_str(&shown));
     if (str_eq(json_str(r, "kind", ""), "question")) {
@@ -58,7 +71,7 @@ static void print_request(const cJSON *r) {
                    json_str(r, "reason", "it has to ask"), id, always ? "|always" : "");
         if (always) {
             buf_puts(&out, "   always: ");
-            utf8_append_visible(&out, always, strlen(always));
+            put_text(&out, always);
             buf_putc(&out, '\n');
         }
     }

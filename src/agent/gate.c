@@ -12,6 +12,7 @@
 #include "store/queries.gen.h"
 
 #define UNATTENDED_PATTERNS_MAX 256
+#define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
 
 struct gate {
     struct agent *agent;
@@ -137,10 +138,45 @@ static void describe(struct described *d, const struct gate *g, const struct pro
     }
 }
 
+static void put_quoted(struct buf *out, const char *s) {
+    buf_putc(out, '\'');
+    for (; *s; s++) {
+        if (*s == '\'')
+            buf_puts(out, "'\\'");
+        buf_putc(out, *s);
+    }
+    buf_putc(out, '\'');
+}
+
+/* The line that would do the same in the workspace: where a command runs and what its environment
+ * holds decide what it does, so whoever answers reads them before it. */
+static char *shown_command(const struct described *d, const struct tool_call *c) {
+    const char *dir = json_str(c->args, "working_dir", "");
+    const cJSON *pair;
+    struct buf out = BUF_INIT;
+    if (*dir) {
+        buf_puts(&out, "cd ");
+        put_quoted(&out, dir);
+        buf_puts(&out, " && ");
+    }
+    cJSON_ArrayForEach(pair, json_arr(c->args, "env")) {
+        const char *key = json_str(pair, "key", "");
+        if (key[strspn(key, NAME_CHARACTERS)])
+            put_quoted(&out, key); /* no shell takes it, but programs read it all the same */
+        else
+            buf_puts(&out, key);
+        buf_putc(&out, '=');
+        put_quoted(&out, json_str(pair, "value", ""));
+        buf_putc(&out, ' ');
+    }
+    buf_puts(&out, d->command);
+    return buf_steal(&out);
+}
+
 /* What the call is about, as a person reads it. The caller frees. */
 static char *shown(const struct described *d, const struct tool_call *c) {
     if (d->command)
-        return xstrdup(d->command);
+        return shown_command(d, c);
     if (d->plain)
         return xstrdup(d->plain);
     char *label = c->tool->label ? c->tool->label(c->args) : NULL;

@@ -143,6 +143,8 @@ static void find_path(const struct inbox *i, struct inbox_request *r, const stru
 
 static void add_option(struct inbox_request *r, const cJSON *option) {
     const char *description = json_str(option, "description", NULL);
+    if (r->noptions == INBOX_OPTIONS_MAX)
+        return;
     r->options = xreallocarray(r->options, r->noptions + 1, sizeof *r->options);
     r->options[r->noptions++] =
         (struct inbox_option){xstrdup(json_str(option, "label", "")), xstrdup_null(description)};
@@ -500,7 +502,7 @@ static bool load(void *arg, const struct q_requests_waiting_row *row) {
     r->multi_select = row->multi_select != 0;
     r->asked_ms = row->asked_at;
     load_path(r, row->path);
-    cJSON_ArrayForEach(option, options) if (r->noptions < INBOX_OPTIONS_MAX) add_option(r, option);
+    cJSON_ArrayForEach(option, options) add_option(r, option);
     cJSON_Delete(options);
     list_push_back(&i->requests, &r->link);
     i->n++;

@@ -146,7 +146,7 @@ static void asked(const struct plain *p, const cJSON *e, struct buf *out) {
     char *text = xasprintf("%s %s (%s): spacebot answer %lld once|always|deny",
                            json_str(e, "tool_name", ""), json_str(e, "description", ""),
                            json_str(e, "reason", ""), (long long)json_i64(e, "permission_id", 0));
-    put_lines(p, e, "asks:", text, 1, out);
+    put_lines(p, e, "asks:", text, 0, out); /* nobody allows a command whose end is not there */
     free(text);
 }
 
@@ -158,7 +158,7 @@ static void question(const struct plain *p, const cJSON *e, struct buf *out) {
     cJSON_ArrayForEach(option, json_arr(e, "options"))
         buf_printf(&text, "  %d %s", ++n, json_str(option, "label", ""));
     buf_printf(&text, ": spacebot answer %lld N", (long long)json_i64(e, "question_id", 0));
-    put_lines(p, e, "asks:", buf_str(&text), 1, out);
+    put_lines(p, e, "asks:", buf_str(&text), 0, out);
     buf_free(&text);
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -224,6 +225,34 @@ static void test_daemon(void **state) {
     tmphome_expect_quiet(home, WAIT_MS);
 }
 
+static void store_run(const char *sql) {
+    char *path = xasprintf("%s/spacebot.db", home->home), *error = NULL;
+    sqlite3 *db = NULL;
+    if (sqlite3_open(path, &db) != SQLITE_OK || sqlite3_busy_timeout(db, WAIT_MS) != SQLITE_OK ||
+        sqlite3_exec(db, sql, NULL, NULL, &error) != SQLITE_OK)
+        fail_msg("%s: %s", sql, error ? error : sqlite3_errmsg(db));
+    sqlite3_close(db);
+    x_free(&path);
+}
+
+/* What a model asks can neither reach the terminal's controls nor look like a request of its own.
+ */
+static void test_inbox_of_hostile_text(void **state) {
+    (void)state;
+    RUN(0, "daemon");
+    RUN(0, "stop");
+    store_run("INSERT INTO requests (n, kind, process_id, channel_id, call_id, path, tool, text, "
+              "options, asked_at) VALUES (7, 'question', 'worker:w', 'inbox', 'c', "
+              "'[{\"kind\":\"channel\",\"id\":\"channel:inbox\",\"name\":\"in\\u001bbox\"}]', "
+              "'ask', 'which?' || char(10) || '8  permission  #inbox' || char(27) || '[2J', "
+              "'[{\"label\":\"a\\n9  question\"}]', 1000);");
+    RUN(0, "inbox");
+    assert_string_equal(OUT, "7  question  #in^[box ▸ ask    which?\n"
+                             "   | 8  permission  #inbox^[[2J\n"
+                             "   1 a\n   | 9  question\n"
+                             "   spacebot answer 7 N\n");
+}
+
 static void test_foreground_and_signal(void **state) {
     (void)state;
     struct run *d = tmphome_start(home, ARGS("daemon", "--foreground"));
@@ -341,6 +370,7 @@ int main(void) {
         TEST(test_no_provider),
         TEST(test_refused_before_it_begins),
         TEST(test_daemon),
+        TEST(test_inbox_of_hostile_text),
         TEST(test_foreground_and_signal),
         TEST(test_many_at_once_make_one_engine),
         TEST(test_stale_files),

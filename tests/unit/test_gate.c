@@ -427,6 +427,19 @@ static void a_command_outside_the_sandbox_asks(void **state) {
     settle(f);
 }
 
+/* Both decide what the command does: who allows it has read them. */
+static void environment_and_directory_are_shown(void **state) {
+    struct fixture *f = *state;
+    script_command("{\"command\":\"git push x\",\"unsandboxed\":true,\"working_dir\":\"sub\","
+                   "\"env\":[{\"key\":\"GIT_SSH\",\"value\":\"./it's evil\"}]}");
+    say(f, "c1", "run it");
+    assert_string_equal(until_asked(f)->text, "cd 'sub' && GIT_SSH='./it'\\''s evil' git push x");
+    script_default(SCRIPT_WORKER, "[" TEXT("over") "]");
+    script_default(SCRIPT_CHANNEL, REPLY("fine"));
+    answer(f, "n", "", STATUS_OK);
+    settle(f);
+}
+
 /* --- the engine's end ---------------------------------------------------------------------------
  */
 
@@ -471,6 +484,7 @@ int main(void) {
         TEST(a_script_is_told_what_would_have_allowed_it),
         TEST(a_script_may_allow_beforehand),
         TEST(a_command_outside_the_sandbox_asks),
+        TEST(environment_and_directory_are_shown),
         TEST(a_crash_while_asking_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,11 +93,30 @@ static void test_hostile_text(void **state) {
     plain_free(&p);
 }
 
+/* A command is not allowed by somebody who has seen its first line. */
+static void test_asking_shows_everything(void **state) {
+    (void)state;
+    const struct plain_options o = {0};
+    struct plain *p = plain_new(&o);
+    line(p,
+         "{\"type\":\"worker_permission\",\"id\":\"channel:c\",\"tool_name\":\"unsandboxed\","
+         "\"description\":\"ls\\nrm x\",\"reason\":\"outside the sandbox\","
+         "\"permission_id\":3}",
+         "#c  asks: unsandboxed ls\n"
+         "#c  asks: rm x (outside the sandbox): spacebot answer 3 once|always|deny\n");
+    line(p,
+         "{\"type\":\"worker_question\",\"id\":\"channel:c\",\"question\":\"which?\\nof these\","
+         "\"options\":[{\"label\":\"a\"}],\"question_id\":4}",
+         "#c  asks: which?\n#c  asks: of these  1 a: spacebot answer 4 N\n");
+    plain_free(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_progress),
         cmocka_unit_test(test_everything),
         cmocka_unit_test(test_hostile_text),
+        cmocka_unit_test(test_asking_shows_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
