@@ -230,15 +230,16 @@ enum status branch_start(struct agent *a, struct process *channel,
     channel_delegated(channel);
     record_branch_created(a, p, config->limits.branch_turns);
     delegate_note_start(&b->d);
-    BUS_EMIT(agent_bus(a), agent_processes(a), p, EVENT_BRANCH_STARTED,
-             BUS_STR("branch_id", p->bare), BUS_STR("description", description),
-             BUS_STR("profile", "default"), BUS_STR("model", p->model),
-             BUS_I64("max_turns", config->limits.branch_turns));
     llm_history_copy(&b->d.history, history);
     /* The answer that is just being carried out has calls without results: not part of the copy. */
     if (history->n && history->v[history->n - 1].role == LLM_ROLE_ASSISTANT)
         llm_history_truncate(&b->d.history, history->n - 1);
     char *text = prompt_branch_task(description);
+    BUS_EMIT(agent_bus(a), agent_processes(a), p, EVENT_BRANCH_STARTED,
+             BUS_STR("branch_id", p->bare), BUS_STR("description", description),
+             BUS_STR("input", text), BUS_STR("profile", "default"), BUS_STR("model", p->model),
+             BUS_I64("max_turns", config->limits.branch_turns),
+             BUS_STR("reply_to_message_id", p->reply_to));
     fit(b, text);
     b->d.own = b->d.history.n;
     llm_history_push_text(&b->d.history, LLM_ROLE_USER, text);

@@ -148,6 +148,7 @@ static void retrigger_fired(void *arg) {
     }
     ch->retriggers++;
     ch->telling = true;
+    channel_flush(ch); /* what people said meanwhile came before the results */
     struct incoming *in = xcalloc(1, sizeof *in);
     in->results = true;
     in->at_ms = clock_wall_ms();

@@ -36,6 +36,17 @@ const char *lifecycle_owner_name(enum lifecycle_owner o) {
     return "?";
 }
 
+enum status lifecycle_owner_from_string(const char *s, enum lifecycle_owner *out) {
+#define X(name, text)                                                                              \
+    if (s && strcmp(s, text) == 0) {                                                               \
+        *out = OWNER_##name;                                                                       \
+        return STATUS_OK;                                                                          \
+    }
+    LIFECYCLE_OWNER_TABLE(X)
+#undef X
+    return STATUS_INVALID;
+}
+
 bool lifecycle_may(enum lifecycle from, enum lifecycle to) {
 #define X(f, t)                                                                                    \
     if (from == LIFECYCLE_##f && to == LIFECYCLE_##t)                                              \

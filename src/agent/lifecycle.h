@@ -64,6 +64,7 @@ enum lifecycle_owner {
 const char *lifecycle_name(enum lifecycle l);
 enum status lifecycle_from_string(const char *s, enum lifecycle *out) MUST_CHECK;
 const char *lifecycle_owner_name(enum lifecycle_owner o);
+enum status lifecycle_owner_from_string(const char *s, enum lifecycle_owner *out) MUST_CHECK;
 bool lifecycle_may(enum lifecycle from, enum lifecycle to);
 /* One of the six ends: nothing leads out of it. */
 bool lifecycle_ended(enum lifecycle l);

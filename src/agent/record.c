@@ -373,12 +373,14 @@ uint64_t record_worker_ended(struct agent *a, const struct process *w, enum life
 }
 
 enum status record_worker_outcome(struct agent *a, const struct process *w, enum process_outcome *o,
-                                  char **result, struct cause *why) {
+                                  enum lifecycle_owner *owner, char **result, struct cause *why) {
     struct q_worker_row row;
     enum status st = q_worker(store_read(store_of(a)), w->bare, &row, why);
     if (st != STATUS_OK)
         return st;
     st = process_outcome_from_string(row.outcome_kind, o);
+    if (st == STATUS_OK)
+        st = lifecycle_owner_from_string(row.terminal_owner, owner);
     if (st == STATUS_OK)
         *result = xstrdup(row.result ? row.result : "");
     else

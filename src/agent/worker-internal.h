@@ -28,9 +28,8 @@ struct worker {
     struct loop_timer *wall; /* not while it waits */
     int64_t left_ns, since_ns;
 
-    /* It is being ended by somebody else than itself. */
-    bool asked;
-    enum lifecycle_owner owner;
+    bool asked;                 /* it is being ended by somebody else than itself */
+    enum lifecycle_owner owner; /* who that is; at its end, who made the terminal commit */
     char *reason;
     struct loop_timer *grace;
 };

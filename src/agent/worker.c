@@ -59,18 +59,21 @@ int64_t worker_active_ms(const struct worker *w) {
  */
 
 static void announce(struct delegate *d, struct process *p) {
+    const struct worker *w = (const struct worker *)d;
     BUS_EMIT(
         agent_bus(d->agent), agent_processes(d->agent), p, EVENT_WORKER_COMPLETE,
         BUS_STR("worker_id", p->bare), BUS_STR("result", d->result), BUS_BOOL("notify", !d->told),
         BUS_BOOL("success", p->outcome == PROCESS_OUTCOME_SUCCEEDED),
-        BUS_STR("outcome_kind", process_outcome_name(p->outcome)), BUS_I64("outcome_version", 1));
+        BUS_STR("outcome_kind", process_outcome_name(p->outcome)), BUS_I64("outcome_version", 1),
+        BUS_STR("terminal_owner", lifecycle_owner_name(w->owner)));
 }
 
 static void adopt(struct delegate *d, struct process *p) {
+    struct worker *w = (struct worker *)d;
     enum process_outcome o;
     char *result;
     struct cause why = {""};
-    enum status st = record_worker_outcome(d->agent, p, &o, &result, &why);
+    enum status st = record_worker_outcome(d->agent, p, &o, &w->owner, &result, &why);
     if (st != STATUS_OK) {
         log_error("%s: its outcome could not be stored, and none is: %s", p->id, why.text);
         return;
@@ -109,6 +112,7 @@ static void end(struct worker *w, enum process_outcome o, char *result,
     uint64_t seq = record_worker_ended(w->d.agent, worker_self(w), w->lifecycle, o, result, owner,
                                        &w->d.history);
     w->lifecycle = to;
+    w->owner = owner;
     w->d.rests = false;
     delegate_end(&w->d, o, result, seq);
 }
@@ -317,7 +321,8 @@ enum status worker_start(struct agent *a, struct process *parent, const char *ta
     delegate_note_start(&w->d);
     BUS_EMIT(agent_bus(a), agent_processes(a), p, EVENT_WORKER_STARTED,
              BUS_STR("worker_id", p->bare), BUS_STR("task", task),
-             BUS_STR("worker_type", "builtin"), BUS_BOOL("interactive", interactive));
+             BUS_STR("worker_type", "builtin"), BUS_BOOL("interactive", interactive),
+             BUS_STR("directory", p->workspace));
     char *text = xasprintf("%s%s", task, interactive ? interactive_note : "");
     llm_history_push_text(&w->d.history, LLM_ROLE_USER, text);
     x_free(&text);

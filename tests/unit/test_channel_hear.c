@@ -145,6 +145,29 @@ static void work_that_begins_or_ends_ends_the_waiting(void **state) {
     assert_int_equal(script_left(SCRIPT_CHANNEL), 0);
 }
 
+/* Said between the end of the work and the telling of it: said first. */
+static void what_waits_goes_before_results(void **state) {
+    struct agent_home *h = *state;
+    two_people(h);
+    script_push(SCRIPT_CHANNEL, "[" SPAWN("look") "]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    script_push_hang(SCRIPT_WORKER, "looking");
+    agent_say(h, "team", "ana", "/do look");
+    agent_pass(h, 300);
+    size_t calls = script_calls(SCRIPT_CHANNEL);
+    assert_true(agent_cancel(h->agent, agent_only(h, PROCESS_WORKER), "enough"));
+    agent_pass(h, 100);
+    script_push(SCRIPT_CHANNEL, REPLY("to bo"));
+    script_push(SCRIPT_CHANNEL, REPLY("it ended"));
+    agent_say(h, "team", "bo", "how far is it");
+    agent_pass(h, 1000); /* the results are told 0.5 s after the end; bo would wait 1.5 s */
+    assert_int_equal(script_calls(SCRIPT_CHANNEL), calls + 2);
+    const char *sent = script_last_history(SCRIPT_CHANNEL);
+    expect_in(sent, "how far is it");
+    assert_true(strstr(sent, "how far is it") < strstr(sent, "has come back"));
+    agent_settle(h);
+}
+
 static void what_waits_survives_the_end_of_the_engine(void **state) {
     struct agent_home *h = *state;
     two_people(h);
@@ -320,6 +343,7 @@ int main(void) {
         T(one_person_never_waits),
         T(a_slash_does_not_wait_and_takes_what_waits_along),
         T(work_that_begins_or_ends_ends_the_waiting),
+        T(what_waits_goes_before_results),
         T(what_waits_survives_the_end_of_the_engine),
         T(a_quiet_channel_notes_and_does_not_answer),
         T(a_channel_can_wait_to_be_named),

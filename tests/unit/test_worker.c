@@ -215,8 +215,16 @@ static void nudges_are_counted_in_a_row(void **state) {
     assert_null(strstr(script_last_history(SCRIPT_WORKER), "Hm.")); /* rolled out */
 }
 
+/* Events as followers get them. */
+static void hear(void *arg, const struct bus_event *e) {
+    if (!event_type_is_delta(e->type))
+        bus_event_json(e, arg);
+}
+
 static void a_loser_adopts_the_stored_outcome(void **state) {
     struct scripted_home *f = *state;
+    struct buf heard = BUF_INIT;
+    struct bus_listener *l = bus_listen(agent_bus(f->agent), hear, &heard);
     script_push(SCRIPT_WORKER, SHELL("after 1000 x"));
     script_push(SCRIPT_WORKER, OUTCOME("mine"));
     script_push(SCRIPT_WORKER, "[]");
@@ -234,6 +242,32 @@ static void a_loser_adopts_the_stored_outcome(void **state) {
     expect_end(f, PROCESS_OUTCOME_BLOCKED, "supervisor", "theirs");
     scripted_expect(script_last_history(SCRIPT_CHANNEL), "theirs");
     assert_null(strstr(script_last_history(SCRIPT_CHANNEL), "mine"));
+    scripted_expect(buf_str(&heard), "\"terminal_owner\":\"supervisor\"");
+    bus_unlisten(&l);
+    buf_free(&heard);
+}
+
+static void events_say_where_and_for_which_message(void **state) {
+    struct scripted_home *f = *state;
+    struct buf heard = BUF_INIT;
+    struct bus_listener *l = bus_listen(agent_bus(f->agent), hear, &heard);
+    script_push(SCRIPT_BRANCH, "[" SPAWN("count") "]");
+    script_push_hang(SCRIPT_WORKER, "counting");
+    delegate_with(f, "[" BRANCH("weigh it") "]");
+    scripted_turns(f, 30, 10);
+    char *id = xasprintf("\"reply_to_message_id\":\"%s\"",
+                         channel_message_id(scripted_only(f, PROCESS_CHANNEL)));
+    scripted_expect(buf_str(&heard), id);
+    scripted_expect(buf_str(&heard), "\"input\":\"[system] You are a branch");
+    char *where = xasprintf("\"directory\":\"%s\"", worker(f)->workspace);
+    scripted_expect(buf_str(&heard), where);
+    cancel(f);
+    settle(f);
+    scripted_expect(buf_str(&heard), "\"terminal_owner\":\"cancel\"");
+    bus_unlisten(&l);
+    x_free(&where);
+    x_free(&id);
+    buf_free(&heard);
 }
 
 /* --- segments and retries -----------------------------------------------------------------------
@@ -672,6 +706,7 @@ int main(void) {
         T(an_empty_final_text_without_an_outcome),
         T(nudges_are_counted_in_a_row),
         T(a_loser_adopts_the_stored_outcome),
+        T(events_say_where_and_for_which_message),
         T(segments_go_on_until_the_turns_are_used_up),
         T(an_overflow_is_trimmed_away_twice),
         T(a_third_overflow_ends_it_with_what_it_has),

@@ -78,11 +78,6 @@ FROM worker_runs AS w
 WHERE :channel IS NULL OR w.channel_id = :channel
 ORDER BY w.started_at DESC, w.n DESC LIMIT :limit;
 
--- The run that a process has started; NULL columns are none.
--- name: worker_of_parent :one
--- param: parent text
-SELECT id, task FROM worker_runs WHERE parent = :parent ORDER BY n LIMIT 1;
-
 -- The runs that an earlier engine left without an end, and which cannot go on.
 -- name: workers_unfinished :many
 SELECT id, channel_id, parent, name, task, lifecycle, started_at
