@@ -104,9 +104,9 @@ bool channel_settled(const struct agent *a, const struct process *p) {
 
 void channel_check(struct agent *a, struct process *p) {
     struct channel *ch = p->body;
-    if (!channel_settled(a, p))
-        return;
     list_for_safe(&ch->watches, it, tmp) {
+        if (!channel_settled(a, p))
+            return; /* or no longer: who was told may have set something going */
         struct channel_watch *w = list_entry(it, struct channel_watch, link);
         const struct channel_watch_ops *ops = w->ops;
         void *arg = w->arg;

@@ -16,7 +16,7 @@
  *  run          {channel, command, sender?}  a person's command line in the channel's workspace: what
  *                                          it prints is in the channel's journal, interrupt ends it
  *                                          -> {"channel":S} when it has begun
- *  exec         {channel?, text, model?, workspace?}  replies when all has settled: the result line
+ *  exec         {channel?, text, model?, workspace?, throwaway?}  replies when all has settled: the result line
  *                                          of exec --json (always a body with ok and, unless ok,
  *                                          error); the status is OK, PROVIDER (a provider failed),
  *                                          CONFIG (none is configured: nothing was started),
@@ -24,7 +24,9 @@
  *                                          it cancels what it started. The channel's id is
  *                                          args.channel or a new "cli:<uuid>"; the server may choose
  *                                          the id itself so that it can follow the channel before
- *                                          anything happens
+ *                                          anything happens, and then says throwaway: true. In such
+ *                                          a channel a worker that waits to be written to is ended
+ *                                          when all else has settled
  *  cancel       {process, reason?}         -> {"process":S,"cancelled":B,"message":S}
  *  interrupt    {process}                  Ctrl-C: ends the present turn of a channel with what it
  *                                          had, and what runs in it for a person; cancels a worker

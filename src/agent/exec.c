@@ -6,6 +6,7 @@
 
 #include "agent/channel.h"
 #include "agent/gate.h"
+#include "agent/worker.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -15,6 +16,7 @@ struct exec {
     struct agent *agent;
     struct process_handle channel;
     struct channel_watch *watch;
+    bool throwaway;                     /* the channel is this message's own */
     struct gate_unattended *unattended; /* nobody sits at a script */
     command_reply_fn *fn;
     void *arg;
@@ -44,6 +46,11 @@ static void on_failed(void *arg, enum status st, const char *text) {
     e->error = xstrdup(text);
 }
 
+static void on_settled(void *arg);
+
+static const struct channel_watch_ops watch_ops = {
+    .reply = on_reply, .failed = on_failed, .settled = on_settled};
+
 static cJSON *result(const struct exec *e, const struct process *p, bool ok) {
     struct channel_totals t = channel_totals(e->agent, p);
     const struct channel_totals *b = &e->before;
@@ -71,10 +78,30 @@ static cJSON *result(const struct exec *e, const struct process *p, bool ok) {
     return o;
 }
 
+/* Nobody will write to what waits in a throwaway channel; what it gave has come back. True: an end
+ * is under way, and the channel settles once more. */
+static bool end_waiting(struct agent *a, const struct process *channel) {
+    size_t pos = 0;
+    bool ends = false;
+    for (struct process *w; (w = process_next(agent_processes(a), &pos));) {
+        struct cause why = {""};
+        const char *how;
+        if (w->kind != PROCESS_WORKER || !str_eq(w->channel, channel->channel) || !worker_waits(w))
+            continue;
+        if (worker_route(a, w, NULL, NULL, true, &how, &why) == STATUS_OK)
+            ends = true;
+    }
+    return ends;
+}
+
 static void on_settled(void *arg) {
     struct exec *e = arg;
-    e->watch = NULL;
     struct process *p = process_get(agent_processes(e->agent), e->channel);
+    e->watch = NULL;
+    if (e->throwaway && end_waiting(e->agent, p)) {
+        e->watch = channel_watch(p, &watch_ops, e);
+        return;
+    }
     if (e->failed == STATUS_OK && e->replies.n == 0) {
         e->failed = STATUS_NOT_FOUND;
         e->error = xstrdup("all work has settled, but there was no reply");
@@ -88,9 +115,6 @@ static void on_settled(void *arg) {
     fn(fn_arg, st, body, why);
     x_free(&why);
 }
-
-static const struct channel_watch_ops watch_ops = {
-    .reply = on_reply, .failed = on_failed, .settled = on_settled};
 
 struct exec *exec_start(struct agent *a, const cJSON *args, command_reply_fn *fn, void *arg) {
     const struct agent_parts *parts = agent_parts(a);
@@ -119,6 +143,7 @@ struct exec *exec_start(struct agent *a, const cJSON *args, command_reply_fn *fn
         e = xcalloc(1, sizeof *e);
         e->agent = a;
         e->channel = p->handle;
+        e->throwaway = fresh || json_bool(args, "throwaway", false);
         e->unattended = unattended;
         e->fn = fn;
         e->arg = arg;

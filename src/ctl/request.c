@@ -67,6 +67,8 @@ static void follow_exec(struct ctl_call *call, cJSON *args) {
         char *channel = xasprintf("cli:%s", uuid);
         cJSON_DeleteItemFromObjectCaseSensitive(args, "channel");
         json_add_str(args, "channel", channel);
+        cJSON_DeleteItemFromObjectCaseSensitive(args, "throwaway");
+        json_add_bool(args, "throwaway", true);
         free(channel);
     }
     call->channel = xstrdup(json_str(args, "channel", ""));

@@ -449,6 +449,44 @@ static void an_interactive_worker_reports_waits_and_goes_on(void **state) {
     assert_int_equal(script_left(SCRIPT_CHANNEL), 0);
 }
 
+/* exec makes a channel for one message: nobody will write to what waits in it. */
+static void exec_ends_what_waits_in_its_throwaway_channel(void **state) {
+    struct scripted_home *f = *state;
+    struct scripted_answer a;
+    script_push(SCRIPT_CHANNEL, "[" SPAWN_INTERACTIVE("edit") "]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    script_push(SCRIPT_WORKER, OUTCOME("first result"));
+    script_push(SCRIPT_WORKER, "[]");
+    script_push(SCRIPT_CHANNEL, REPLY("It says: first result."));
+    scripted_exec(f, &a, "{\"text\":\"go\"}");
+    assert_int_equal(a.st, STATUS_OK);
+    assert_string_equal(json_str(a.body, "reply", ""), "It says: first result.");
+    const cJSON *n = json_obj(a.body, "processes");
+    assert_int_equal(json_i64(n, "started", 0), 1);
+    assert_int_equal(json_i64(n, "succeeded", 0), 1);
+    scripted_clear(&a);
+    expect_end(f, PROCESS_OUTCOME_SUCCEEDED, "worker", "ended after 1 result");
+    const struct journal_entry *e = journal_last(&worker(f)->journal, JOURNAL_RESULT);
+    scripted_expect(buf_str(&e->text), "ended after 1 result");
+    assert_int_equal(scripted_count(buf_str(&f->events), "worker_initial_result"), 1);
+    assert_int_equal(script_left(SCRIPT_CHANNEL), 0);
+}
+
+static void exec_leaves_what_waits_in_a_channel_that_stays(void **state) {
+    struct scripted_home *f = *state;
+    struct scripted_answer a;
+    script_push(SCRIPT_CHANNEL, "[" SPAWN_INTERACTIVE("edit") "]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    script_push(SCRIPT_WORKER, OUTCOME("first result"));
+    script_push(SCRIPT_WORKER, "[]");
+    script_push(SCRIPT_CHANNEL, REPLY("It says: first result."));
+    scripted_exec(f, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    assert_int_equal(a.st, STATUS_OK);
+    assert_int_equal(json_i64(json_obj(a.body, "processes"), "succeeded", -1), 0);
+    scripted_clear(&a);
+    assert_true(worker_waits(worker(f)));
+}
+
 static void the_clock_runs_only_while_it_works(void **state) {
     struct scripted_home *f = *state;
     f->config->limits.worker_wall_secs = 100;
@@ -716,6 +754,8 @@ int main(void) {
         T(a_message_at_the_end_is_read_and_costs_no_nudge),
         T(injections_are_bounded_and_counted_when_unread),
         T(an_interactive_worker_reports_waits_and_goes_on),
+        T(exec_ends_what_waits_in_its_throwaway_channel),
+        T(exec_leaves_what_waits_in_a_channel_that_stays),
         T(the_clock_runs_only_while_it_works),
         T(an_interactive_worker_outlives_the_engine),
         T(what_comes_in_while_it_works_is_read_in_order),
