@@ -140,7 +140,11 @@ static void retrigger_fired(void *arg) {
         return;
     }
     ch->retrigger = NULL;
-    if (ch->telling || settings_paused(&ch->settings) || !channel_results_waiting(ch))
+    if (!channel_results_waiting(ch)) {
+        channel_check(ch->agent, channel_self(ch)); /* they were dropped: it may have settled */
+        return;
+    }
+    if (ch->telling || settings_paused(&ch->settings))
         return; /* the end of that message, or of the pause, looks again */
     if (ch->retriggers >= CHANNEL_RETRIGGERS_MAX) {
         too_many(ch);
@@ -251,10 +255,8 @@ void channel_closed(struct agent *a, struct process *p, const struct process *fr
 
 void channel_results_drop(struct process *p) {
     struct channel *ch = p->body;
-    if (!channel_results_waiting(ch))
-        return;
-    record_untold(ch, RESULT_WAITING);
-    loop_timer_del(&ch->retrigger);
+    if (channel_results_waiting(ch)) /* the retrigger finds none, and who else waits is answered */
+        record_untold(ch, RESULT_WAITING);
 }
 
 static void load(void *arg, const struct record_result *row) {
