@@ -69,6 +69,7 @@ static bool speaks_elsewhere(const char *tool) {
     case TOOL_SHELL:
     case TOOL_FILE_READ:
     case TOOL_FILE_WRITE:
+    case TOOL_FILE_EDIT:
     case TOOL_FILE_LIST:
         return false;
     }

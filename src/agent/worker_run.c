@@ -13,8 +13,8 @@
 #include "base/str.h"
 #include "base/utf8.h"
 
-static const enum tool_id worker_tools[] = {TOOL_SET_STATUS, TOOL_SHELL, TOOL_FILE_READ,
-                                            TOOL_FILE_WRITE, TOOL_FILE_LIST};
+static const enum tool_id worker_tools[] = {TOOL_SET_STATUS, TOOL_SHELL,     TOOL_FILE_READ,
+                                            TOOL_FILE_WRITE, TOOL_FILE_EDIT, TOOL_FILE_LIST};
 static const int64_t worker_backoff_ms[] = {5000, 10000, 20000}; /* SPEC A.5 */
 
 static const char nudge_text[] = "[system] You answered without calling a tool and without "

@@ -1,6 +1,6 @@
-/* file: reading, writing and listing files of the workspace, each as a job, since a disk or a
- * network file system may take its time. sandbox_open() holds every path to the workspace; a file
- * is replaced as a whole or not at all. */
+/* file: reading and listing files of the workspace, each as a job, since a disk or a network file
+ * system may take its time. sandbox_open() holds every path to the workspace. Changing files:
+ * file_write.c. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,45 +12,35 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/utf8.h"
-#include "tools/tool.h"
+#include "tools/file-internal.h"
 
 #define LIST_MAX 500u         /* entries shown (SPEC A.2) */
 #define LIST_SCAN_MAX 100000u /* entries looked at */
 #define READ_CHUNK 65536u
 #define LINE_NUMBER_WIDTH 6
 
-/* What a job owns. */
-struct file_job {
-    struct tool_call *call; /* NULL when the call was cancelled meanwhile; the loop's only */
-    const struct sandbox *sandbox;
-    struct job *job;
-    char *workspace, *path, *granted, *content;
-    int64_t offset, limit; /* lines; 0: not given */
-    bool make_dirs, is_error;
-    struct buf out;
-};
-
 static void job_free(struct file_job *j) {
     x_free(&j->workspace);
     x_free(&j->path);
     x_free(&j->granted);
     x_free(&j->content);
+    x_free(&j->old_string);
+    x_free(&j->new_string);
     buf_free(&j->out);
     x_free(&j);
 }
 
-static void fail(struct file_job *j, const char *text) {
+void file_fail(struct file_job *j, const char *text) {
     j->is_error = true;
     buf_reset(&j->out);
     buf_puts(&j->out, text);
 }
 
-static void fail_errno(struct file_job *j, const char *what, int err) {
+void file_fail_errno(struct file_job *j, const char *what, int err) {
     j->is_error = true;
     buf_reset(&j->out);
     buf_printf(&j->out, "%s: %s: %s", j->path, what, strerror(err));
@@ -63,13 +53,13 @@ static void job_done(void *arg, void *input, bool cancelled) {
     if (c) {
         c->state = NULL;
         if (cancelled)
-            fail(j, "not done: it was cancelled");
+            file_fail(j, "not done: it was cancelled");
         tool_call_done(c, j->is_error, buf_str(&j->out), j->out.len);
     }
     job_free(j);
 }
 
-static void start(struct tool_call *c, const char *name, job_work_fn *work) {
+void file_start(struct tool_call *c, const char *name, job_work_fn *work) {
     struct file_job *j = xcalloc(1, sizeof *j);
     struct cause why = {""};
     j->call = c;
@@ -78,9 +68,12 @@ static void start(struct tool_call *c, const char *name, job_work_fn *work) {
     j->path = xstrdup(json_str(c->args, "path", "."));
     j->granted = xstrdup_null(c->granted);
     j->content = xstrdup_null(json_str(c->args, "content", NULL));
+    j->old_string = xstrdup_null(json_str(c->args, "old_string", NULL));
+    j->new_string = xstrdup_null(json_str(c->args, "new_string", NULL));
     j->offset = json_i64(c->args, "offset", 0);
     j->limit = json_i64(c->args, "limit", 0);
     j->make_dirs = json_bool(c->args, "create_dirs", true);
+    j->replace_all = json_bool(c->args, "replace_all", false);
     if (job_submit(c->host->jobs, name, work, job_done, NULL, j, &j->job, &why) != STATUS_OK) {
         job_free(j);
         tool_call_donef(c, true, "not done: %s", why.text);
@@ -89,13 +82,17 @@ static void start(struct tool_call *c, const char *name, job_work_fn *work) {
     c->state = j;
 }
 
-static void cancel(struct tool_call *c) {
+void file_cancel(struct tool_call *c) {
     struct file_job *j = c->state;
     if (j) {
         j->call = NULL;
         job_cancel(j->job);
     }
     c->state = NULL;
+}
+
+char *file_label(const char *name, const cJSON *args) {
+    return xasprintf("%s %s", name, json_str(args, "path", "."));
 }
 
 /* --- file_read ----------------------------------------------------------------------------------
@@ -155,7 +152,7 @@ static void read_file(struct file_job *j, int fd, const struct stat *st,
     int err = n < 0 ? errno : 0;
     x_free(&chunk);
     if (err) {
-        fail_errno(j, "cannot be read", err);
+        file_fail_errno(j, "cannot be read", err);
     } else if (r.binary) {
         j->is_error = true;
         buf_reset(&j->out);
@@ -180,24 +177,21 @@ static void read_work(void *input, const atomic_bool *cancelled) {
     int fd;
     if (sandbox_open_granted(j->sandbox, j->workspace, j->path, j->granted, O_RDONLY, 0, false, &fd,
                              &why) != STATUS_OK) {
-        fail(j, why.text);
+        file_fail(j, why.text);
         return;
     }
     if (fstat(fd, &st) < 0)
-        fail_errno(j, "cannot be read", errno);
+        file_fail_errno(j, "cannot be read", errno);
     else if (S_ISDIR(st.st_mode))
-        fail(j, "it is a directory: use file_list");
+        file_fail(j, "it is a directory: use file_list");
     else
         read_file(j, fd, &st, cancelled);
     close(fd);
 }
 
-static void read_start(struct tool_call *c) { start(c, "file_read", read_work); }
+static void read_start(struct tool_call *c) { file_start(c, "file_read", read_work); }
 
-static char *path_label(const char *name, const cJSON *args) {
-    return xasprintf("%s %s", name, json_str(args, "path", "."));
-}
-static char *read_label(const cJSON *args) { return path_label("file_read", args); }
+static char *read_label(const cJSON *args) { return file_label("file_read", args); }
 
 const struct tool tool_file_read = {
     .name = "file_read",
@@ -212,120 +206,8 @@ const struct tool tool_file_read = {
     .reach = TOOL_REACH_PATH,
     .subject = "path",
     .start = read_start,
-    .cancel = cancel,
+    .cancel = file_cancel,
     .label = read_label,
-};
-
-/* --- file_write ---------------------------------------------------------------------------------
- */
-
-static int write_all(int fd, const char *s, size_t n) {
-    while (n) {
-        ssize_t w = write(fd, s, n);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w < 0)
-            return errno;
-        s += w;
-        n -= (size_t)w;
-    }
-    return 0;
-}
-
-/* Beside the target and then in its place: a full disk or a crash leaves the old file whole. */
-static int replace(int dir, const char *name, const char *text, size_t n, bool *created) {
-    struct stat st;
-    mode_t mode = 0644;
-    *created = true;
-    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-        if (S_ISLNK(st.st_mode))
-            return ELOOP;
-        if (!S_ISREG(st.st_mode))
-            return S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-        mode = st.st_mode & 0777;
-        *created = false;
-    } else if (errno != ENOENT) {
-        return errno;
-    }
-    uint64_t random;
-    char temporary[48];
-    id_random(&random, sizeof random);
-    snprintf(temporary, sizeof temporary, ".spacebot-%016llx", (unsigned long long)random);
-    int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return errno;
-    int err = write_all(fd, text, n);
-    if (!err && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
-        err = errno;
-    if (close(fd) < 0 && !err)
-        err = errno;
-    if (!err && renameat(dir, temporary, dir, name) < 0)
-        err = errno;
-    if (err)
-        unlinkat(dir, temporary, 0);
-    return err;
-}
-
-/* "a/b" of "a/b/c"; the caller frees. */
-static char *parent_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return !slash          ? xstrdup(".")
-           : slash == path ? xstrdup("/")
-                           : xstrndup(path, (size_t)(slash - path));
-}
-
-static void write_work(void *input, const atomic_bool *cancelled) {
-    struct file_job *j = input;
-    struct cause why;
-    (void)cancelled;
-    const char *slash = strrchr(j->path, '/');
-    const char *name = slash ? slash + 1 : j->path;
-    if (!*name || str_eq(name, ".") || str_eq(name, "..")) {
-        fail(j, "path must end in the name of a file");
-        return;
-    }
-    /* The file is replaced in its directory: that is what has to be opened. */
-    char *parent = parent_of(j->path), *granted = j->granted ? parent_of(j->granted) : NULL;
-    int dir = -1;
-    enum status st = sandbox_open_granted(j->sandbox, j->workspace, parent, granted,
-                                          O_RDONLY | O_DIRECTORY, 0755, j->make_dirs, &dir, &why);
-    x_free(&parent);
-    x_free(&granted);
-    if (st != STATUS_OK) {
-        fail(j, why.text);
-        return;
-    }
-    size_t n = strlen(j->content);
-    bool created;
-    int err = replace(dir, name, j->content, n, &created);
-    close(dir);
-    if (err == ELOOP)
-        fail(j, "path is a symbolic link, which is not followed: name the file itself");
-    else if (err)
-        fail_errno(j, "cannot be written", err);
-    else
-        buf_printf(&j->out, "%s %s, %zu bytes", created ? "created" : "replaced", j->path, n);
-}
-
-static void write_start(struct tool_call *c) { start(c, "file_write", write_work); }
-static char *write_label(const cJSON *args) { return path_label("file_write", args); }
-
-const struct tool tool_file_write = {
-    .name = "file_write",
-    .description = "Write a file of the workspace, replacing it as a whole if it is there.",
-    .schema =
-        "{\"type\":\"object\",\"properties\":{"
-        "\"path\":{\"type\":\"string\",\"minLength\":1},"
-        "\"content\":{\"type\":\"string\"},"
-        "\"create_dirs\":{\"type\":\"boolean\",\"default\":true,\"description\":\"make missing "
-        "directories\"}},"
-        "\"required\":[\"path\",\"content\"],\"additionalProperties\":false}",
-    .effects = true,
-    .reach = TOOL_REACH_PATH,
-    .subject = "path",
-    .start = write_start,
-    .cancel = cancel,
-    .label = write_label,
 };
 
 /* --- file_list ----------------------------------------------------------------------------------
@@ -390,12 +272,12 @@ static void list_work(void *input, const atomic_bool *cancelled) {
     int fd;
     if (sandbox_open_granted(j->sandbox, j->workspace, j->path, j->granted, O_RDONLY | O_DIRECTORY,
                              0, false, &fd, &why) != STATUS_OK) {
-        fail(j, why.text);
+        file_fail(j, why.text);
         return;
     }
     DIR *d = fdopendir(fd);
     if (!d) {
-        fail_errno(j, "cannot be listed", errno);
+        file_fail_errno(j, "cannot be listed", errno);
         close(fd);
         return;
     }
@@ -403,8 +285,8 @@ static void list_work(void *input, const atomic_bool *cancelled) {
     closedir(d);
 }
 
-static void list_start(struct tool_call *c) { start(c, "file_list", list_work); }
-static char *list_label(const cJSON *args) { return path_label("file_list", args); }
+static void list_start(struct tool_call *c) { file_start(c, "file_list", list_work); }
+static char *list_label(const cJSON *args) { return file_label("file_list", args); }
 
 const struct tool tool_file_list = {
     .name = "file_list",
@@ -415,6 +297,6 @@ const struct tool tool_file_list = {
     .reach = TOOL_REACH_PATH,
     .subject = "path",
     .start = list_start,
-    .cancel = cancel,
+    .cancel = file_cancel,
     .label = list_label,
 };

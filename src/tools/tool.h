@@ -31,6 +31,7 @@
     X(SHELL, shell)                                                                                \
     X(FILE_READ, file_read)                                                                        \
     X(FILE_WRITE, file_write)                                                                      \
+    X(FILE_EDIT, file_edit)                                                                        \
     X(FILE_LIST, file_list)
 /* clang-format on */
 enum tool_id {

@@ -170,6 +170,136 @@ static void what_is_outside_stays_outside(void **state) {
     x_free(&secret);
 }
 
+/* --- file_edit ----------------------------------------------------------------------------------
+ */
+
+static void put(struct fixture *f, const char *name, const char *text) {
+    char *path = xasprintf("%s/ws/%s", f->dir, name);
+    FILE *s = fopen(path, "w");
+    assert_non_null(s);
+    fputs(text, s);
+    fclose(s);
+    x_free(&path);
+}
+
+static void holds(struct fixture *f, const char *name, const char *text) {
+    char *path = xasprintf("%s/ws/%s", f->dir, name), got[256] = "";
+    FILE *s = fopen(path, "r");
+    assert_non_null(s);
+    got[fread(got, 1, sizeof got - 1, s)] = '\0';
+    fclose(s);
+    assert_string_equal(got, text);
+    x_free(&path);
+}
+
+static void edit_fails(struct fixture *f, const char *input, const char *message) {
+    const char *text = call(f, TOOL_FILE_EDIT, input);
+    assert_true(f->is_error);
+    if (!strstr(text, message))
+        fail_msg("\"%s\" does not say \"%s\"", text, message);
+}
+
+static void an_edit_changes_one_passage_and_keeps_the_mode(void **state) {
+    struct fixture *f = *state;
+    char *path = xasprintf("%s/ws/run.sh", f->dir);
+    struct stat st;
+    put(f, "run.sh", "one\ntwo\nthree\n");
+    assert_int_equal(chmod(path, 0750), 0);
+    assert_string_equal(call(f, TOOL_FILE_EDIT,
+                             "{\"path\":\"run.sh\",\"old_string\":\"two\\nth\","
+                             "\"new_string\":\"2\\nTh\"}"),
+                        "replaced 1 passage in run.sh (line 2), 12 bytes");
+    assert_false(f->is_error);
+    holds(f, "run.sh", "one\n2\nThree\n");
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0750);
+    call(f, TOOL_FILE_EDIT, "{\"path\":\"run.sh\",\"old_string\":\"one\\n\",\"new_string\":\"\"}");
+    holds(f, "run.sh", "2\nThree\n");
+    x_free(&path);
+}
+
+static void an_edit_that_fits_nowhere_or_twice_changes_nothing(void **state) {
+    struct fixture *f = *state;
+    put(f, "a", "x = 1\ny = 1\nz = 2\n");
+    edit_fails(f, "{\"path\":\"a\",\"old_string\":\"= 3\",\"new_string\":\"= 4\"}",
+               "occurs 0 times in a. Read the passage with file_read");
+    edit_fails(f, "{\"path\":\"a\",\"old_string\":\"= 1\",\"new_string\":\"= 4\"}",
+               "occurs 2 times in a (lines 1, 2). Give more of the text around it");
+    assert_non_null(strstr(f->text, "replace_all"));
+    edit_fails(f, "{\"path\":\"a\",\"old_string\":\"z\",\"new_string\":\"z\"}", "are the same");
+    holds(f, "a", "x = 1\ny = 1\nz = 2\n");
+    put(f, "b", "aaa"); /* two places, though they share a letter */
+    edit_fails(f, "{\"path\":\"b\",\"old_string\":\"aa\",\"new_string\":\"b\"}", "occurs 2 times");
+    holds(f, "b", "aaa");
+    put(f, "c", "one\r\ntwo\r\n");
+    edit_fails(f, "{\"path\":\"c\",\"old_string\":\"one\\ntwo\",\"new_string\":\"\"}",
+               "lines of this file end in \\r\\n");
+    put(f, "d", "");
+    edit_fails(f, "{\"path\":\"d\",\"old_string\":\"a\",\"new_string\":\"b\"}", "occurs 0 times");
+}
+
+static void replace_all_changes_every_place(void **state) {
+    struct fixture *f = *state;
+    put(f, "a", "x = 1\ny = 1\nz = 2\n");
+    assert_string_equal(call(f, TOOL_FILE_EDIT,
+                             "{\"path\":\"a\",\"old_string\":\"= 1\",\"new_string\":\"= 1 + 1\","
+                             "\"replace_all\":true}"),
+                        "replaced 2 passages in a (lines 1, 2), 26 bytes");
+    holds(f, "a", "x = 1 + 1\ny = 1 + 1\nz = 2\n");
+    edit_fails(f,
+               "{\"path\":\"a\",\"old_string\":\"none\",\"new_string\":\"\",\"replace_all\":true}",
+               "occurs 0 times");
+}
+
+static void an_edit_cannot_grow_a_file_without_end(void **state) {
+    struct fixture *f = *state;
+    char *many = xmalloc(10001), *input;
+    memset(many, 'x', 10000);
+    many[10000] = '\0';
+    put(f, "a", many);
+    input = xasprintf("{\"path\":\"a\",\"old_string\":\"x\",\"new_string\":\"%s\","
+                      "\"replace_all\":true}",
+                      many);
+    edit_fails(f, input, "more than 8 MiB");
+    edit_fails(f, "{\"path\":\"a\",\"old_string\":\"x\",\"new_string\":\"y\"}",
+               "occurs 1000 or more times in a (lines 1, 1, 1, 1, 1, ...)");
+    x_free(&input);
+    x_free(&many);
+}
+
+static void only_text_files_of_the_workspace_are_edited(void **state) {
+    struct fixture *f = *state;
+    char *outside = xasprintf("%s/home/secret", f->dir), *link = xasprintf("%s/ws/link", f->dir),
+         *pipe_path = xasprintf("%s/ws/pipe", f->dir), *bin = xasprintf("%s/ws/bin", f->dir);
+    put(f, "../home/secret", "secret");
+    assert_int_equal(symlink(outside, link), 0);
+    assert_int_equal(mkfifo(pipe_path, 0600), 0);
+    FILE *s = fopen(bin, "w");
+    assert_non_null(s);
+    fwrite("a\0b", 1, 3, s);
+    fclose(s);
+    static const struct {
+        const char *path, *message;
+    } wrong[] = {{"../home/secret", "outside the workspace"},
+                 {"link", "symbolic link"},
+                 {"pipe", "not a regular file"},
+                 {"bin", "not text"},
+                 {".", "name of a file"},
+                 {"none", "use file_write to make a new file"},
+                 {"no/where", "does not exist"}};
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        char *input = xasprintf("{\"path\":\"%s\",\"old_string\":\"secret\",\"new_string\":\"\"}",
+                                wrong[i].path);
+        edit_fails(f, input, wrong[i].message);
+        x_free(&input);
+    }
+    holds(f, "../home/secret", "secret");
+    x_free(&outside);
+    x_free(&link);
+    x_free(&pipe_path);
+    x_free(&bin);
+}
+
 static void errors_name_the_remedy(void **state) {
     struct fixture *f = *state;
     assert_non_null(strstr(call(f, TOOL_FILE_READ, "{\"path\":\"none\"}"), "does not exist"));
@@ -235,6 +365,14 @@ int main(void) {
         cmocka_unit_test(bad_arguments_are_told_in_words),
         cmocka_unit_test_setup_teardown(write_read_list, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_outside_stays_outside, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_edit_changes_one_passage_and_keeps_the_mode, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(an_edit_that_fits_nowhere_or_twice_changes_nothing, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(replace_all_changes_every_place, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_edit_cannot_grow_a_file_without_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(only_text_files_of_the_workspace_are_edited, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(errors_name_the_remedy, setup, teardown),
         cmocka_unit_test_setup_teardown(results_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(a_cancelled_job_answers_nobody, setup, teardown),
