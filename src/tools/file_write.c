@@ -189,11 +189,11 @@ static bool edit_read(struct file_job *j, int dir, const char *name, struct buf 
         size_t room = (size_t)st->st_size + 1;
         char *data = xmalloc(room);
         size_t got = 0;
-        ssize_t n;
+        ssize_t n = 0;
         while (got < room &&
                ((n = read(fd, data + got, room - got)) > 0 || (n < 0 && errno == EINTR)))
             got += n > 0 ? (size_t)n : 0;
-        if (got < room && n < 0)
+        if (n < 0)
             file_fail_errno(j, "cannot be read", errno);
         else if (got != (size_t)st->st_size)
             fail_change(j, ESTALE);

@@ -296,6 +296,39 @@ static void a_rule_asks_and_always_answers_it(void **state) {
     assert_int_equal(inbox_newest(agent_inbox(f->agent)), 1);
 }
 
+static void script_edit(const char *path) {
+    char *edit = xasprintf("[" CALL("file_edit", "{\"path\":\"%s\",\"old_string\":\"old\","
+                                                 "\"new_string\":\"new\"}") "]",
+                           path);
+    script_push(SCRIPT_CHANNEL, "[" SPAWN("edit it") "]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    script_push(SCRIPT_WORKER, edit);
+    script_push(SCRIPT_WORKER, OUTCOME("done"));
+    script_push(SCRIPT_WORKER, "[]");
+    script_push(SCRIPT_CHANNEL, REPLY("so it is"));
+    x_free(&edit);
+}
+
+static void an_edit_is_held_to_the_rules_like_a_write(void **state) {
+    struct fixture *f = *state;
+    restart_with(f, "permissions = ( { tool = \"file_edit\"; match = \"locked*\"; action = "
+                    "\"deny\"; } );\n");
+    put_file(f->home.workspace, "locked.txt", "old");
+    put_file(f->home.workspace, "asked.txt", "old");
+    script_edit("locked.txt");
+    say(f, "c1", "edit it");
+    settle(f);
+    expect_in(result(f), "denied by a rule (spacebot.conf:1: deny file_edit:locked*)");
+    restart_with(f, "permissions = ( { tool = \"file_edit\"; match = \"asked*\"; action = "
+                    "\"ask\"; } );\n");
+    script_edit("asked.txt");
+    say(f, "c2", "edit it");
+    assert_string_equal(until_asked(f)->tool, "file_edit");
+    answer(f, "once", "", STATUS_OK);
+    settle(f);
+    assert_string_equal(result(f), "replaced 1 passage in asked.txt (line 1), 3 bytes");
+}
+
 static void a_rule_allows_what_is_outside(void **state) {
     struct fixture *f = *state;
     char *conf = xasprintf("permissions = ( { tool = \"file_read\"; match = \"%s/*\"; action = "
@@ -479,6 +512,7 @@ int main(void) {
         TEST(always_answers_those_who_wait_too),
         TEST(a_rule_denies),
         TEST(a_rule_asks_and_always_answers_it),
+        TEST(an_edit_is_held_to_the_rules_like_a_write),
         TEST(a_rule_allows_what_is_outside),
         TEST(a_rule_about_no_tool_is_told_with_its_line),
         TEST(a_script_is_told_what_would_have_allowed_it),
