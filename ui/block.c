@@ -54,6 +54,7 @@ static bool speaks_elsewhere(const char *tool) {
         return false;
     switch (id) {
     case TOOL_REPLY:
+    case TOOL_ASK:
     case TOOL_BRANCH:
     case TOOL_SPAWN_WORKER:
     case TOOL_SET_STATUS:

@@ -13,6 +13,7 @@
     X(LIVE, "live pane")                                                                           \
     X(WALL, "wall")                                                                                \
     X(TABLE, "table")                                                                              \
+    X(INBOX, "inbox")                                                                              \
     X(HELP, "help")                                                                                \
     X(PROMPT, "prompt")
 enum focus {
@@ -28,7 +29,7 @@ const char *focus_name(enum focus f);
 #define AT_WIDE (AT(WALL) | AT(TABLE)) /* instead of the panes */
 #define AT_PANES (AT_LISTS | AT_WIDE)
 #define AT_JOURNALS (AT(TRANSCRIPT) | AT(LIVE))
-#define AT_ALL (AT_MAIN | AT_WIDE | AT(HELP))
+#define AT_ALL (AT_MAIN | AT_WIDE | AT(INBOX) | AT(HELP))
 
 /* X(NAME, "keys for people", where, "word in the footer or NULL", "help")
  * The order is that of footer and help. */
@@ -38,7 +39,12 @@ const char *focus_name(enum focus f);
     X(SEND, "Enter", AT(COMPOSER), "send", "send the message")                                     \
     X(FILE, "@", AT(COMPOSER), NULL, "a file goes along: @ and its name, which Tab completes")     \
     X(RUN, "!", AT(COMPOSER), NULL, "a command in the workspace: ! and the line; ^C ends it")      \
-    X(OPEN, "Enter", AT_PANES, "open", "open the process, or fold and unfold the entry")           \
+    X(ALLOW, "y", AT(INBOX), "once", "allow what is asked, this time")                             \
+    X(ALWAYS, "a", AT(INBOX), "always", "allow it from now on, by the rule that is shown")         \
+    X(REFUSE, "n", AT(INBOX), "no", "deny it (:answer N no WHY tells why)")                        \
+    X(CHOOSE, "1-9", AT(INBOX), "choose", "an option of the question")                             \
+    X(OPEN, "Enter", AT_PANES | AT(INBOX), "open", "open it, or fold and unfold the entry")        \
+    X(INBOX, "i", AT_PANES | AT(INBOX), "inbox", "what waits for you; again: back")                \
     X(DISMISS, "d", AT_PANES, "interrupted: seen", "what a crash interrupted has been looked at")  \
     X(WALL, "w", AT_PANES, "wall", "all that runs, side by side; again: back")                     \
     X(TABLE, "t", AT_PANES, "table", "all processes, a row each; again: back")                     \
@@ -55,17 +61,18 @@ const char *focus_name(enum focus f);
     X(QUIT, "^C ^C", AT_ALL, "close", "close the screen (twice within a second)")                  \
     X(PAGE_UP, "PgUp", AT_ALL, "scroll", "one page up (from the composer: the transcript)")        \
     X(PAGE_DOWN, "PgDn", AT_ALL, NULL, "one page down")                                            \
-    X(UP, "k Up", AT_PANES | AT(HELP), NULL, "one line up")                                        \
-    X(DOWN, "j Down", AT_PANES | AT(HELP), NULL, "one line down")                                  \
+    X(UP, "k Up", AT_PANES | AT(INBOX) | AT(HELP), NULL, "one line up")                            \
+    X(DOWN, "j Down", AT_PANES | AT(INBOX) | AT(HELP), NULL, "one line down")                      \
     X(LEFT, "h Left", AT(WALL), NULL, "the pane to the left")                                      \
     X(RIGHT, "l Right", AT(WALL), NULL, "the pane to the right")                                   \
-    X(TOP, "g Home", AT_PANES | AT(HELP), NULL, "to the beginning")                                \
-    X(BOTTOM, "G End", AT_PANES | AT(HELP), NULL, "to the end, and stay there")                    \
+    X(TOP, "g Home", AT_PANES | AT(INBOX) | AT(HELP), NULL, "to the beginning")                    \
+    X(BOTTOM, "G End", AT_PANES | AT(INBOX) | AT(HELP), NULL, "to the end, and stay there")        \
     X(NEWLINE, "^J", AT(COMPOSER), "newline", "a new line in the message (also Alt-Enter)")        \
     X(REDRAW, "^L", AT_ALL, NULL, "draw the screen anew")                                          \
     X(SUSPEND, "^Z", AT_ALL, NULL, "to the shell; fg comes back here")                             \
     X(CHANNEL, ":channel NAME", 0, NULL, "go to a conversation; a new name begins one")            \
     X(SHOW, ":show PROCESS", 0, NULL, "show a process, by its name or the beginning of its id")    \
+    X(ANSWER, ":answer N CHOICE", 0, NULL, "answer request N, with a remark behind if you like")   \
     X(CONNECT, ":connect", 0, NULL, "how to connect a model")
 enum action {
 #define X(name, keys, where, word, help) ACTION_##name,
@@ -102,6 +109,12 @@ const struct action_info *keymap_action(size_t i);
     case ACTION_SEARCH_NEXT:                                                                       \
     case ACTION_SEARCH_PREVIOUS:                                                                   \
     case ACTION_DISMISS:                                                                           \
+    case ACTION_ANSWER:                                                                            \
+    case ACTION_INBOX:                                                                             \
+    case ACTION_CHOOSE:                                                                            \
+    case ACTION_REFUSE:                                                                            \
+    case ACTION_ALWAYS:                                                                            \
+    case ACTION_ALLOW:                                                                             \
     case ACTION_NEWLINE:                                                                           \
     case ACTION_REDRAW:                                                                            \
     case ACTION_SUSPEND:                                                                           \

@@ -4,6 +4,7 @@
 #ifndef UI_PANE_H
 #define UI_PANE_H
 
+#include "agent/inbox.h"
 #include "agent/process.h"
 #include "ui/journal_view.h"
 #include "ui/keymap.h"
@@ -17,6 +18,7 @@
     X(LIVE, live)                                                                                  \
     X(WALL, wall)                                                                                  \
     X(TABLE, table)                                                                                \
+    X(INBOX, inbox)                                                                                \
     X(HELP, help)
 /* clang-format on */
 enum pane_kind {
@@ -28,6 +30,7 @@ enum pane_kind {
 struct pane_env {
     const struct process_table *table;
     const struct theme *theme;
+    const struct inbox *inbox;   /* NULL: none */
     struct process_handle shown; /* whose journal is the transcript */
     int64_t now_ms;              /* wall clock */
     const char *const *greeting; /* lines for an empty transcript, NULL-terminated, or NULL */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/command.h"
+#include "agent/inbox.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/list.h"
@@ -190,6 +191,14 @@ static void host_cancel(void *arg, const char *process) {
 }
 
 /* Asks which runs they are; on_reply() dismisses each. */
+static void host_answer(void *arg, int64_t request, const char *answer, const char *remark) {
+    cJSON *args = on_screen(NULL);
+    json_add_i64(args, "request", request);
+    json_add_str(args, "answer", answer);
+    json_add_str(args, "remark", remark);
+    ask(arg, COMMAND_ANSWER, args, NULL, NULL);
+}
+
 static void host_dismiss(void *arg) { ask(arg, COMMAND_INTERRUPTED, json_new_obj(), NULL, NULL); }
 
 static void host_seen(void *arg, const char *process) {
@@ -275,6 +284,7 @@ static void start_view(struct ui *u) {
                              .open = host_open,
                              .copy = host_copy,
                              .suspend = host_suspend,
+                             .answer = host_answer,
                              .dismiss = host_dismiss,
                              .redraw = host_redraw,
                              .quit = host_quit,
@@ -447,6 +457,17 @@ static void mark_seen(void *arg) {
         host_seen(u, p->id);
 }
 
+/* Once for each request, when it can be heard: one that came while nobody looked rings when somebody
+ * does. */
+static void ring(struct ui *u) {
+    const struct inbox *i = agent_inbox(u->agent);
+    if (inbox_newest(i) <= u->rung)
+        return;
+    u->rung = inbox_newest(i);
+    if (inbox_find(i, u->rung))
+        term_bell(u->term);
+}
+
 static void paint(void *arg) {
     (void)arg;
     struct ui *u = living;
@@ -475,11 +496,13 @@ static void paint(void *arg) {
     look_at_sandbox(u);
     struct view_facts facts = {.contained = u->contained,
                                .interrupted = agent_interrupted_count(u->agent),
+                               .inbox = agent_inbox(u->agent),
                                .trouble = u->trouble,
                                .trouble_word = u->trouble ? "not saved" : NULL,
                                .loop_us = trace_recent_us(u->parts->trace, 0.99),
                                .greeting = greeting(u)};
     view_draw(u->view, term_theme(u->term), term_cols(u->term), term_rows(u->term), &facts);
+    ring(u);
     (void)term_flush(u->term);
     span_record(u->parts->trace, SPAN_PAINT, 0, "screen", start, clock_mono_ns(), STATUS_OK);
     if (!u->tick_timer && view_ticks(u->view))

@@ -24,7 +24,7 @@ struct view {
     const struct view_pane *wide_drawn; /* what took the place of the panes in the last frame */
     int cols, rows;
 
-    struct view_pane tree, transcript, help, wall, table, live[LAYOUT_LIVE_MAX];
+    struct view_pane tree, transcript, help, wall, table, inbox_pane, live[LAYOUT_LIVE_MAX];
     struct process_handle live_process[LAYOUT_LIVE_MAX];
     int nlive;         /* processes that would like a live pane and have a slot */
     size_t live_extra; /* those that found none */
@@ -40,6 +40,7 @@ struct view {
     struct prompt prompt;
     char *needle; /* what was searched last */
     const char *const *greeting;
+    const struct inbox *inbox;
     size_t interrupted; /* runs that a crash cut off and nobody has looked at */
 
     char message[256];

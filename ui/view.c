@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/utf8.h"
+#include "ui/pane/inbox.h"
 #include "ui/view-internal.h"
 
 /* Whom a text goes to: a bare channel id, or the full id of a worker. */
@@ -51,6 +52,7 @@ struct view *view_new(const struct process_table *t, const char *history_path,
     pane_start(&v->help, PANE_HELP);
     pane_start(&v->wall, PANE_WALL);
     pane_start(&v->table, PANE_TABLE);
+    pane_start(&v->inbox_pane, PANE_INBOX);
     return v;
 }
 
@@ -64,6 +66,7 @@ void view_free(struct view **vp) {
     pane_end(&v->help);
     pane_end(&v->wall);
     pane_end(&v->table);
+    pane_end(&v->inbox_pane);
     prompt_free(&v->prompt);
     x_free(&v->needle);
     for (size_t i = 0; i < ARRAY_LEN(v->live); i++)
@@ -131,6 +134,8 @@ struct view_pane *view_wide(struct view *v) {
         return &v->wall;
     case FOCUS_TABLE:
         return &v->table;
+    case FOCUS_INBOX:
+        return &v->inbox_pane;
     case FOCUS_TREE:
     case FOCUS_TRANSCRIPT:
     case FOCUS_LIVE:
@@ -158,6 +163,8 @@ struct view_pane *view_focused_pane(struct view *v) {
         return &v->wall;
     case FOCUS_TABLE:
         return &v->table;
+    case FOCUS_INBOX:
+        return &v->inbox_pane;
     case FOCUS_PROMPT:
         break;
     }
@@ -185,6 +192,7 @@ static void step_focus(struct view *v, int by) {
     case FOCUS_HELP:
     case FOCUS_WALL:
     case FOCUS_TABLE:
+    case FOCUS_INBOX:
     case FOCUS_PROMPT:
         return;
     }
@@ -218,6 +226,7 @@ static void back(struct view *v) {
         return;
     case FOCUS_HELP:
     case FOCUS_TABLE:
+    case FOCUS_INBOX:
         v->focus = v->before;
         return;
     case FOCUS_PROMPT:
@@ -251,6 +260,7 @@ bool view_can(const struct view *v, enum action a) {
     struct view_pane *pane = view_focused_pane((struct view *)v);
     struct pane_env env = view_env(v);
     const struct process *p;
+    const struct inbox_request *r;
     switch (a) {
     case ACTION_SEND:
         return !composer_empty(v->composer);
@@ -271,6 +281,18 @@ bool view_can(const struct view *v, enum action a) {
         return v->focus != FOCUS_COMPOSER;
     case ACTION_DISMISS:
         return v->interrupted > 0;
+    case ACTION_INBOX:
+        return v->inbox && inbox_count(v->inbox) > 0;
+    case ACTION_ALLOW:
+    case ACTION_REFUSE:
+        r = pane_inbox_selected(v->inbox_pane.self, v->inbox);
+        return r && r->kind == INBOX_PERMISSION;
+    case ACTION_ALWAYS:
+        r = pane_inbox_selected(v->inbox_pane.self, v->inbox);
+        return r && r->kind == INBOX_PERMISSION && r->pattern;
+    case ACTION_CHOOSE:
+        r = pane_inbox_selected(v->inbox_pane.self, v->inbox);
+        return r && r->kind == INBOX_QUESTION;
     case ACTION_QUIT:
         return !view_can(v, ACTION_INTERRUPT);
     case ACTION_OPEN:
@@ -293,6 +315,7 @@ bool view_can(const struct view *v, enum action a) {
     case ACTION_CHANNEL:
     case ACTION_SHOW:
     case ACTION_CONNECT:
+    case ACTION_ANSWER:
     case ACTION_NEWLINE:
     case ACTION_NEXT_PANE:
     case ACTION_PREVIOUS_PANE:
@@ -359,10 +382,20 @@ static void toggle_wide(struct view *v, enum focus f) {
         back(v);
         return;
     }
-    if (v->focus != FOCUS_HELP && v->focus != FOCUS_WALL && v->focus != FOCUS_TABLE)
+    if (v->focus != FOCUS_HELP && v->focus != FOCUS_WALL && v->focus != FOCUS_TABLE &&
+        v->focus != FOCUS_INBOX)
         v->before = v->focus;
     v->zoomed = false;
     v->focus = f;
+}
+
+/* To the request under the cursor. */
+static void answer(struct view *v, enum action a, const char *word) {
+    const struct inbox_request *r = pane_inbox_selected(v->inbox_pane.self, v->inbox);
+    if (view_can(v, a))
+        v->host.answer(v->host.arg, r->number, word, "");
+    else
+        view_message(v, STYLE_DIM, "that is no answer to this one");
 }
 
 /* Returns false when the view may be gone. */
@@ -397,6 +430,22 @@ bool view_act(struct view *v, enum action a, const struct key *k, int64_t now_ns
         return interrupt(v, now_ns);
     case ACTION_QUIT:
         break; /* a second interrupt() */
+    case ACTION_INBOX:
+        toggle_wide(v, FOCUS_INBOX);
+        break;
+    case ACTION_ALLOW:
+        answer(v, a, "once");
+        break;
+    case ACTION_ALWAYS:
+        answer(v, a, "always");
+        break;
+    case ACTION_REFUSE:
+        answer(v, a, "deny");
+        break;
+    case ACTION_CHOOSE:
+        if (k)
+            answer(v, a, (const char[]){(char)k->cp, '\0'});
+        break;
     case ACTION_DISMISS:
         if (v->interrupted)
             v->host.dismiss(v->host.arg);
@@ -438,6 +487,7 @@ bool view_act(struct view *v, enum action a, const struct key *k, int64_t now_ns
     case ACTION_CHANNEL:
     case ACTION_SHOW:
     case ACTION_CONNECT:
+    case ACTION_ANSWER:
         break; /* by the prompt only: they need its words */
     case ACTION_OPEN:
     case ACTION_UP:

@@ -4,6 +4,7 @@
 #ifndef UI_VIEW_H
 #define UI_VIEW_H
 
+#include "agent/inbox.h"
 #include "agent/process.h"
 #include "base/str.h"
 #include "ui/keys.h"
@@ -24,6 +25,8 @@ struct view_host {
     void (*open)(void *arg, const char *channel); /* view_show() follows */
     void (*copy)(void *arg, const char *text);
     void (*suspend)(void *arg);
+    /* `answer` as inbox_answer() takes it. */
+    void (*answer)(void *arg, int64_t request, const char *answer, const char *remark);
     void (*dismiss)(void *arg); /* the interrupted runs have been looked at */
     void (*redraw)(void *arg);
     void (*quit)(void *arg); /* the view may be freed inside: its last use of itself */
@@ -34,6 +37,7 @@ struct view_host {
 struct view_facts {
     bool contained;              /* commands run in a sandbox */
     size_t interrupted;          /* runs that a crash cut off */
+    const struct inbox *inbox;   /* outliving the view; NULL: none */
     const char *trouble;         /* what is wrong now and what to do; NULL: nothing. As greeting */
     const char *trouble_word;    /* the same for the status line */
     int64_t loop_us;             /* how long a turn of the loop took lately */

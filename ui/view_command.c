@@ -31,6 +31,8 @@ static bool typeable(enum action a) {
     case ACTION_HELP:
     case ACTION_CANCEL:
     case ACTION_DISMISS:
+    case ACTION_INBOX:
+    case ACTION_ANSWER:
     case ACTION_INTERRUPT:
     case ACTION_QUIT:
     case ACTION_WALL:
@@ -48,6 +50,10 @@ static bool typeable(enum action a) {
     case ACTION_SEND:
     case ACTION_FILE:
     case ACTION_OPEN:
+    case ACTION_ALLOW:
+    case ACTION_ALWAYS:
+    case ACTION_REFUSE:
+    case ACTION_CHOOSE:
     case ACTION_NEXT_PANE:
     case ACTION_PREVIOUS_PANE:
     case ACTION_BACK:
@@ -156,6 +162,22 @@ static bool with_argument(struct view *v, enum action a, const char *arg) {
             view_message(v, STYLE_BAD, "which command? :run COMMAND, or !COMMAND in a message");
         else if (p)
             v->host.run(v->host.arg, p->channel, arg);
+        return true;
+    }
+    if (a == ACTION_ANSWER) { /* N CHOICE [REMARK] */
+        char *words = xstrdup(arg), *choice = strchr(words, ' '), *remark = NULL;
+        int64_t number = 0;
+        if (choice) {
+            *choice++ = '\0';
+            remark = strchr(choice, ' ');
+        }
+        if (remark)
+            *remark++ = '\0';
+        if (choice && str_to_i64(words, &number) == STATUS_OK)
+            v->host.answer(v->host.arg, number, choice, remark ? remark : "");
+        else
+            view_message(v, STYLE_BAD, "which request, and what? :answer N CHOICE");
+        x_free(&words);
         return true;
     }
     if (a == ACTION_CONNECT) {

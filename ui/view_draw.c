@@ -15,6 +15,7 @@
 struct pane_env view_env(const struct view *v) {
     return (struct pane_env){.table = v->processes,
                              .theme = v->theme,
+                             .inbox = v->inbox,
                              .shown = v->shown,
                              .now_ms = clock_wall_ms(),
                              .greeting = v->greeting,
@@ -64,6 +65,10 @@ static size_t status_items(struct view *v, const struct view_facts *facts, struc
         add(items, &n, 0, STYLE_BAD | STYLE_BOLD, facts->trouble_word);
     if (!facts->contained)
         add(items, &n, 0, STYLE_BAD | STYLE_BOLD, "no containment");
+    if (facts->inbox && inbox_count(facts->inbox)) {
+        snprintf(text, sizeof text, "inbox %zu!", inbox_count(facts->inbox));
+        add(items, &n, 0, STYLE_WARN | STYLE_BOLD, text);
+    }
     if (facts->interrupted) {
         snprintf(text, sizeof text, "%zu interrupted", facts->interrupted);
         add(items, &n, 1, STYLE_WARN, text);
@@ -249,6 +254,7 @@ static enum layout_pane single_pane(const struct view *v) {
     case FOCUS_TRANSCRIPT:
     case FOCUS_WALL:
     case FOCUS_TABLE:
+    case FOCUS_INBOX:
     case FOCUS_HELP:
     case FOCUS_PROMPT:
         return LAYOUT_TRANSCRIPT;
@@ -281,7 +287,7 @@ static void arrange(struct view *v, int cols, int rows, const char *label) {
         return;
     struct window all = in(v, (struct rect){0, 0, cols, rows});
     window_clear(&all);
-    v->tree.drawn = v->transcript.drawn = v->help.drawn = v->wall.drawn = v->table.drawn = 0;
+    v->tree.drawn = v->transcript.drawn = v->help.drawn = v->wall.drawn = v->table.drawn = v->inbox_pane.drawn = 0;
     for (size_t i = 0; i < ARRAY_LEN(v->live); i++)
         v->live[i].drawn = 0;
 }
@@ -321,6 +327,7 @@ void view_draw(struct view *v, const struct theme *theme, int cols, int rows,
     v->theme = theme;
     v->greeting = facts->greeting;
     v->interrupted = facts->interrupted;
+    v->inbox = facts->inbox;
     v->trouble = facts->trouble;
     if (v->trouble)
         v->warning[0] = '\0'; /* of the same, most likely */

@@ -134,6 +134,7 @@ static void fill_host(struct agent *a) {
                                  .sandbox = a->parts.sandbox,
                                  .shell_secs = a->parts.config->limits.shell_secs,
                                  .reply = channel_tool_reply,
+                                 .ask = channel_tool_ask,
                                  .skip = channel_tool_skip,
                                  .channel = channel_tool,
                                  .branch = branch_tool_start,

@@ -136,6 +136,8 @@ void channel_unwatch(struct channel_watch **w);
 
 /* The channel's part of struct tool_host. */
 void channel_tool_reply(struct tool_call *c, const char *content);
+void channel_tool_ask(struct tool_call *c, const char *question, const cJSON *options,
+                      bool multi_select);
 void channel_tool_skip(struct tool_call *c, const char *reason);
 void channel_tool_abandon(struct tool_call *c);
 void channel_tool(struct tool_call *c);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "agent/gate.h"
+#include "agent/inbox.h"
 #include "agent/record.h"
 #include "agent/shape.h"
 #include "base/json.h"
@@ -193,6 +195,45 @@ void channel_tool_reply(struct tool_call *c, const char *content) {
     x_free(&ch->replied);
     ch->replied = all;
     channel_deliver(ch, content, c);
+}
+
+/* What is asked is said too: it stands in the conversation, and in its history after a restart. */
+void channel_tool_ask(struct tool_call *c, const char *question, const cJSON *options,
+                      bool multi_select) {
+    struct channel *ch = channel_of(c);
+    struct process *p = channel_self(ch);
+    if (gate_is_unattended(agent_gate(ch->agent), p->channel)) {
+        tool_call_donef(c, true,
+                        "nobody can be asked here: decide yourself, or say in your reply what you "
+                        "would need to know");
+        return;
+    }
+    struct buf text = BUF_INIT;
+    const cJSON *option;
+    int n = 0;
+    buf_puts(&text, question);
+    cJSON_ArrayForEach(option, options) {
+        const char *more = json_str(option, "description", NULL);
+        buf_printf(&text, "\n%d. %s%s%s", ++n, json_str(option, "label", ""), more ? ": " : "",
+                   more ? more : "");
+    }
+    const struct inbox_request *r =
+        inbox_question(agent_inbox(ch->agent), p, c->id, question, options, multi_select);
+    char *all = ch->replied ? xasprintf("%s\n\n%s", ch->replied, buf_str(&text))
+                            : xstrdup(buf_str(&text));
+    x_free(&ch->replied);
+    ch->replied = all;
+    channel_deliver(ch, buf_str(&text), NULL);
+    buf_free(&text);
+    cJSON *o = json_new_obj();
+    json_add_i64(o, "question_id", r->number);
+    json_add_str(o, "question", question);
+    json_add_i64(o, "options_count", n);
+    json_add_str(o, "message", "It is asked; the answer will come as a message of the person.");
+    char *json = json_print(o);
+    cJSON_Delete(o);
+    tool_call_done(c, false, json, strlen(json));
+    x_free(&json);
 }
 
 void channel_tool_skip(struct tool_call *c, const char *reason) {

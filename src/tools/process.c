@@ -31,6 +31,33 @@ const struct tool tool_reply = {
     .cancel = abandon,
 };
 
+/* --- ask ----------------------------------------------------------------------------------------
+ */
+
+static void ask_start(struct tool_call *c) {
+    c->host->ask(c, json_str(c->args, "question", ""), json_arr(c->args, "options"),
+                 json_bool(c->args, "multi_select", false));
+}
+
+const struct tool tool_ask = {
+    .name = "ask",
+    .description =
+        "Ask the person a question with options to choose from. It is shown at once and stays until "
+        "it is answered, hours later if need be; the answer comes to you as a message of theirs. "
+        "Does not end your turn; do not wait, and do not repeat the question in a reply.",
+    .schema = "{\"type\":\"object\",\"properties\":{"
+              "\"question\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":2000},"
+              "\"options\":{\"type\":\"array\",\"minItems\":2,\"maxItems\":10,\"items\":{"
+              "\"type\":\"object\",\"properties\":{"
+              "\"label\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":200},"
+              "\"description\":{\"type\":\"string\",\"maxLength\":1000}},"
+              "\"required\":[\"label\"],\"additionalProperties\":false}},"
+              "\"multi_select\":{\"type\":\"boolean\",\"default\":false,\"description\":"
+              "\"several may be chosen\"}},"
+              "\"required\":[\"question\",\"options\"],\"additionalProperties\":false}",
+    .start = ask_start,
+};
+
 /* --- skip ---------------------------------------------------------------------------------------
  */
 

@@ -17,6 +17,7 @@
 /* clang-format off */
 #define TOOL_TABLE(X)                                                                              \
     X(REPLY, reply)                                                                                \
+    X(ASK, ask)                                                                                    \
     X(BRANCH, branch)                                                                              \
     X(SPAWN_WORKER, spawn_worker)                                                                  \
     X(CANCEL, cancel)                                                                              \
@@ -82,6 +83,8 @@ struct tool_host {
     int64_t shell_secs;
     /* Acting on processes; each ends in one tool_call_done(). */
     void (*reply)(struct tool_call *c, const char *content);
+    void (*ask)(struct tool_call *c, const char *question, const cJSON *options,
+                bool multi_select);
     void (*skip)(struct tool_call *c, const char *reason);
     void (*channel)(struct tool_call *c); /* get_status, channel_recall, react, send_file */
     void (*branch)(struct tool_call *c, const char *description);

@@ -81,11 +81,11 @@ static void has(const char *text, const char *part) {
 static char *outside_file(void) { return xasprintf("%s/outside.txt", f.home->dir); }
 
 /* The scenario with the path of the test's own file in it. */
-static void start_reading(void) {
-    start(SCENE(SCENE_READ));
+static void start_with(const char *scenario) {
+    start(scenario);
     tmphome_file(f.home, "outside.txt", "the words outside\n");
     fake_stop(&f.fake);
-    char *path = outside_file(), *scene = xstrdup(SCENE(SCENE_READ));
+    char *path = outside_file(), *scene = xstrdup(scenario);
     static const char name[] = "/usr/share/base-files/motd";
     char *at = strstr(scene, name);
     char *own = xasprintf("%.*s%s%s", (int)(at - scene), scene, path, at + strlen(name));
@@ -95,6 +95,8 @@ static void start_reading(void) {
     x_free(&scene);
     x_free(&path);
 }
+
+static void start_reading(void) { start_with(SCENE(SCENE_READ)); }
 
 /* Until `spacebot inbox --json` lists something; its first line, owned by f.run. */
 static const char *until_asked(void) {
@@ -177,6 +179,66 @@ static void a_request_is_answered_from_the_command_line(void **state) {
     x_free(&path);
 }
 
+/* --- the screen ---------------------------------------------------------------------------------
+ */
+
+static void open_screen(void) {
+    f.vt = vt_new(100, 30);
+    f.pty = tmphome_screen(f.home, ARGS(), 100, 30);
+    vt_attach(f.vt, f.pty);
+    vt_expect(f.vt, "^> *$");
+}
+
+static void a_request_is_answered_on_the_screen(void **state) {
+    (void)state;
+    start_reading();
+    open_screen();
+    pty_type(f.pty, "read it\r");
+    vt_expect(f.vt, "inbox 1!");
+    pty_type(f.pty, "\x1b"); /* to the processes, where letters are keys */
+    vt_expect(f.vt, "i inbox");
+    pty_type(f.pty, "i");
+    vt_expect(f.vt, "^1 +permission +#inbox . \\* Read the file .* file_read");
+    vt_expect(f.vt, "outside\\.txt +outside the workspace");
+    vt_expect(f.vt, "\\[y\\] once +\\[a\\] always for file_read:/.*\\[n\\] no");
+    pty_type(f.pty, "y");
+    vt_expect(f.vt, "nothing waits for you");
+    pty_type(f.pty, "\x1b");
+    vt_expect(f.vt, "It says: the words outside");
+    fake_assert_clean(f.fake);
+}
+
+/* The channel thinks aside, the branch delegates, and the worker's tool asks while nobody looks. */
+#define SCENE_DEEP                                                                                 \
+    "{\"match\":{\"has_tool\":\"branch\",\"last_user_contains\":\"look into it\",\"step\":0},"         \
+    "\"respond\":[{\"tool_use\":{\"name\":\"branch\",\"input\":"                                   \
+    "{\"description\":\"plan the reading\"}}}]},"                                                  \
+    "{\"match\":{\"has_tool\":\"branch\",\"last_user_contains\":\"look into it\",\"step\":1},"         \
+    "\"respond\":[{\"tool_use\":{\"name\":\"skip\",\"input\":{}}}]},"                              \
+    "{\"match\":{\"has_tool\":\"spawn_worker\",\"lacks_tool\":\"branch\"},"                          \
+    "\"respond\":[{\"tool_use\":{\"name\":\"spawn_worker\",\"input\":"                             \
+    "{\"task\":\"Read the file outside.\"}}}]},"
+
+static void a_permission_asked_at_depth_three_while_the_screen_is_detached(void **state) {
+    (void)state;
+    start_with(SCENE(SCENE_DEEP SCENE_READ));
+    (void)spacebot(ARGS("daemon"), 0);
+    (void)spacebot(ARGS("say", "release", "look into it"), 0);
+    has(until_asked(), "\"kind\":\"branch\""); /* no screen was ever open */
+    open_screen();
+    vt_expect(f.vt, "inbox 1!");
+    pty_type(f.pty, "\x1b");
+    vt_expect(f.vt, "i inbox");
+    pty_type(f.pty, "i");
+    vt_expect(f.vt, "^1 +permission +#release . . plan the reading . \\* Read the file .* file_read");
+    pty_type(f.pty, "\x1b\x1b"); /* answered by number, from anywhere */
+    pty_type(f.pty, ":");
+    vt_expect(f.vt, "^: *$");
+    pty_type(f.pty, "answer 1 once\r");
+    fake_expect(f.fake, "request 6", 1);
+    assert_string_equal(spacebot(ARGS("inbox", "--json"), 0), "");
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void) {
@@ -184,6 +246,8 @@ int main(void) {
         TEST(a_script_is_denied_with_the_rule_that_would_allow),
         TEST(a_wrong_rule_is_told_with_its_line),
         TEST(a_request_is_answered_from_the_command_line),
+        TEST(a_request_is_answered_on_the_screen),
+        TEST(a_permission_asked_at_depth_three_while_the_screen_is_detached),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -473,6 +473,43 @@ static void environment_and_directory_are_shown(void **state) {
     settle(f);
 }
 
+/* --- questions ----------------------------------------------------------------------------------
+ */
+
+#define ASK                                                                                        \
+    "[" CALL("ask", "{\"question\":\"Keep the old column?\",\"options\":[{\"label\":\"keep\"},"      \
+                    "{\"label\":\"drop, now\",\"description\":\"for good\"},{\"label\":\"rename\"}]}") "]"
+
+static void ask_answered_after_a_restart(void **state) {
+    struct fixture *f = *state;
+    script_push(SCRIPT_CHANNEL, ASK);
+    script_push(SCRIPT_CHANNEL, "[]");
+    say(f, "c1", "migrate");
+    settle(f); /* the turn ends, and the question stays */
+    const struct inbox_request *r = only_request(f);
+    assert_int_equal(r->kind, INBOX_QUESTION);
+    assert_int_equal(r->noptions, 3);
+    fixture_crash(f);
+    r = only_request(f);
+    assert_string_equal(r->text, "Keep the old column?");
+    assert_string_equal(r->path[0].name, "c1");
+    assert_string_equal(r->options[1].description, "for good");
+    answer(f, "4", "", STATUS_INVALID);
+    answer(f, "1,3", "", STATUS_INVALID);
+    script_push(SCRIPT_CHANNEL, REPLY("dropped"));
+    answer(f, "drop, now", "it is empty", STATUS_OK);
+    settle(f);
+    assert_int_equal(inbox_count(agent_inbox(f->agent)), 0);
+    const char *history = script_last_history(SCRIPT_CHANNEL);
+    expect_in(history, "Answer to \\\"Keep the old column?\\\": drop, now");
+    expect_in(history, "it is empty");
+    expect_in(history, "2. drop, now: for good"); /* what was asked */
+    answer(f, "1", "", STATUS_NOT_FOUND);
+    fixture_stop(f);
+    fixture_start(f); /* and is asked no more */
+    assert_int_equal(inbox_count(agent_inbox(f->agent)), 0);
+}
+
 /* --- the engine's end ---------------------------------------------------------------------------
  */
 
@@ -519,6 +556,7 @@ int main(void) {
         TEST(a_script_may_allow_beforehand),
         TEST(a_command_outside_the_sandbox_asks),
         TEST(environment_and_directory_are_shown),
+        TEST(ask_answered_after_a_restart),
         TEST(a_crash_while_asking_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
