@@ -45,6 +45,7 @@ struct ui {
     struct term *term;
     struct view *view; /* from the first attach on */
     struct list asked;
+    int64_t rung; /* the newest request that was rung for */
     struct loop_timer *frame_timer, *tick_timer;
     int64_t painted_ns, answered_ns; /* the last frame, and the last that a key had at once */
     bool pressed;                    /* a key is not on the screen yet */
