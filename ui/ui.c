@@ -191,7 +191,6 @@ static void host_cancel(void *arg, const char *process) {
     ask(arg, COMMAND_CANCEL, one("process", process), NULL, NULL);
 }
 
-/* Asks which runs they are; on_reply() dismisses each. */
 static void host_answer(void *arg, int64_t request, const char *answer, const char *remark) {
     cJSON *args = on_screen(NULL);
     json_add_i64(args, "request", request);
@@ -200,6 +199,7 @@ static void host_answer(void *arg, int64_t request, const char *answer, const ch
     ask(arg, COMMAND_ANSWER, args, NULL, NULL);
 }
 
+/* Asks which runs they are; on_reply() dismisses each. */
 static void host_dismiss(void *arg) { ask(arg, COMMAND_INTERRUPTED, json_new_obj(), NULL, NULL); }
 
 static void host_seen(void *arg, const char *process) {
@@ -458,8 +458,8 @@ static void mark_seen(void *arg) {
         host_seen(u, p->id);
 }
 
-/* Once for each request, when it can be heard: one that came while nobody looked rings when somebody
- * does. */
+/* Once for each request, when it can be heard: one that came while nobody looked rings when
+ * somebody does. */
 static void ring(struct ui *u) {
     const struct inbox *i = agent_inbox(u->agent);
     if (inbox_newest(i) <= u->rung)

@@ -287,7 +287,8 @@ static void arrange(struct view *v, int cols, int rows, const char *label) {
         return;
     struct window all = in(v, (struct rect){0, 0, cols, rows});
     window_clear(&all);
-    v->tree.drawn = v->transcript.drawn = v->help.drawn = v->wall.drawn = v->table.drawn = v->inbox_pane.drawn = 0;
+    v->tree.drawn = v->transcript.drawn = v->help.drawn = v->wall.drawn = v->table.drawn =
+        v->inbox_pane.drawn = 0;
     for (size_t i = 0; i < ARRAY_LEN(v->live); i++)
         v->live[i].drawn = 0;
 }

@@ -219,8 +219,8 @@ void channel_tool_ask(struct tool_call *c, const char *question, const cJSON *op
     }
     const struct inbox_request *r =
         inbox_question(agent_inbox(ch->agent), p, c->id, question, options, multi_select);
-    char *all = ch->replied ? xasprintf("%s\n\n%s", ch->replied, buf_str(&text))
-                            : xstrdup(buf_str(&text));
+    char *all =
+        ch->replied ? xasprintf("%s\n\n%s", ch->replied, buf_str(&text)) : xstrdup(buf_str(&text));
     x_free(&ch->replied);
     ch->replied = all;
     channel_deliver(ch, buf_str(&text), NULL);

@@ -29,7 +29,8 @@ struct turn {
     struct llm_call *call;       /* a model call is in flight */
     struct loop_timer *timer;    /* a pause before the next attempt, or the first step */
     struct loop_timer *stall;    /* looks whether the call under way has gone silent */
-    struct loop_timer *wall;     /* its time is over */
+    struct loop_timer *wall;     /* its time is over; not while a person is asked */
+    int64_t left_ns, since_ns;   /* what is left of it, and since when it runs */
     struct gate_wait *gate;      /* a person is asked whether a tool may run */
     struct store_after *intent;  /* an intent is being written */
     bool intended;               /* it was, or is being */
@@ -219,6 +220,25 @@ static void on_wall(void *arg) {
              process_kind_name(self(t)->kind));
     abort_all(t, why);
     end_budget(t, why);
+}
+
+/* The time that a person takes to answer is nobody's work. */
+static void clock_runs(struct turn *t, bool runs) {
+    int64_t now = clock_mono_ns();
+    if (t->o.wall_secs && runs) {
+        t->since_ns = now;
+        t->wall = loop_timer(agent_parts(t->o.agent)->loop, t->left_ns > 0 ? t->left_ns : 0,
+                             on_wall, t, "turn wall clock");
+    } else if (t->o.wall_secs) {
+        t->left_ns -= now - t->since_ns;
+        loop_timer_del(&t->wall);
+    }
+}
+
+static void asking(struct turn *t, bool asks) {
+    clock_runs(t, !asks);
+    if (t->o.ops->asking)
+        t->o.ops->asking(t->o.arg, asks);
 }
 
 /* --- model calls --------------------------------------------------------------------------------
@@ -576,6 +596,7 @@ static void on_gate(void *arg, bool allowed, const char *why) {
     struct turn *t = arg;
     struct process *p = self(t);
     t->gate = NULL;
+    asking(t, false);
     char *label = t->tool->tool->label ? t->tool->tool->label(t->tool->args) : NULL;
     process_set_tool(t->processes, p, label ? label : t->tool->tool->name);
     process_set_state(t->processes, p, PROCESS_STATE_RUNNING);
@@ -640,6 +661,7 @@ static void begin_tool(struct turn *t, const struct llm_block *b) {
         refuse_tool(t, why.text);
         break;
     case GATE_ASKS:
+        asking(t, true);
         break;
     }
 }
@@ -678,8 +700,7 @@ struct turn *turn_start(const struct turn_options *o) {
     p->span = t->span;
     process_set_state(t->processes, p, PROCESS_STATE_THINKING);
     t->timer = loop_timer(agent_parts(o->agent)->loop, 0, on_first, t, "turn");
-    if (o->wall_secs)
-        t->wall = loop_timer(agent_parts(o->agent)->loop, o->wall_secs * NS_PER_SEC, on_wall, t,
-                             "turn wall clock");
+    t->left_ns = o->wall_secs * NS_PER_SEC;
+    clock_runs(t, true);
     return t;
 }

@@ -39,6 +39,9 @@ struct turn_ops {
     bool (*overflow)(void *arg);
     /* A tool call ended. True: the turn ends here (terminal rule). */
     bool (*after_tool)(void *arg, const struct tool_call *c, bool is_error);
+    /* A person is asked whether a tool may run, and then (false) has answered: the time between
+     * counts for nobody. May be NULL. */
+    void (*asking)(void *arg, bool asks);
     /* Pieces of the argument `content` of a reply call, decoded, while it is still being written;
      * NULL: not wanted. `start` opens a new one. */
     void (*reply_delta)(void *arg, bool start, const char *text, size_t n);
@@ -64,7 +67,7 @@ struct turn_options {
     size_t nbackoff;
     bool retry_partial;      /* a call that broke off in the middle is made again as well */
     struct llm_usage before; /* of the process, not counted against its limits (limit.h) */
-    int64_t wall_secs;       /* the whole turn's time; 0: no limit */
+    int64_t wall_secs;       /* the whole turn's time, people's answers apart; 0: no limit */
     const struct turn_ops *ops;
     void *arg;
 };

@@ -25,7 +25,7 @@ struct worker {
     struct store_after *resting;    /* its result is being stored, then it waits */
     char *rested;                   /* that result; NULL: none this time */
 
-    struct loop_timer *wall; /* not while it waits */
+    struct loop_timer *wall; /* not while it waits, or a person is asked */
     int64_t left_ns, since_ns;
 
     bool asked;                 /* it is being ended by somebody else than itself */

@@ -166,11 +166,14 @@ static void turn_ended(void *arg, enum turn_end how, const struct llm_error *err
     }
 }
 
+static void turn_asking(void *arg, bool asks) { worker_clock(arg, !asks); }
+
 static const struct turn_ops worker_turn_ops = {.system = turn_system,
                                                 .before_call = turn_before_call,
                                                 .nudge = turn_nudge,
                                                 .overflow = turn_overflow,
                                                 .after_tool = turn_after_tool,
+                                                .asking = turn_asking,
                                                 .end = turn_ended};
 
 void worker_run(struct worker *w) {

@@ -42,7 +42,8 @@ static void ask_start(struct tool_call *c) {
 const struct tool tool_ask = {
     .name = "ask",
     .description =
-        "Ask the person a question with options to choose from. It is shown at once and stays until "
+        "Ask the person a question with options to choose from. It is shown at once and stays "
+        "until "
         "it is answered, hours later if need be; the answer comes to you as a message of theirs. "
         "Does not end your turn; do not wait, and do not repeat the question in a reply.",
     .schema = "{\"type\":\"object\",\"properties\":{"

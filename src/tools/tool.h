@@ -83,8 +83,7 @@ struct tool_host {
     int64_t shell_secs;
     /* Acting on processes; each ends in one tool_call_done(). */
     void (*reply)(struct tool_call *c, const char *content);
-    void (*ask)(struct tool_call *c, const char *question, const cJSON *options,
-                bool multi_select);
+    void (*ask)(struct tool_call *c, const char *question, const cJSON *options, bool multi_select);
     void (*skip)(struct tool_call *c, const char *reason);
     void (*channel)(struct tool_call *c); /* get_status, channel_recall, react, send_file */
     void (*branch)(struct tool_call *c, const char *description);

@@ -150,13 +150,41 @@ static void a_failed_call(void **state) {
     quit();
 }
 
+/* A worker needs a file outside of the workspace. */
+#define SCENE_OUTSIDE                                                                              \
+    "{\"match\":{" SCENE_CHANNEL ",\"last_user_contains\":\"look\",\"step\":0},"                   \
+    "\"respond\":[{\"tool_use\":{\"name\":\"spawn_worker\",\"input\":"                             \
+    "{\"task\":\"Look there.\"}}}]},"                                                              \
+    "{\"match\":{" SCENE_CHANNEL ",\"last_user_contains\":\"look\",\"step\":1},"                   \
+    "\"respond\":[{\"tool_use\":{\"name\":\"skip\",\"input\":{}}}]},"                              \
+    "{\"match\":{" SCENE_WORKER ",\"step\":0},"                                                    \
+    "\"respond\":[{\"tool_use\":{\"name\":\"file_read\",\"input\":"                                \
+    "{\"path\":\"/etc/passwd\"}}}]}"
+
+static void the_inbox(void **state) {
+    (void)state;
+    start(SCENE(SCENE_OUTSIDE), 80, 24);
+    pty_type(f.pty, "look\r");
+    vt_expect(f.vt, "inbox 1!");
+    pty_type(f.pty, "\x1b");
+    vt_expect(f.vt, "i inbox");
+    pty_type(f.pty, "i");
+    vt_expect(f.vt, "\\[y\\] once");
+    check("inbox-80x24");
+    quit();
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(the_first_screen_without_a_key), TEST(the_first_screen),
-        TEST(a_conversation_80x24),           TEST(a_conversation_200x50),
-        TEST(a_conversation_50x12),           TEST(a_failed_call),
+        TEST(the_first_screen_without_a_key),
+        TEST(the_first_screen),
+        TEST(a_conversation_80x24),
+        TEST(a_conversation_200x50),
+        TEST(a_conversation_50x12),
+        TEST(a_failed_call),
+        TEST(the_inbox),
     };
     cmocka_set_test_filter(getenv("TEST_FILTER")); /* NULL: all */
     return cmocka_run_group_tests(tests, NULL, NULL);

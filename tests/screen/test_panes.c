@@ -236,6 +236,12 @@ static void say(void *arg, const char *channel, const char *text) {
     (void)text;
 }
 static void silent(void *arg) { (void)arg; }
+static void answer(void *arg, int64_t request, const char *choice, const char *remark) {
+    (void)arg;
+    (void)request;
+    (void)choice;
+    (void)remark;
+}
 
 static void on_key(void *arg, const struct key *k) {
     view_key(((struct test *)arg)->view, k, clock_mono_ns());
@@ -305,6 +311,7 @@ static void show(const struct look *look, void (*scene)(void), const char *keys,
                                    .open = nothing,
                                    .copy = nothing,
                                    .suspend = silent,
+                                   .answer = answer,
                                    .dismiss = silent,
                                    .redraw = silent,
                                    .quit = silent,

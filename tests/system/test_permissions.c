@@ -210,12 +210,12 @@ static void a_request_is_answered_on_the_screen(void **state) {
 
 /* The channel thinks aside, the branch delegates, and the worker's tool asks while nobody looks. */
 #define SCENE_DEEP                                                                                 \
-    "{\"match\":{\"has_tool\":\"branch\",\"last_user_contains\":\"look into it\",\"step\":0},"         \
+    "{\"match\":{\"has_tool\":\"branch\",\"last_user_contains\":\"look into it\",\"step\":0},"     \
     "\"respond\":[{\"tool_use\":{\"name\":\"branch\",\"input\":"                                   \
     "{\"description\":\"plan the reading\"}}}]},"                                                  \
-    "{\"match\":{\"has_tool\":\"branch\",\"last_user_contains\":\"look into it\",\"step\":1},"         \
+    "{\"match\":{\"has_tool\":\"branch\",\"last_user_contains\":\"look into it\",\"step\":1},"     \
     "\"respond\":[{\"tool_use\":{\"name\":\"skip\",\"input\":{}}}]},"                              \
-    "{\"match\":{\"has_tool\":\"spawn_worker\",\"lacks_tool\":\"branch\"},"                          \
+    "{\"match\":{\"has_tool\":\"spawn_worker\",\"lacks_tool\":\"branch\"},"                        \
     "\"respond\":[{\"tool_use\":{\"name\":\"spawn_worker\",\"input\":"                             \
     "{\"task\":\"Read the file outside.\"}}}]},"
 
@@ -231,7 +231,8 @@ static void a_permission_asked_at_depth_three_while_the_screen_is_detached(void 
     vt_expect(f.vt, "i inbox");
     pty_type(f.pty, "i");
     vt_expect(f.vt, "^1 +permission +#release.*plan the reading.*Read the file .* file_read");
-    pty_type(f.pty, "\x1b\x1b"); /* answered by number, from anywhere */
+    pty_type(f.pty, "\x1b");
+    vt_expect_gone(f.vt, "^1 +permission"); /* answered by number, from anywhere */
     pty_type(f.pty, ":");
     vt_expect(f.vt, "^: *$");
     pty_type(f.pty, "answer 1 once\r");

@@ -143,6 +143,17 @@ static void nobody_answers(void **state) {
     answer(f, "once", "", STATUS_NOT_FOUND);
 }
 
+static void a_worker_that_asks_is_not_charged_for_the_wait(void **state) {
+    struct fixture *f = *state;
+    f->config->limits.worker_wall_secs = 100;
+    (void)ask_to_read(f);
+    int64_t before = clock_mono_ns();
+    settle(f);
+    assert_true(clock_mono_ns() - before >= 600 * NS_PER_SEC);
+    expect_in(result(f), "denied: nobody answered within 600 s");
+    assert_int_equal(only_one(f, PROCESS_WORKER)->outcome, PROCESS_OUTCOME_SUCCEEDED);
+}
+
 static void cancelled_while_asking(void **state) {
     struct fixture *f = *state;
     struct answer a;
@@ -477,8 +488,10 @@ static void environment_and_directory_are_shown(void **state) {
  */
 
 #define ASK                                                                                        \
-    "[" CALL("ask", "{\"question\":\"Keep the old column?\",\"options\":[{\"label\":\"keep\"},"      \
-                    "{\"label\":\"drop, now\",\"description\":\"for good\"},{\"label\":\"rename\"}]}") "]"
+    "[" CALL(                                                                                      \
+        "ask",                                                                                     \
+        "{\"question\":\"Keep the old column?\",\"options\":[{\"label\":\"keep\"},"                \
+        "{\"label\":\"drop, now\",\"description\":\"for good\"},{\"label\":\"rename\"}]}") "]"
 
 static void ask_answered_after_a_restart(void **state) {
     struct fixture *f = *state;
@@ -541,6 +554,7 @@ int main(void) {
         TEST(a_channel_takes_messages_while_its_worker_asks),
         TEST(a_denial_is_read_by_the_model),
         TEST(nobody_answers),
+        TEST(a_worker_that_asks_is_not_charged_for_the_wait),
         TEST(cancelled_while_asking),
         TEST(what_stays_inside_is_not_asked_about),
         TEST(nobody_can_allow_the_home_itself),

@@ -42,6 +42,10 @@ static void seen(void *arg, const char *process) {
     process_changed(t->table, p);
 }
 static void suspend(void *arg) { buf_puts(&((struct test *)arg)->asked, "suspend;"); }
+static void answer(void *arg, int64_t request, const char *choice, const char *remark) {
+    buf_printf(&((struct test *)arg)->asked, "answer %lld %s (%s);", (long long)request, choice,
+               remark);
+}
 static void dismiss(void *arg) { buf_puts(&((struct test *)arg)->asked, "dismiss;"); }
 static void redraw(void *arg) { term_redraw(((struct test *)arg)->s.term); }
 static void quit(void *arg) { buf_puts(&((struct test *)arg)->asked, "quit;"); }
@@ -65,6 +69,7 @@ static void start(struct test *t, const char *type, int cols, int rows) {
                              .cancel = cancel,
                              .seen = seen,
                              .suspend = suspend,
+                             .answer = answer,
                              .dismiss = dismiss,
                              .redraw = redraw,
                              .quit = quit,
