@@ -199,13 +199,44 @@ static void a_request_is_answered_on_the_screen(void **state) {
     vt_expect(f.vt, "i inbox");
     pty_type(f.pty, "i");
     vt_expect(f.vt, "^1 +permission +#inbox.*Read the file .* file_read");
-    vt_expect(f.vt, "outside\\.txt +outside the workspace");
-    vt_expect(f.vt, "\\[y\\] once +\\[a\\] always for file_read:/.*\\[n\\] no");
+    vt_expect(f.vt, "outside\\.txt *$");
+    vt_expect(f.vt, "^   outside the workspace *$");
+    vt_expect(f.vt, "\\[y\\] once +\\[n\\] no +\\[a\\] always for file_read:/");
     pty_type(f.pty, "y");
     vt_expect(f.vt, "nothing waits for you");
     pty_type(f.pty, "\x1b");
     vt_expect(f.vt, "It says: the words outside");
     fake_assert_clean(f.fake);
+}
+
+/* A path of forty lines. */
+#define SCENE_LONG                                                                                 \
+    "{\"match\":{" SCENE_CHANNEL ",\"step\":0},"                                                   \
+    "\"respond\":[{\"tool_use\":{\"name\":\"spawn_worker\",\"input\":{\"task\":\"Look "            \
+    "there.\"}}}]},"                                                                               \
+    "{\"match\":{" SCENE_CHANNEL "},"                                                              \
+    "\"respond\":[{\"tool_use\":{\"name\":\"skip\",\"input\":{}}}]},"                              \
+    "{\"match\":{" SCENE_WORKER ",\"step\":0},"                                                    \
+    "\"respond\":[{\"tool_use\":{\"name\":\"file_read\",\"input\":{\"path\":\"/etc/first" FIVE     \
+        FIVE FIVE FIVE FIVE FIVE FIVE FIVE "last\"}}}]},"                                          \
+    "{\"match\":{" SCENE_WORKER "},\"respond\":[{\"text\":\"So be it.\"}]}"
+#define FIVE "\\n\\n\\n\\n\\n"
+
+static void nobody_allows_what_is_not_there_to_read(void **state) {
+    (void)state;
+    start(SCENE(SCENE_LONG));
+    open_screen();
+    pty_type(f.pty, "look there\r");
+    vt_expect(f.vt, "inbox 1!");
+    pty_type(f.pty, "\x1b");
+    vt_expect(f.vt, "i inbox");
+    pty_type(f.pty, "i");
+    vt_expect(f.vt, "^   /etc/first *$");
+    pty_type(f.pty, "y");
+    vt_expect(f.vt, "not all of it is on the screen");
+    pty_type(f.pty, "n");
+    vt_expect(f.vt, "nothing waits for you");
+    has(spacebot(ARGS("log", "inbox", "--json"), 0), "denied by the person");
 }
 
 /* The channel thinks aside, the branch delegates, and the worker's tool asks while nobody looks. */
@@ -248,6 +279,7 @@ int main(void) {
         TEST(a_wrong_rule_is_told_with_its_line),
         TEST(a_request_is_answered_from_the_command_line),
         TEST(a_request_is_answered_on_the_screen),
+        TEST(nobody_allows_what_is_not_there_to_read),
         TEST(a_permission_asked_at_depth_three_while_the_screen_is_detached),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

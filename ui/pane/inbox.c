@@ -4,15 +4,20 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "ui/format.h"
 #include "ui/pane.h"
+#include "ui/wrap.h"
 
-#define ROWS 4 /* of one request: who and what, why, how to answer, a blank */
+#define ROWS 4   /* of one that is not selected: who, what, how to answer, a blank */
+#define INDENT 3 /* of everything below the number */
 
 struct inbox_pane {
     int64_t selected; /* number; one that is gone means the next */
+    int64_t whole;    /* the request that was last shown from its beginning to its end */
     size_t top;
     int height;
 };
@@ -36,6 +41,10 @@ const struct inbox_request *pane_inbox_selected(void *self, const struct inbox *
     return find(self, i, &at);
 }
 
+bool pane_inbox_whole(void *self, const struct inbox_request *r) {
+    return ((struct inbox_pane *)self)->whole == r->number;
+}
+
 static int put_path(const struct window *w, int row, int col, unsigned flags,
                     const struct inbox_request *r) {
     const char *arrow = theme_symbol(w->theme, SYMBOL_FOLDED);
@@ -50,67 +59,96 @@ static int put_path(const struct window *w, int row, int col, unsigned flags,
     return window_puts(w, row, col, STYLE_ACCENT | flags, r->tool);
 }
 
-static void put_answers(const struct window *w, int row, const struct inbox_request *r) {
-    int col = 3;
-    switch (r->kind) {
-    case INBOX_PERMISSION:
-        col = window_puts(w, row, col, STYLE_ACCENT, "[y] once") + 2;
-        if (r->pattern) {
-            col = window_puts(w, row, col, STYLE_ACCENT, "[a] always for ");
-            col = window_puts_cut(w, row, col, w->r.w - col - 12, STYLE_TEXT, r->pattern) + 2;
-        }
-        window_puts(w, row, col, STYLE_ACCENT, "[n] no");
-        return;
-    case INBOX_QUESTION:
-        for (size_t k = 0; k < r->noptions && col < w->r.w; k++) {
-            char number[24];
-            snprintf(number, sizeof number, "%zu ", k + 1);
-            col = window_puts(w, row, col, STYLE_ACCENT, number);
-            col = window_puts_cut(w, row, col, w->r.w - col, STYLE_TEXT, r->options[k].label) + 3;
-        }
-        return;
+/* All of it, however many rows that takes; returns the row below. What is under the window is only
+ * counted. */
+static int put_whole(const struct window *w, int row, int col, unsigned style, const char *text) {
+    struct wrap lines = {0};
+    wrap_feed(&lines, text, strlen(text), w->r.w > col ? w->r.w - col : 1, true);
+    for (size_t i = 0; i < wrap_lines(&lines); i++) {
+        size_t n;
+        int indent;
+        const char *line = wrap_line(&lines, i, &n, &indent);
+        window_put(w, row++, col + indent, -1, style, line, n);
     }
+    wrap_free(&lines);
+    return row;
 }
 
-static void draw_request(const struct window *w, int row, const struct inbox_request *r,
-                         const struct pane_env *env, unsigned flags) {
+static int put_answers(const struct window *w, int row, const struct inbox_request *r) {
+    char *text = NULL;
+    switch (r->kind) {
+    case INBOX_PERMISSION:
+        text = r->pattern ? xasprintf("[y] once  [n] no  [a] always for %s", r->pattern)
+                          : xstrdup("[y] once  [n] no");
+        row = put_whole(w, row, INDENT, STYLE_ACCENT, text);
+        x_free(&text);
+        break;
+    case INBOX_QUESTION:
+        for (size_t k = 0; k < r->noptions; k++) {
+            const char *more = r->options[k].description;
+            text = xasprintf("%2zu %s%s%s", k + 1, r->options[k].label, more ? ": " : "",
+                             more ? more : "");
+            row = put_whole(w, row, INDENT, STYLE_ACCENT, text);
+            x_free(&text);
+        }
+        break;
+    }
+    return row;
+}
+
+/* The selected one is shown whole, since it may be answered; of others a line. Returns the row
+ * below. */
+static int draw_request(const struct window *w, int row, const struct inbox_request *r,
+                        const struct pane_env *env, bool selected, unsigned flags) {
     char number[24], clock[FORMAT_SIZE], since[FORMAT_SIZE + 8];
     snprintf(number, sizeof number, "%lld", (long long)r->number);
     format_clock(r->asked_ms, env->now_ms, clock);
     snprintf(since, sizeof since, "since %s", clock);
     window_puts(w, row, 0, STYLE_WARN | STYLE_BOLD | flags, number);
-    int col = window_puts(w, row, 3, STYLE_DIM | flags, inbox_kind_name(r->kind)) + 2;
-    put_path(w, row, col, flags, r);
-    window_puts_right(w, row, w->r.w, STYLE_DIM | flags, since);
-    if (row + 1 < w->r.h) {
-        col = window_puts_cut(w, row + 1, 3, w->r.w - 3, STYLE_STRONG, r->text);
-        if (r->reason && col + 4 < w->r.w)
-            window_puts_cut(w, row + 1, col + 2, w->r.w - col - 2, STYLE_DIM, r->reason);
+    int col = window_puts(w, row, INDENT, STYLE_DIM | flags, inbox_kind_name(r->kind)) + 2;
+    col = put_path(w, row, col, flags, r);
+    if (col + 2 + (int)strlen(since) <= w->r.w) /* who asks matters more */
+        window_puts_right(w, row, w->r.w, STYLE_DIM | flags, since);
+    if (!selected) {
+        window_puts_cut(w, row + 1, INDENT, w->r.w - INDENT, STYLE_STRONG, r->text);
+        return row + ROWS;
     }
-    if (row + 2 < w->r.h)
-        put_answers(w, row + 2, r);
+    row = put_whole(w, row + 1, INDENT, STYLE_STRONG, r->text);
+    if (r->reason)
+        row = put_whole(w, row, INDENT, STYLE_DIM, r->reason);
+    return put_answers(w, row, r) + 1;
 }
 
 static void inbox_draw(void *self, const struct pane_env *env, const struct window *w,
                        bool focused) {
     struct inbox_pane *b = self;
-    size_t at, fit = w->r.h > ROWS ? (size_t)(w->r.h / ROWS) : 1, index = 0;
+    size_t at, index = 0;
     window_clear(w);
     b->height = w->r.h;
+    b->whole = 0;
     const struct inbox_request *r = find(b, env->inbox, &at);
     if (!r) {
         window_puts(w, 0, 0, STYLE_DIM, "nothing waits for you");
         return;
     }
     b->selected = r->number;
+    int rows = draw_request(w, w->r.h, r, env, true, 0) - w->r.h;
+    int above = (w->r.h - rows + 1) / ROWS; /* its last row is blank */
     if (at < b->top)
         b->top = at;
-    if (at >= b->top + fit)
-        b->top = at - fit + 1;
-    for (r = NULL; (r = inbox_next(env->inbox, r)); index++)
-        if (index >= b->top && index < b->top + fit)
-            draw_request(w, (int)(index - b->top) * ROWS, r, env,
-                         focused && index == at ? STYLE_REVERSED : 0u);
+    if (above < 0)
+        above = 0;
+    if (at > b->top + (size_t)above)
+        b->top = at - (size_t)above;
+    int row = 0;
+    for (r = NULL; row < w->r.h && (r = inbox_next(env->inbox, r)); index++) {
+        if (index < b->top)
+            continue;
+        row =
+            draw_request(w, row, r, env, index == at, focused && index == at ? STYLE_REVERSED : 0u);
+        if (index == at && row - 1 <= w->r.h)
+            b->whole = r->number;
+    }
 }
 
 static struct pane_answer move_to(struct inbox_pane *b, const struct pane_env *env, int64_t at) {

@@ -6,5 +6,7 @@
 
 /* The request under the cursor; NULL: none waits. */
 const struct inbox_request *pane_inbox_selected(void *self, const struct inbox *i);
+/* It was all on the screen when that was last drawn. */
+bool pane_inbox_whole(void *self, const struct inbox_request *r);
 
 #endif
