@@ -212,13 +212,16 @@ static void a_request_is_answered_on_the_screen(void **state) {
 /* A path of forty lines. */
 #define SCENE_LONG                                                                                 \
     "{\"match\":{" SCENE_CHANNEL ",\"step\":0},"                                                   \
-    "\"respond\":[{\"tool_use\":{\"name\":\"spawn_worker\",\"input\":{\"task\":\"Look "            \
-    "there.\"}}}]},"                                                                               \
+    "\"respond\":[{\"tool_use\":{\"name\":\"spawn_worker\",\"input\":"                             \
+    "{\"task\":\"Look there.\"}}}]},"                                                              \
     "{\"match\":{" SCENE_CHANNEL "},"                                                              \
     "\"respond\":[{\"tool_use\":{\"name\":\"skip\",\"input\":{}}}]},"                              \
-    "{\"match\":{" SCENE_WORKER ",\"step\":0},"                                                    \
-    "\"respond\":[{\"tool_use\":{\"name\":\"file_read\",\"input\":{\"path\":\"/etc/first" FIVE     \
-        FIVE FIVE FIVE FIVE FIVE FIVE FIVE "last\"}}}]},"                                          \
+    "{\"match\":{" SCENE_WORKER ",\"last_user_contains\":\"Look there\",\"step\":0},"              \
+    "\"respond\":[{\"tool_use\":{\"name\":\"file_read\",\"input\":"                                \
+    "{\"path\":\"/etc/first" FIVE FIVE FIVE FIVE FIVE FIVE FIVE FIVE "last\"}}}]},"                \
+    "{\"match\":{" SCENE_WORKER ",\"last_user_contains\":\"Look there\",\"step\":1},"              \
+    "\"respond\":[{\"tool_use\":{\"name\":\"set_status\",\"input\":"                               \
+    "{\"status\":\"<<${tool_result_line:1}>>\",\"kind\":\"outcome\"}}}]},"                         \
     "{\"match\":{" SCENE_WORKER "},\"respond\":[{\"text\":\"So be it.\"}]}"
 #define FIVE "\\n\\n\\n\\n\\n"
 
@@ -236,7 +239,8 @@ static void nobody_allows_what_is_not_there_to_read(void **state) {
     vt_expect(f.vt, "not all of it is on the screen");
     pty_type(f.pty, "n");
     vt_expect(f.vt, "nothing waits for you");
-    has(spacebot(ARGS("log", "inbox", "--json"), 0), "denied by the person");
+    pty_type(f.pty, "\x1b");
+    vt_expect(f.vt, "denied by the person");
 }
 
 /* The channel thinks aside, the branch delegates, and the worker's tool asks while nobody looks. */
