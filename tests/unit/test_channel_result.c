@@ -319,6 +319,28 @@ static void an_abandoned_command_wants_no_results(void **state) {
     expect_in(script_last_history(SCRIPT_CHANNEL), "almost"); /* and what it had is not lost */
 }
 
+/* Whoever else waits for the channel is answered though nothing is left to tell. */
+static void an_abandoned_command_leaves_another_answered(void **state) {
+    struct agent_home *h = *state;
+    struct agent_answer gone = {0}, other = {0};
+    script_push(SCRIPT_CHANNEL, "[" SPAWN("one") "]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    script_push(SCRIPT_CHANNEL, REPLY("hi"));
+    script_push(SCRIPT_WORKER, ALMOST);
+    script_push_hang(SCRIPT_WORKER, "");
+    struct command_call *c =
+        agent_ask(h, COMMAND_EXEC, &gone, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    agent_ask(h, COMMAND_EXEC, &other, "{\"channel\":\"c1\",\"text\":\"hi\"}");
+    agent_pass(h, 100);
+    end_one(h, "done early");
+    agent_pass(h, 100); /* its result waits for the debounce */
+    assert_int_equal(untold(h, "c1"), 1);
+    command_abandon(&c);
+    agent_pass(h, 1000);
+    assert_true(other.given);
+    agent_answer_clear(&other);
+}
+
 int main(void) {
     clock_set_virtual(INT64_C(1796000000000));
     id_seed(1);
@@ -336,6 +358,7 @@ int main(void) {
         T(a_retrigger_that_says_nothing_is_made_good_by_the_next_answer),
         T(a_skip_of_results_with_words_says_the_words),
         T(an_abandoned_command_wants_no_results),
+        T(an_abandoned_command_leaves_another_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
