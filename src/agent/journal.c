@@ -8,7 +8,11 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "base/utf8.h"
+
+#define SHARE_BACK 16u  /* the newest entries are looked at */
+#define SHARE_MIN 256u /* bytes: less is not worth the holding */
 
 static const char cut_notice[] = "\n[cut here: the rest is too long to keep]";
 
@@ -41,9 +45,20 @@ static size_t entry_bytes(const struct journal_entry *e) {
            (e->ref ? strlen(e->ref) : 0);
 }
 
+/* Empty, whoever's the bytes were. */
+static void forget(struct buf *b, const char **shared) {
+    if (*shared)
+        *b = (struct buf)BUF_INIT;
+    else
+        buf_reset(b);
+    text_drop(shared);
+}
+
 static void entry_free(struct journal_entry *e) {
     x_free(&e->title);
     x_free(&e->ref);
+    forget(&e->text, &e->shared_text);
+    forget(&e->result, &e->shared_result);
     buf_free(&e->text);
     buf_free(&e->result);
     x_free(&e);
@@ -100,6 +115,12 @@ struct journal_entry *journal_open(struct journal *j, enum journal_kind kind, co
 void journal_append(struct journal *j, struct journal_entry *e, const char *text, size_t n) {
     if (e->text.len >= JOURNAL_ENTRY_MAX || n == 0)
         return;
+    if (e->shared_text) {
+        struct buf own = BUF_INIT;
+        buf_append(&own, e->text.data, e->text.len);
+        forget(&e->text, &e->shared_text);
+        e->text = own;
+    }
     size_t room = JOURNAL_ENTRY_MAX - e->text.len, before = e->text.len;
     if (n > room) {
         buf_append(&e->text, text, utf8_cut(text, n, room));
@@ -124,17 +145,40 @@ void journal_set_text(struct journal *j, struct journal_entry *e, const char *te
     if (e->text.len == n && (n == 0 || memcmp(e->text.data, text, n) == 0))
         return;
     j->bytes -= e->text.len;
-    buf_reset(&e->text);
+    forget(&e->text, &e->shared_text);
     e->version = ++j->version;
     journal_append(j, e, text, n);
 }
 
 void journal_set_result(struct journal *j, struct journal_entry *e, const char *text, size_t n) {
     size_t before = e->result.len;
-    buf_reset(&e->result);
+    forget(&e->result, &e->shared_result);
     buf_append(&e->result, text, utf8_cut(text, n, JOURNAL_ENTRY_MAX));
     j->bytes += e->result.len - before;
     e->version = ++j->version;
+}
+
+static void share(struct buf *b, const char **shared, const char *text) {
+    size_t n = text_len(text);
+    if (*shared || b->len != n || memcmp(b->data, text, n) != 0)
+        return;
+    buf_free(b);
+    mem_released(n);
+    *shared = text_keep(text);
+    /* Nobody writes through it: append, set and free look at `shared` first. */
+    *b = (struct buf){.data = (char *)text, .len = n};
+}
+
+void journal_share(struct journal *j, const char *text) {
+    if (!text || text_len(text) < SHARE_MIN)
+        return;
+    for (size_t i = j->n; i-- > 0 && j->n - i <= SHARE_BACK;) {
+        struct journal_entry *e = j->v[i];
+        if (e->open)
+            continue;
+        share(&e->text, &e->shared_text, text);
+        share(&e->result, &e->shared_result, text);
+    }
 }
 
 struct journal_entry *journal_find(const struct journal *j, uint64_t seq) {

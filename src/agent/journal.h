@@ -39,6 +39,7 @@ struct journal_entry {
     char *ref;         /* call id (TOOL, OUTPUT) or full process id (LINK, RESULT); may be NULL */
     struct buf text;   /* hostile: make visible before showing */
     struct buf result; /* TOOL only */
+    const char *shared_text, *shared_result; /* held: whose bytes text and result lend; or NULL */
     bool open;         /* still being written */
     bool is_error;     /* TOOL, RESULT */
     bool interrupted;  /* cut off: text is partial */
@@ -73,6 +74,9 @@ void journal_set_text(struct journal *j, struct journal_entry *e, const char *te
 /* TOOL entries: what the call returned; replaces an earlier result. */
 void journal_set_result(struct journal *j, struct journal_entry *e, const char *text, size_t n);
 void journal_close(struct journal *j, struct journal_entry *e);
+/* `text` is of base/text.h: among the newest entries those that are closed and say the same lend it
+ * instead of keeping a copy. */
+void journal_share(struct journal *j, const char *text);
 /* By sequence number; NULL when dropped. */
 struct journal_entry *journal_find(const struct journal *j, uint64_t seq);
 struct journal_entry *journal_last(const struct journal *j, enum journal_kind kind); /* or NULL */

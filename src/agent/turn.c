@@ -142,8 +142,17 @@ static void finish(struct turn *t, enum turn_end how, const struct llm_error *er
     ops->end(arg, how, error ? &copy : NULL);
 }
 
+/* What the history keeps the journal need not keep again. */
+static void share(struct turn *t, const struct llm_message *m) {
+    for (size_t i = 0; i < m->n; i++) {
+        journal_share(&self(t)->journal, m->blocks[i].text);
+        journal_share(&self(t)->journal, m->blocks[i].input);
+    }
+}
+
 static void push_results(struct turn *t) {
     if (t->results.n) {
+        share(t, &t->results);
         t->results.role = LLM_ROLE_USER;
         llm_history_push(t->o.history, &t->results);
     }
@@ -398,6 +407,7 @@ static void on_done(void *arg, struct llm_response *r) {
     llm_message_free(&t->response);
     if (calls)
         llm_message_copy(&t->response, &r->message);
+    share(t, &r->message);
     if (r->message.n)
         llm_history_push(t->o.history, &r->message);
     if (r->stop == LLM_STOP_MAX_TOKENS)
@@ -436,6 +446,7 @@ static const struct llm_events llm_events = {.on_text = on_text,
 
 static void step(struct turn *t) {
     struct process *p = self(t);
+    share(t, &t->response); /* the inputs of its calls: their entries are closed now */
     llm_message_free(&t->response); /* its calls are done, and the history has it */
     if (t->calls >= t->o.limit) {
         finish(t, TURN_END_LIMIT, NULL);

@@ -1,12 +1,16 @@
 /* mem: allocation that cannot fail. The only exit of the program that is not main's. */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define HOLES_MAX ((size_t)8 << 20)
+#define KEPT_AT_END ((size_t)4 << 20) /* of free memory there, for the next burst */
 
 /* No stdio: it allocates. abort() so that the place is in the core file. */
 static void __attribute__((noreturn)) out_of_memory(void) {
@@ -72,4 +76,13 @@ void x_free(void *pp) {
     memcpy(&p, pp, sizeof(p));
     free(p);
     memcpy(pp, &none, sizeof(none));
+}
+
+void mem_released(size_t n) {
+    static size_t holes;
+    holes += n;
+    if (holes < HOLES_MAX)
+        return;
+    holes = 0;
+    (void)malloc_trim(KEPT_AT_END);
 }

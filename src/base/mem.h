@@ -20,6 +20,11 @@ char *xasprintf(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((malloc, r
 /* Frees *(void **)pp and sets it to NULL: x_free(&p). */
 void x_free(void *pp);
 
+/* So many bytes that lived briefly (a request, an answer) have been freed. What they left is holes
+ * between things that live long: after every 8 MB of them, whole pages of holes go back to the
+ * system. Loop's thread only. */
+void mem_released(size_t n);
+
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/text.h"
 #include "base/utf8.h"
 
 #define REPLACEMENT "\xEF\xBF\xBD"
@@ -331,12 +332,11 @@ void decode_usage(const struct decode *d, struct llm_usage *out) {
 static void settle(struct decode *d, size_t at) {
     struct llm_block *b = &d->message.blocks[at];
     struct decode_part *p = &d->parts[at];
-    char *text = buf_steal(&p->text);
-    if (b->kind == LLM_BLOCK_TOOL_USE) {
-        b->input = *text ? text : (free(text), xstrdup("{}"));
-    } else {
-        b->text = text;
-    }
+    if (b->kind != LLM_BLOCK_TOOL_USE)
+        b->text = text_new(buf_str(&p->text), p->text.len);
+    else
+        b->input = p->text.len ? text_new(buf_str(&p->text), p->text.len) : text_of("{}");
+    buf_free(&p->text);
     if (p->signature.len)
         b->signature = valid(buf_str(&p->signature));
 }
@@ -353,6 +353,7 @@ void decode_take(struct decode *d, struct llm_response *out) {
         settle(d, i);
         buf_free(&d->parts[i].signature);
     }
+    mem_released(d->bytes);
     out->message = d->message;
     memset(&d->message, 0, sizeof(d->message));
 }

@@ -18,6 +18,7 @@
 #include "base/utf8.h"
 
 #define READ_BYTES 4096L             /* curl's buffer a stream; a thousand streams have one each */
+#define UPLOAD_BYTES 16384L          /* the least that curl takes */
 #define TURN_BYTES ((size_t)65536)   /* handled of one stream in one turn */
 #define BACKLOG_MAX ((size_t)262144) /* past this the stream is paused */
 #define SETTLE_NS (NS_PER_SEC / 2)
@@ -132,6 +133,10 @@ static void forget_body(struct http_call *c) {
     if (sent < (curl_off_t)c->r.body_len)
         return; /* answered before all of it was read: curl may still be at it */
     x_free(&c->body);
+    /* curl keeps the 64 KB that a large body went through until the answer has ended. Being told
+     * another size it drops them; it would make new ones if there were more to send. */
+    curl_easy_setopt(c->easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BYTES);
+    mem_released(c->r.body_len);
 }
 
 static size_t on_header(char *line, size_t size, size_t n, void *arg) {
@@ -147,8 +152,6 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg) {
         long status = 0;
         curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
         h->status = status >= 0 && status <= 999 ? (int)status : 0;
-        if (h->status >= 200)
-            forget_body(c);
         return n;
     }
     if (header_is(line, n, "retry-after-ms", value, sizeof(value)))
@@ -361,6 +364,8 @@ static void tell_end(struct http_call *c) {
 /* At most a turn's share of one call. Its callbacks may free it. */
 static void deliver(struct http *h, struct http_call *c) {
     h->current = c;
+    if (c->body && c->head.status >= 200)
+        forget_body(c);
     if (c->alive) {
         c->alive = false;
         if (c->r.on_alive)

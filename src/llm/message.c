@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/text.h"
 
 static const char *role_name(enum llm_role r) {
     switch (r) {
@@ -66,25 +67,25 @@ struct llm_block *llm_message_add(struct llm_message *m, enum llm_block_kind kin
 }
 
 void llm_message_add_text(struct llm_message *m, const char *text) {
-    llm_message_add(m, LLM_BLOCK_TEXT)->text = xstrdup(text);
+    llm_message_add(m, LLM_BLOCK_TEXT)->text = text_of(text);
 }
 
 void llm_message_add_result(struct llm_message *m, const char *call_id, const char *text,
                             bool is_error) {
     struct llm_block *b = llm_message_add(m, LLM_BLOCK_TOOL_RESULT);
     b->id = xstrdup(call_id);
-    b->text = xstrdup(text);
+    b->text = text_of(text);
     b->is_error = is_error;
 }
 
 void llm_message_free(struct llm_message *m) {
     for (size_t i = 0; i < m->n; i++) {
         struct llm_block *b = &m->blocks[i];
-        free(b->text);
+        text_drop(&b->text);
         free(b->id);
         free(b->name);
         free(b->signature);
-        free(b->input);
+        text_drop(&b->input);
     }
     free(m->blocks);
     memset(m, 0, sizeof(*m));
@@ -96,11 +97,11 @@ void llm_message_copy(struct llm_message *to, const struct llm_message *from) {
     for (size_t i = 0; i < from->n; i++) {
         const struct llm_block *f = &from->blocks[i];
         struct llm_block *t = llm_message_add(to, f->kind);
-        t->text = xstrdup_null(f->text);
+        t->text = text_keep(f->text);
         t->id = xstrdup_null(f->id);
         t->name = xstrdup_null(f->name);
         t->signature = xstrdup_null(f->signature);
-        t->input = xstrdup_null(f->input);
+        t->input = text_keep(f->input);
         t->is_error = f->is_error;
     }
 }
@@ -218,11 +219,11 @@ static enum status read_block(const cJSON *item, struct llm_message *m, struct c
         return cause_set(why, STATUS_INVALID, "transcript: unknown block type '%s'",
                          type ? type : "");
     struct llm_block *b = llm_message_add(m, kind);
-    b->text = xstrdup_null(json_str(item, "text", NULL));
+    b->text = text_of(json_str(item, "text", NULL));
     b->id = xstrdup_null(json_str(item, "id", NULL));
     b->name = xstrdup_null(json_str(item, "name", NULL));
     b->signature = xstrdup_null(json_str(item, "signature", NULL));
-    b->input = xstrdup_null(json_str(item, "input", NULL));
+    b->input = text_of(json_str(item, "input", NULL));
     b->is_error = json_bool(item, "is_error", false);
     return STATUS_OK;
 }

@@ -34,11 +34,11 @@ enum llm_block_kind {
 
 struct llm_block {
     enum llm_block_kind kind;
-    char *text;
+    const char *text; /* held (base/text.h), as is the input: copies of a message share them */
     char *id;
     char *name;
     char *signature;
-    char *input; /* kept as received: integers above 2^53 and byte-stable prompts */
+    const char *input; /* kept as received: integers above 2^53 and byte-stable prompts */
     bool is_error;
 };
 

@@ -5,6 +5,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "llm/rehearsal-internal.h"
 
 void rehearsal_answer_init(struct rehearsal_answer *a, const struct rehearsal_pace *pace) {
@@ -20,7 +21,7 @@ void rehearsal_answer_text(struct rehearsal_answer *a, const char *text) {
 
 void rehearsal_answer_thinking(struct rehearsal_answer *a, const char *text) {
     struct llm_block *b = llm_message_add(&a->message, LLM_BLOCK_THINKING);
-    b->text = xstrdup(text);
+    b->text = text_of(text);
     b->signature = xstrdup("rehearsal");
 }
 
@@ -31,7 +32,9 @@ void rehearsal_answer_call(struct rehearsal_answer *a, const char *tool, cJSON *
     struct llm_block *b = llm_message_add(&a->message, LLM_BLOCK_TOOL_USE);
     b->id = xasprintf("toolu_%s", uuid);
     b->name = xstrdup(tool);
-    b->input = json_print(input);
+    char *text = json_print(input);
+    b->input = text_of(text);
+    free(text);
     cJSON_Delete(input);
 }
 

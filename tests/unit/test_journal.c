@@ -10,6 +10,7 @@
 #include "agent/journal.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 static struct journal_entry *add(struct journal *j, const char *text) {
     struct journal_entry *e = journal_open(j, JOURNAL_TEXT, NULL, NULL);
@@ -122,8 +123,68 @@ static void an_entry_as_json(void **state) {
     journal_free(&j);
 }
 
+/* A text of so many bytes that an entry of the journal says too. */
+static const char *long_text(size_t n) {
+    char *s = xmalloc(n);
+    memset(s, 'w', n);
+    const char *text = text_new(s, n);
+    x_free(&s);
+    return text;
+}
+
+static void the_same_text_is_kept_once(void **state) {
+    (void)state;
+    struct journal j;
+    journal_init(&j);
+    const char *text = long_text(5000), *other = long_text(4999);
+    struct journal_entry *said = add(&j, text), *tool = add(&j, "{}");
+    struct journal_entry *open = journal_open(&j, JOURNAL_TEXT, NULL, NULL);
+    journal_append(&j, open, text, 5000);
+    journal_set_result(&j, tool, text, 5000);
+    size_t bytes = j.bytes;
+    journal_share(&j, other);
+    journal_share(&j, NULL);
+    assert_ptr_not_equal(said->text.data, text);
+    journal_share(&j, text);
+    assert_ptr_equal(said->text.data, text);
+    assert_ptr_equal(tool->result.data, text);
+    assert_int_equal(tool->result.len, 5000);
+    assert_ptr_not_equal(open->text.data, text); /* it may grow */
+    assert_int_equal(j.bytes, bytes);
+    journal_share(&j, text); /* once more changes nothing */
+    text_drop(&text);
+    text_drop(&other);
+    assert_int_equal(strspn(buf_str(&said->text), "w"), 5000); /* it is held by the journal */
+    journal_free(&j);
+}
+
+static void a_shared_text_is_never_written_to(void **state) {
+    (void)state;
+    struct journal j;
+    journal_init(&j);
+    const char *text = long_text(5000);
+    struct journal_entry *grows = add(&j, text), *changes = add(&j, text), *tool = add(&j, "{}");
+    journal_set_result(&j, tool, text, 5000);
+    journal_share(&j, text);
+    size_t bytes = j.bytes;
+    journal_append(&j, grows, "!", 1);
+    journal_set_text(&j, changes, "short", 5);
+    journal_set_result(&j, tool, "other", 5);
+    assert_int_equal(strspn(text, "w"), 5000);
+    assert_int_equal(text_len(text), 5000);
+    assert_int_equal(grows->text.len, 5001);
+    assert_string_equal(buf_str(&grows->text) + 4999, "w!");
+    assert_string_equal(buf_str(&changes->text), "short");
+    assert_string_equal(buf_str(&tool->result), "other");
+    assert_int_equal(j.bytes, bytes + 1 - 4995 - 4995);
+    text_drop(&text);
+    journal_free(&j);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_text_is_kept_once),
+        cmocka_unit_test(a_shared_text_is_never_written_to),
         cmocka_unit_test(entries_keep_their_order),
         cmocka_unit_test(the_oldest_go_and_open_ones_stay),
         cmocka_unit_test(bytes_are_bounded),
