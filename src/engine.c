@@ -54,6 +54,7 @@ struct engine {
     struct trace *trace;
     struct store *store;
     struct job_pool *jobs;
+    bool trimming;               /* a job gives memory back */
     struct rehearsal *rehearsal; /* NULL where it cannot be served */
     struct llm *llm;
     struct sandbox *sandbox;
@@ -248,6 +249,27 @@ static enum status make_sandbox(struct engine *e, struct cause *why) {
     return st;
 }
 
+static void trim(void *input, const atomic_bool *cancelled) {
+    (void)input;
+    (void)cancelled;
+    mem_trim();
+}
+
+static void trimmed(void *arg, void *input, bool cancelled) {
+    struct engine *e = arg;
+    (void)input;
+    (void)cancelled;
+    e->trimming = false;
+}
+
+/* In a job: freeing pages costs more than a turn of the loop may. */
+static void on_holes(void *arg) {
+    struct engine *e = arg;
+    struct cause why;
+    if (!e->trimming)
+        e->trimming = job_submit(e->jobs, "trim", trim, trimmed, e, NULL, NULL, &why) == STATUS_OK;
+}
+
 static enum status make_rooms(struct engine *e, struct cause *why) {
     e->trace = trace_new(SPANS_KEPT, SPANS_OPEN);
     /* Its trials run in children a moment later: the screen comes first. */
@@ -259,6 +281,7 @@ static enum status make_rooms(struct engine *e, struct cause *why) {
     store_on_batch(e->store, on_batch, e->trace);
     e->jobs = job_pool_new(e->loop, JOB_THREADS, JOBS_WAITING);
     job_observe(e->jobs, trace_job, e->trace);
+    mem_on_holes(on_holes, e);
     st = make_rehearsal(e, why);
     if (st != STATUS_OK)
         return st;
@@ -337,6 +360,7 @@ static enum status take_apart(struct engine *e, struct cause *why) {
     }
     llm_free(&e->llm);
     rehearsal_free(&e->rehearsal);
+    mem_on_holes(NULL, NULL);
     job_pool_free(&e->jobs);
     sandbox_free(&e->sandbox);
     child_shutdown();

@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "base/utf8.h"
 
-#define SHARE_BACK 16u  /* the newest entries are looked at */
+#define SHARE_BACK 16u /* the newest entries are looked at */
 #define SHARE_MIN 256u /* bytes: less is not worth the holding */
 
 static const char cut_notice[] = "\n[cut here: the rest is too long to keep]";

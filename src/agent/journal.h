@@ -40,10 +40,10 @@ struct journal_entry {
     struct buf text;   /* hostile: make visible before showing */
     struct buf result; /* TOOL only */
     const char *shared_text, *shared_result; /* held: whose bytes text and result lend; or NULL */
-    bool open;         /* still being written */
-    bool is_error;     /* TOOL, RESULT */
-    bool interrupted;  /* cut off: text is partial */
-    uint64_t version;  /* the journal's version at its last change */
+    bool open;                               /* still being written */
+    bool is_error;                           /* TOOL, RESULT */
+    bool interrupted;                        /* cut off: text is partial */
+    uint64_t version;                        /* the journal's version at its last change */
 };
 
 #define JOURNAL_ENTRIES_MAX 2000u

@@ -446,7 +446,7 @@ static const struct llm_events llm_events = {.on_text = on_text,
 
 static void step(struct turn *t) {
     struct process *p = self(t);
-    share(t, &t->response); /* the inputs of its calls: their entries are closed now */
+    share(t, &t->response);         /* the inputs of its calls: their entries are closed now */
     llm_message_free(&t->response); /* its calls are done, and the history has it */
     if (t->calls >= t->o.limit) {
         finish(t, TURN_END_LIMIT, NULL);

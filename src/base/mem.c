@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HOLES_MAX ((size_t)8 << 20)
-#define KEPT_AT_END ((size_t)4 << 20) /* of free memory there, for the next burst */
+#define HOLES_MAX ((size_t)4 << 20)
+#define KEPT_AT_END ((size_t)1 << 20) /* of free memory there, for the next burst */
 
 /* No stdio: it allocates. abort() so that the place is in the core file. */
 static void __attribute__((noreturn)) out_of_memory(void) {
@@ -78,11 +78,23 @@ void x_free(void *pp) {
     memcpy(pp, &none, sizeof(none));
 }
 
-void mem_released(size_t n) {
-    static size_t holes;
-    holes += n;
-    if (holes < HOLES_MAX)
-        return;
-    holes = 0;
-    (void)malloc_trim(KEPT_AT_END);
+static struct {
+    size_t bytes;
+    void (*fn)(void *arg); /* NULL: nobody is told */
+    void *arg;
+} holes;
+
+void mem_on_holes(void (*fn)(void *arg), void *arg) {
+    holes.fn = fn;
+    holes.arg = arg;
 }
+
+void mem_released(size_t n) {
+    holes.bytes += n;
+    if (holes.bytes < HOLES_MAX || !holes.fn)
+        return;
+    holes.bytes = 0;
+    holes.fn(holes.arg);
+}
+
+void mem_trim(void) { (void)malloc_trim(KEPT_AT_END); }

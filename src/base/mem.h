@@ -21,9 +21,13 @@ char *xasprintf(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((malloc, r
 void x_free(void *pp);
 
 /* So many bytes that lived briefly (a request, an answer) have been freed. What they left is holes
- * between things that live long: after every 8 MB of them, whole pages of holes go back to the
- * system. Loop's thread only. */
+ * between things that live long: after every 4 MB of them whoever wants to know is told, and may
+ * have mem_trim() called. One listener; NULL: none. Loop's thread only. */
 void mem_released(size_t n);
+void mem_on_holes(void (*fn)(void *arg), void *arg);
+/* Gives whole pages of holes back to the system. From any thread; takes milliseconds where the
+ * system is slow at it. */
+void mem_trim(void);
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "base/utf8.h"
 #include "llm/anthropic.h"
 
@@ -37,12 +38,12 @@ static void call(struct llm_message *m, const char *id, const char *input) {
     struct llm_block *b = llm_message_add(m, LLM_BLOCK_TOOL_USE);
     b->id = xstrdup(id);
     b->name = xstrdup("shell");
-    b->input = xstrdup_null(input);
+    b->input = text_of(input);
 }
 
 static void think(struct llm_message *m, const char *text, const char *signature) {
     struct llm_block *b = llm_message_add(m, LLM_BLOCK_THINKING);
-    b->text = xstrdup(text);
+    b->text = text_of(text);
     b->signature = xstrdup_null(signature);
 }
 
@@ -144,7 +145,7 @@ static void test_thinking(void **state) {
     struct llm_message *m = last(LLM_ROLE_ASSISTANT);
     think(m, "unsigned", NULL);
     think(m, "hm", "c2ln");
-    llm_message_add(m, LLM_BLOCK_REDACTED_THINKING)->text = xstrdup("b3A=");
+    llm_message_add(m, LLM_BLOCK_REDACTED_THINKING)->text = text_of("b3A=");
     llm_message_add_text(m, "b");
     think(m, "at the end", "c2ln");
     llm_history_push_text(&history, LLM_ROLE_USER, "c");

@@ -11,20 +11,21 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "llm/message.h"
 
 static void add_everything(struct llm_history *h) {
     llm_history_push_text(h, LLM_ROLE_USER, "How many?");
     struct llm_message m = {.role = LLM_ROLE_ASSISTANT};
     struct llm_block *b = llm_message_add(&m, LLM_BLOCK_THINKING);
-    b->text = xstrdup("hm\n\"quoted\" \xE2\x82\xAC");
+    b->text = text_of("hm\n\"quoted\" \xE2\x82\xAC");
     b->signature = xstrdup("c2ln");
-    llm_message_add(&m, LLM_BLOCK_REDACTED_THINKING)->text = xstrdup("b3BhcXVl");
+    llm_message_add(&m, LLM_BLOCK_REDACTED_THINKING)->text = text_of("b3BhcXVl");
     llm_message_add_text(&m, "One moment.");
     b = llm_message_add(&m, LLM_BLOCK_TOOL_USE);
     b->id = xstrdup("toolu_1");
     b->name = xstrdup("shell");
-    b->input = xstrdup("{\"n\": 9007199254740993,  \"s\":\"\\u00e9\"}");
+    b->input = text_of("{\"n\": 9007199254740993,  \"s\":\"\\u00e9\"}");
     llm_message_add_text(&m, "Then more.");
     llm_history_push(h, &m);
     assert_int_equal(m.n, 0);

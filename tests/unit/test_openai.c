@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/text.h"
 #include "base/utf8.h"
 #include "llm/openai.h"
 
@@ -39,7 +40,7 @@ static void call(struct llm_message *m, const char *id, const char *input) {
     struct llm_block *b = llm_message_add(m, LLM_BLOCK_TOOL_USE);
     b->id = xstrdup(id);
     b->name = xstrdup("shell");
-    b->input = xstrdup_null(input);
+    b->input = text_of(input);
 }
 
 static enum status request(struct llm_request *r, const char *base_url, struct cause *why) {
@@ -161,15 +162,15 @@ static void test_mended(void **state) {
     llm_message_add_text(m, "");
     m = last(LLM_ROLE_ASSISTANT);
     struct llm_block *b = llm_message_add(m, LLM_BLOCK_THINKING);
-    b->text = xstrdup("hm");
+    b->text = text_of("hm");
     b->signature = xstrdup("c2ln");
-    llm_message_add(m, LLM_BLOCK_REDACTED_THINKING)->text = xstrdup("b3A=");
+    llm_message_add(m, LLM_BLOCK_REDACTED_THINKING)->text = text_of("b3A=");
     call(m, "t1", "{\"cut\": ");
     call(m, "t2", "[1]");
     m = last(LLM_ROLE_USER);
     llm_message_add_result(m, "t1", "one", false);
     b = llm_message_add(last(LLM_ROLE_ASSISTANT), LLM_BLOCK_THINKING); /* nothing is left of it */
-    b->text = xstrdup("alone");
+    b->text = text_of("alone");
     b->signature = xstrdup("c2ln");
     llm_history_push_text(&history, LLM_ROLE_USER, "z");
     static const char *const want[] = {

@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/text.h"
 #include "llm/rehearsal-internal.h"
 #include "llm/rehearsal.h"
 #include "loop/loop.h"
@@ -435,7 +436,7 @@ static void results_can_be_matched_and_told(void **state) {
     struct llm_block *b = llm_message_add(&a, LLM_BLOCK_TOOL_USE);
     b->id = xstrdup("toolu_1");
     b->name = xstrdup("shell");
-    b->input = xstrdup("{}");
+    b->input = text_of("{}");
     llm_message_add_result(&r, "toolu_1", "640 lines", false);
     llm_history_push_text(&f.history, LLM_ROLE_USER, "count");
     llm_history_push(&f.history, &a);

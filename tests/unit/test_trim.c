@@ -11,6 +11,7 @@
 #include "agent/trim.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/text.h"
 #include "base/utf8.h"
 
 static void add_call(struct llm_history *h, unsigned n) {
@@ -18,7 +19,9 @@ static void add_call(struct llm_history *h, unsigned n) {
     struct llm_block *b = llm_message_add(&m, LLM_BLOCK_TOOL_USE);
     b->id = xasprintf("c%u", n);
     b->name = xstrdup("shell");
-    b->input = xasprintf("{\"n\":%u}", n);
+    char *input = xasprintf("{\"n\":%u}", n);
+    b->input = text_of(input);
+    x_free(&input);
     llm_history_push(h, &m);
     m = (struct llm_message){.role = LLM_ROLE_USER};
     char *id = xasprintf("c%u", n);
@@ -90,8 +93,10 @@ static void a_recap_is_short(void **state) {
     char *big = xasprintf("%0500d", 7);
     for (unsigned i = 0; i < 400; i++) {
         add_call(&h, i);
-        x_free(&h.v[h.n - 1].blocks[0].text);
-        h.v[h.n - 1].blocks[0].text = xasprintf("%u %s", i, big);
+        char *text = xasprintf("%u %s", i, big);
+        text_drop(&h.v[h.n - 1].blocks[0].text);
+        h.v[h.n - 1].blocks[0].text = text_of(text);
+        x_free(&text);
     }
     llm_history_push_text(&h, LLM_ROLE_ASSISTANT, "é");
     char *recap = trim_recap(&h, 0, h.n);
