@@ -256,18 +256,27 @@ static void trim(void *input, const atomic_bool *cancelled) {
 }
 
 static void trimmed(void *arg, void *input, bool cancelled) {
-    struct engine *e = arg;
+    (void)arg;
     (void)input;
     (void)cancelled;
-    e->trimming = false;
 }
 
-/* In a job: freeing pages costs more than a turn of the loop may. */
-static void on_holes(void *arg) {
+static void on_rest(void *arg) {
     struct engine *e = arg;
     struct cause why;
-    if (!e->trimming)
-        e->trimming = job_submit(e->jobs, "trim", trim, trimmed, e, NULL, NULL, &why) == STATUS_OK;
+    e->trim = NULL;
+    if (job_submit(e->jobs, "trim", trim, trimmed, NULL, NULL, NULL, &why) != STATUS_OK)
+        log_debug("memory stays as it is: %s", why.text);
+}
+
+/* When the burst is over, as during it the holes are filled again, and pages that come back cost
+ * more than those that stayed; and in a job, as giving many back takes longer than a turn may. */
+static void on_holes(void *arg) {
+    struct engine *e = arg;
+    if (e->trim)
+        loop_timer_again(e->trim, NS_PER_SEC);
+    else
+        e->trim = loop_timer(e->loop, NS_PER_SEC, on_rest, e, "trim");
 }
 
 static enum status make_rooms(struct engine *e, struct cause *why) {
@@ -361,6 +370,7 @@ static enum status take_apart(struct engine *e, struct cause *why) {
     llm_free(&e->llm);
     rehearsal_free(&e->rehearsal);
     mem_on_holes(NULL, NULL);
+    loop_timer_del(&e->trim);
     job_pool_free(&e->jobs);
     sandbox_free(&e->sandbox);
     child_shutdown();
