@@ -54,7 +54,7 @@ struct engine {
     struct trace *trace;
     struct store *store;
     struct job_pool *jobs;
-    bool trimming;               /* a job gives memory back */
+    struct loop_timer *trim; /* a burst of answers is under way: memory is given back after it */
     struct rehearsal *rehearsal; /* NULL where it cannot be served */
     struct llm *llm;
     struct sandbox *sandbox;
