@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/text.h"
 #include "base/utf8.h"
 
 struct answer {
@@ -162,7 +163,9 @@ static void add_block(struct llm_message *m, const cJSON *item) {
         b->id = xasprintf("call_%d", ++next_id);
         b->name = xstrdup(json_str(item, "name", ""));
         const char *raw = json_str(item, "raw_input", NULL);
-        b->input = raw ? xstrdup(raw) : json_print(cJSON_GetObjectItem(item, "input"));
+        char *input = raw ? xstrdup(raw) : json_print(cJSON_GetObjectItem(item, "input"));
+        b->input = text_of(input);
+        free(input);
     } else {
         llm_message_add_text(m, json_str(item, "text", ""));
     }
