@@ -12,6 +12,7 @@
 
 #include "agent/record.h"
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -231,6 +232,63 @@ static void send_file(struct channel *ch, struct tool_call *c) {
     x_free(&path);
 }
 
+/* --- send_message_to_another_channel ------------------------------------------------------------
+ */
+
+struct looked_for {
+    const char *bare;
+    bool found;
+};
+
+static void is_it(void *arg, const char *bare) {
+    struct looked_for *l = arg;
+    l->found |= str_eq(bare, l->bare);
+}
+
+/* A model opens no conversation by a misspelt name. */
+static bool channel_exists(struct agent *a, const char *bare) {
+    char *id = xasprintf("%s:%s", process_kind_name(PROCESS_CHANNEL), bare);
+    struct looked_for l = {bare, process_find(agent_processes(a), id) != NULL};
+    x_free(&id);
+    if (!l.found)
+        record_channels(a, INT64_MAX, is_it, &l);
+    return l.found;
+}
+
+static void send_message(struct channel *ch, struct tool_call *c) {
+    const char *target = json_str(c->args, "target", "");
+    const struct process *here = channel_self(ch);
+    struct process *there = NULL;
+    char id[ID_UUID_SIZE];
+    struct cause why = {""};
+    if (str_eq(target, here->bare)) {
+        tool_call_donef(c, true, "\"%.120s\" is this conversation: use reply", target);
+        return;
+    }
+    if (!channel_exists(ch->agent, target)) {
+        tool_call_donef(c, true,
+                        "there is no conversation \"%.120s\"; channel_recall without channel "
+                        "lists those there are",
+                        target);
+        return;
+    }
+    char *sender = xasprintf("channel:%s", here->bare);
+    const struct channel_message m = {.sender = sender, .text = json_str(c->args, "message", "")};
+    enum status st = channel_open(ch->agent, target, NULL, NULL, &there, &why);
+    if (st == STATUS_OK)
+        st = channel_say(ch->agent, there, &m, NULL, NULL, NULL, id, &why);
+    x_free(&sender);
+    if (st != STATUS_OK) {
+        tool_call_donef(c, true, "%s", why.text);
+        return;
+    }
+    cJSON *o = json_new_obj();
+    json_add_bool(o, "success", true);
+    json_add_str(o, "target", target);
+    json_add_str(o, "platform", "spacebot");
+    done_json(c, o);
+}
+
 void channel_tool(struct tool_call *c) {
     const struct turn *t = turn_of(c);
     struct process *p = channel_of_process(turn_agent(t), turn_process(t));
@@ -243,6 +301,8 @@ void channel_tool(struct tool_call *c) {
         channel_recall(ch, c);
     else if (c->tool == tool_get(TOOL_REACT))
         react(ch, c);
-    else
+    else if (c->tool == tool_get(TOOL_SEND_FILE))
         send_file(ch, c);
+    else
+        send_message(ch, c);
 }

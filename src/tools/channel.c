@@ -76,3 +76,30 @@ const struct tool tool_send_file = {
     .start = start,
     .label = send_file_label,
 };
+
+/* --- send_message_to_another_channel ------------------------------------------------------------
+ */
+
+/* All of it: who allows the call must have read what is sent. */
+static char *send_message_label(const cJSON *args) {
+    return xasprintf("%s: %s", json_str(args, "target", ""), json_str(args, "message", ""));
+}
+
+const struct tool tool_send_message = {
+    .name = "send_message_to_another_channel",
+    .description = "Say something in another conversation: the people and the model there hear it "
+                   "as coming from this one. channel_recall lists the conversations there are. A "
+                   "person may have to allow it first.",
+    .schema = "{\"type\":\"object\",\"properties\":{"
+              "\"target\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":120,"
+              "\"description\":\"the other conversation's name\"},"
+              "\"message\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":2000,"
+              "\"description\":\"what to say there; it must make sense without this "
+              "conversation\"}},"
+              "\"required\":[\"target\",\"message\"],\"additionalProperties\":false}",
+    .reach = TOOL_REACH_CHANNEL,
+    .subject = "target",
+    .effects = true,
+    .start = start,
+    .label = send_message_label,
+};

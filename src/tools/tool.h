@@ -28,6 +28,7 @@
     X(CHANNEL_RECALL, channel_recall)                                                              \
     X(REACT, react)                                                                                \
     X(SEND_FILE, send_file)                                                                        \
+    X(SEND_MESSAGE, send_message)                                                                  \
     X(SET_STATUS, set_status)                                                                      \
     X(SHELL, shell)                                                                                \
     X(FILE_READ, file_read)                                                                        \
@@ -85,7 +86,7 @@ struct tool_host {
     void (*reply)(struct tool_call *c, const char *content);
     void (*ask)(struct tool_call *c, const char *question, const cJSON *options, bool multi_select);
     void (*skip)(struct tool_call *c, const char *reason);
-    void (*channel)(struct tool_call *c); /* get_status, channel_recall, react, send_file */
+    void (*channel)(struct tool_call *c); /* all of tools/channel.c */
     void (*branch)(struct tool_call *c, const char *description);
     void (*spawn_worker)(struct tool_call *c, const char *task, bool interactive);
     void (*cancel)(struct tool_call *c, const char *process_type, const char *process_id,

@@ -526,6 +526,45 @@ static void ask_answered_after_a_restart(void **state) {
 /* --- the engine's end ---------------------------------------------------------------------------
  */
 
+#define SEND(target, text)                                                                         \
+    "[" CALL("send_message_to_another_channel",                                                    \
+             "{\"target\":\"" target "\",\"message\":\"" text "\"}") "]"
+
+/* --- another conversation -----------------------------------------------------------------------
+ */
+
+static void another_channel_hears_only_what_was_allowed(void **state) {
+    struct fixture *f = *state;
+    script_push(SCRIPT_CHANNEL, REPLY("hello"));
+    say(f, "ops", "hello");
+    settle(f);
+    script_push(SCRIPT_CHANNEL, SEND("nowhere", "x"));
+    script_push(SCRIPT_CHANNEL, SEND("ops", "the build is red"));
+    script_push(SCRIPT_CHANNEL, REPLY("not told"));
+    say(f, "c1", "tell ops");
+    const struct inbox_request *r = until_asked(f);
+    assert_string_equal(r->text, "nowhere: x");
+    answer(f, "once", "", STATUS_OK);
+    r = until_asked(f);
+    assert_string_equal(r->text, "ops: the build is red");
+    assert_string_equal(r->reason, "another channel");
+    assert_int_equal(r->npath, 1);
+    expect_in(script_last_history(SCRIPT_CHANNEL), "there is no conversation");
+    answer(f, "deny", "not now", STATUS_OK);
+    settle(f);
+    expect_in(script_last_history(SCRIPT_CHANNEL), "not now");
+    assert_null(strstr(buf_str(&f->events), "\"sender\":\"channel:c1\""));
+
+    script_push(SCRIPT_CHANNEL, SEND("ops", "the build is red"));
+    say(f, "c1", "tell ops, really");
+    (void)until_asked(f);
+    script_push(SCRIPT_CHANNEL, REPLY("told"));
+    script_push(SCRIPT_CHANNEL, REPLY("thanks"));
+    answer(f, "once", "", STATUS_OK);
+    settle(f);
+    expect_in(buf_str(&f->events), "\"sender\":\"channel:c1\",\"text\":\"the build is red\"");
+}
+
 static void a_crash_while_asking_is_told(void **state) {
     struct fixture *f = *state;
     (void)ask_to_read(f);
@@ -571,6 +610,7 @@ int main(void) {
         TEST(a_command_outside_the_sandbox_asks),
         TEST(environment_and_directory_are_shown),
         TEST(ask_answered_after_a_restart),
+        TEST(another_channel_hears_only_what_was_allowed),
         TEST(a_crash_while_asking_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
