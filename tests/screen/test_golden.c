@@ -161,17 +161,26 @@ static void a_failed_call(void **state) {
     "\"respond\":[{\"tool_use\":{\"name\":\"file_read\",\"input\":"                                \
     "{\"path\":\"/etc/passwd\"}}}]}"
 
-static void the_inbox(void **state) {
-    (void)state;
-    start(SCENE(SCENE_OUTSIDE), 80, 24);
+static void inbox_at(int cols, int rows, const char *name) {
+    start(SCENE(SCENE_OUTSIDE), cols, rows);
     pty_type(f.pty, "look\r");
     vt_expect(f.vt, "inbox 1!");
     pty_type(f.pty, "\x1b");
     vt_expect(f.vt, "i inbox");
     pty_type(f.pty, "i");
     vt_expect(f.vt, "\\[y\\] once");
-    check("inbox-80x24");
+    check(name);
     quit();
+}
+
+static void the_inbox_80x24(void **state) {
+    (void)state;
+    inbox_at(80, 24, "inbox-80x24");
+}
+
+static void the_inbox_200x50(void **state) {
+    (void)state;
+    inbox_at(200, 50, "inbox-200x50");
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
@@ -184,7 +193,8 @@ int main(void) {
         TEST(a_conversation_200x50),
         TEST(a_conversation_50x12),
         TEST(a_failed_call),
-        TEST(the_inbox),
+        TEST(the_inbox_80x24),
+        TEST(the_inbox_200x50),
     };
     cmocka_set_test_filter(getenv("TEST_FILTER")); /* NULL: all */
     return cmocka_run_group_tests(tests, NULL, NULL);
