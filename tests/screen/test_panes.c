@@ -209,7 +209,7 @@ static void hundred(void) {
     struct test *t = &the_test;
     t->inbox = add(PROCESS_CHANNEL, NULL, "inbox");
     for (int i = 0; i < 100; i++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof name, "part %03d", i);
         struct process *p = started(t->inbox, PROCESS_WORKER, name);
         runs(p, "wc -l", "shell wc -l");
