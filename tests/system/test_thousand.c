@@ -95,10 +95,12 @@ static int descriptors(pid_t pid) {
     return n;
 }
 
-static size_t children(pid_t pid) {
+/* No worker here runs a command; the engine's own trial of its sandbox may be under way still. */
+static void expect_no_children(pid_t pid) {
     struct proc_list list;
     proc_children(pid, &list);
-    return list.n;
+    for (size_t i = 0; i < list.n; i++)
+        assert_true(wait_pid(list.pid[i], wait_until(WAIT_MS)));
 }
 
 /* How many processes of a kind `status` counts. */
@@ -146,7 +148,6 @@ static void all_at_once(void **state) {
     pid_t engine = tmphome_engine(f.home);
     assert_int_equal(living("worker"), 0);
     int before = descriptors(engine);
-    size_t helpers = children(engine);
 
     struct run **asks = xcalloc((size_t)f.channels, sizeof(struct run *));
     for (int i = 0; i < f.channels; i++) {
@@ -171,7 +172,7 @@ static void all_at_once(void **state) {
     assert_int_equal(living("branch"), 0);
     /* Connections that may serve the next call stay for a while; they are a few, not hundreds. */
     assert_true(descriptors(engine) <= before + 64);
-    assert_int_equal(children(engine), helpers);
+    expect_no_children(engine);
     fake_assert_clean(f.fake);
     struct run *stop = tmphome_spacebot(f.home, ARGS("stop"), NULL);
     run_expect_code(stop, 0);
