@@ -109,7 +109,9 @@ static bool type_keys(struct stage *s, double *median, double *p99, struct cause
     for (int i = 0; i < keys; i++) {
         stage_watch(s, 11 + i * 7 % 23);
         bool back = i % 2;
-        t.text[0] = back ? '\0' : (char)('a' + i * 7 % 26);
+        t.text[0] = "abcdefghijklmnopqrstuvwxyz"[i * 7 % 26];
+        if (back)
+            t.text[0] = '\0';
         int64_t start = clock_real_mono_ns();
         pty_write(s->pty, back ? "\x7f" : t.text, 1);
         if (!stage_until(s, painted, &t, WAIT_MS)) {
