@@ -281,12 +281,14 @@ static void a_file_is_offered_and_a_message_marked(void **state) {
     script_push(SCRIPT_CHANNEL,
                 "[" CALL("react", "{\"emoji\":\"\xf0\x9f\x91\x8d\"}") "," CALL(
                     "send_file", "{\"file_path\":\"report.txt\",\"caption\":\"the numbers\"}") "]");
-    script_push(
-        SCRIPT_CHANNEL,
-        "[" CALL("react", "{\"emoji\":\"ok\"}") "," CALL("send_file", "{\"file_path\":\"/etc/"
-                                                                      "passwd\"}") "," CALL(
-            "send_file", "{\"file_path\":\"gone.txt\"}") "," CALL("send_file",
-                                                                  "{\"file_path\":\".\"}") "]");
+    script_push(SCRIPT_CHANNEL,
+                "[" CALL("react", "{\"emoji\":\"ok\"}") "," CALL(
+                    "send_file",
+                    "{\"file_path\":\"/etc/"
+                    "passwd\"}") "," CALL("send_file",
+                                          "{\"file_path\":\"gone.txt\"}") "," CALL("send_file",
+                                                                                   "{\"file_path\":"
+                                                                                   "\".\"}") "]");
     script_push(SCRIPT_CHANNEL, REPLY("there"));
     agent_say(h, "c1", NULL, "send it");
     agent_settle(h);
