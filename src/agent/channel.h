@@ -20,6 +20,8 @@
  * space or control characters. */
 enum status channel_open(struct agent *a, const char *bare, const char *model,
                          const char *workspace, struct process **out, struct cause *why) MUST_CHECK;
+/* Whether there is such a conversation; else the cause says so to a model. */
+bool channel_exists(const struct agent *a, const char *bare, struct cause *why);
 void channel_free(struct agent *a, struct process *p);
 /* The model for its workers: what it was opened with, else routing.worker. */
 const char *channel_worker_model(const struct agent *a, const struct process *p);

@@ -203,8 +203,8 @@ static void send_file(struct channel *ch, struct tool_call *c) {
     struct cause why = {""};
     struct stat sb;
     int fd = -1;
-    if (sandbox_open(agent_parts(ch->agent)->sandbox, c->workspace, asked, O_RDONLY | O_NONBLOCK, 0,
-                     false, &fd, &why) != STATUS_OK) {
+    if (sandbox_open_granted(agent_parts(ch->agent)->sandbox, c->workspace, asked, c->granted,
+                             O_RDONLY | O_NONBLOCK, 0, false, &fd, &why) != STATUS_OK) {
         tool_call_donef(c, true, "%s", why.text);
         return;
     }
@@ -235,24 +235,17 @@ static void send_file(struct channel *ch, struct tool_call *c) {
 /* --- send_message_to_another_channel ------------------------------------------------------------
  */
 
-struct looked_for {
-    const char *bare;
-    bool found;
-};
-
-static void is_it(void *arg, const char *bare) {
-    struct looked_for *l = arg;
-    l->found |= str_eq(bare, l->bare);
-}
-
 /* A model opens no conversation by a misspelt name. */
-static bool channel_exists(struct agent *a, const char *bare) {
+bool channel_exists(const struct agent *a, const char *bare, struct cause *why) {
     char *id = xasprintf("%s:%s", process_kind_name(PROCESS_CHANNEL), bare);
-    struct looked_for l = {bare, process_find(agent_processes(a), id) != NULL};
+    bool found = process_find(agent_processes(a), id) || record_has_channel(a, bare);
     x_free(&id);
-    if (!l.found)
-        record_channels(a, INT64_MAX, is_it, &l);
-    return l.found;
+    if (!found)
+        cause_set(why, STATUS_NOT_FOUND,
+                  "there is no conversation \"%.120s\"; channel_recall without channel lists those "
+                  "there are",
+                  bare);
+    return found;
 }
 
 static void send_message(struct channel *ch, struct tool_call *c) {
@@ -265,11 +258,8 @@ static void send_message(struct channel *ch, struct tool_call *c) {
         tool_call_donef(c, true, "\"%.120s\" is this conversation: use reply", target);
         return;
     }
-    if (!channel_exists(ch->agent, target)) {
-        tool_call_donef(c, true,
-                        "there is no conversation \"%.120s\"; channel_recall without channel "
-                        "lists those there are",
-                        target);
+    if (!channel_exists(ch->agent, target, &why)) {
+        tool_call_donef(c, true, "%s", why.text);
         return;
     }
     char *sender = xasprintf("channel:%s", here->bare);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "agent/channel.h"
 #include "agent/inbox.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -118,7 +119,7 @@ static void describe(struct described *d, const struct gate *g, const struct pro
                      const struct tool_call *c) {
     const struct tool *tool = c->tool;
     const char *subject = tool->subject ? json_str(c->args, tool->subject, NULL) : NULL;
-    *d = (struct described){.call = {.tool = tool->name, .bare = true}};
+    *d = (struct described){.call = {.tool = tool->name, .kin = tool->kin, .bare = true}};
     switch (tool->reach) {
     case TOOL_REACH_CONVERSATION:
         break;
@@ -366,10 +367,19 @@ static void ask(struct gate *g, struct process *p, struct tool_call *c, const st
     x_free(&text);
 }
 
+/* Nobody is asked about a conversation that there is not. */
+static bool target_exists(const struct gate *g, const struct tool_call *c, struct cause *why) {
+    const char *target =
+        c->tool->reach == TOOL_REACH_CHANNEL ? json_str(c->args, c->tool->subject, "") : NULL;
+    return !target || channel_exists(g->agent, target, why);
+}
+
 enum gate_verdict gate_call(struct gate *g, struct process *p, struct tool_call *c, gate_fn *fn,
                             void *arg, struct gate_wait **wait, struct cause *why) {
     const struct permission_rule *by = NULL;
     struct described d;
+    if (!target_exists(g, c, why))
+        return GATE_SHUT;
     describe(&d, g, p, c);
     enum gate_verdict verdict = GATE_OPEN;
     switch (decide(g, p, &d, &by)) {
@@ -457,8 +467,8 @@ void gate_unattended_free(struct gate_unattended **up) {
  */
 
 static enum status tool_known(const char *name, struct cause *why) {
-    static const char *const names[] = {
-#define X(id, variable) #variable,
+    const char *const names[] = {
+#define X(id, variable) tool_get(TOOL_##id)->name,
         TOOL_TABLE(X)
 #undef X
             GATE_UNSANDBOXED};

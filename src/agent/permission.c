@@ -145,7 +145,7 @@ static bool named(const struct permission_rule *r, const struct permission_call 
     bool escape = c->escape && str_eq(r->tool, c->escape);
     if (r->action == PERMISSION_ALLOW && c->escape)
         return escape;
-    return escape || str_eq(r->tool, c->tool);
+    return escape || str_eq(r->tool, c->tool) || (c->kin && str_eq(r->tool, c->kin));
 }
 
 static bool fits(const struct permission_rule *r, const struct permission_call *c) {

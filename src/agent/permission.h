@@ -64,6 +64,8 @@ struct permission_call {
     /* The name under which it has to be allowed, where that is another one than the tool's: what
      * leaves the sandbox is not allowed by what allows the tool. NULL: the tool's. */
     const char *escape;
+    /* Another tool whose rules hold for this call too. NULL: none. */
+    const char *kin;
     const char *forms[2]; /* what globs may match: either is enough; NULL: none */
     bool command;         /* forms[0] is one for sh */
     bool bare;            /* nothing beside it changes what it does (a command's environment) */

@@ -133,6 +133,17 @@ void record_load_channel(struct agent *a, struct process *p) {
     }
 }
 
+bool record_has_channel(const struct agent *a, const char *bare) {
+    struct q_channel_row row;
+    struct cause why = {""};
+    enum status st = q_channel(store_read(store_of(a)), bare, &row, &why);
+    if (st == STATUS_OK)
+        q_channel_free(&row);
+    else if (st != STATUS_NOT_FOUND)
+        log_error("channel:%s: could not be read: %s", bare, why.text);
+    return st == STATUS_OK;
+}
+
 static char *platform(const char *channel) {
     const char *colon = strchr(channel, ':');
     return colon ? xstrndup(channel, (size_t)(colon - channel)) : xstrdup("terminal");

@@ -51,6 +51,8 @@ void record_partials_stop(struct record_partials *all);
 
 /* What is stored of a channel: its model and workspace, where set. */
 void record_load_channel(struct agent *a, struct process *p);
+/* Whether the store knows it. */
+bool record_has_channel(const struct agent *a, const char *bare);
 /* A channel exists, or was active. */
 void record_channel(struct agent *a, const struct process *p);
 /* One message of a conversation; returns its sequence number in the store. `id` receives its own

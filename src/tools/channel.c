@@ -67,12 +67,16 @@ static char *send_file_label(const cJSON *args) {
 
 const struct tool tool_send_file = {
     .name = "send_file",
-    .description = "Offer a file of the workspace to the person: they see its path and size.",
+    .description =
+        "Offer a file to the person: they see its path and size. Outside the workspace a "
+        "person is asked first.",
     .schema = "{\"type\":\"object\",\"properties\":{"
-              "\"file_path\":{\"type\":\"string\",\"minLength\":1,\"description\":\"a file of the "
-              "workspace\"},"
+              "\"file_path\":{\"type\":\"string\",\"minLength\":1,\"description\":\"its path, from "
+              "the workspace on\"},"
               "\"caption\":{\"type\":\"string\",\"maxLength\":500,\"description\":\"what it is\"}},"
               "\"required\":[\"file_path\"],\"additionalProperties\":false}",
+    .reach = TOOL_REACH_PATH,
+    .subject = "file_path",
     .start = start,
     .label = send_file_label,
 };

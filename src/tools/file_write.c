@@ -334,6 +334,7 @@ const struct tool tool_file_edit = {
     .effects = true,
     .reach = TOOL_REACH_PATH,
     .subject = "path",
+    .kin = "file_write", /* whoever may not write a file may not change a passage of it */
     .start = edit_start,
     .cancel = file_cancel,
     .label = edit_label,

@@ -61,6 +61,7 @@ struct tool {
     const char *schema;      /* JSON schema of its arguments (an object) */
     enum tool_reach reach;
     const char *subject; /* NULL unless reach says there is one */
+    const char *kin;     /* another tool whose rules hold for this one too; NULL: none */
     bool effects;        /* may change something outside: an intent is stored before it starts */
     /* Starts the work; ends in exactly one tool_call_done(), perhaps at once. */
     void (*start)(struct tool_call *c);

@@ -340,6 +340,50 @@ static void an_edit_is_held_to_the_rules_like_a_write(void **state) {
     assert_string_equal(result(f), "replaced 1 passage in asked.txt (line 1), 3 bytes");
 }
 
+/* Who may not write a file may not change a passage of it. */
+static void a_rule_about_writing_holds_for_edits(void **state) {
+    struct fixture *f = *state;
+    restart_with(f, "permissions = ( { tool = \"file_write\"; match = \"locked*\"; action = "
+                    "\"deny\"; }, { tool = \"file_edit\"; action = \"allow\"; } );\n");
+    put_file(f->home.workspace, "locked.txt", "old");
+    script_edit("locked.txt");
+    say(f, "c1", "edit it");
+    settle(f);
+    expect_in(result(f), "denied by a rule (spacebot.conf:1: deny file_write:locked*)");
+}
+
+static void a_rule_about_a_tool_of_conversations(void **state) {
+    struct fixture *f = *state;
+    struct cause why = {""};
+    (void)f;
+    assert_int_equal(gate_check_pattern("send_message_to_another_channel:ops", &why), STATUS_OK);
+    assert_int_equal(gate_check_pattern("send_file:*.pdf", &why), STATUS_OK);
+    assert_int_equal(gate_check_pattern("send_message", &why), STATUS_INVALID);
+}
+
+/* What leaves the workspace for a person's eyes is held to the same paths as what is read. */
+static void a_file_from_outside_is_offered_once_allowed(void **state) {
+    struct fixture *f = *state;
+    char *path = outside(f),
+         *send = xasprintf("[" CALL("send_file", "{\"file_path\":\"%s\"}") "]", path);
+    put_file(f->dir, "outside.txt", "what is out there");
+    for (int i = 0; i < 2; i++) {
+        script_push(SCRIPT_CHANNEL, send);
+        script_push(SCRIPT_CHANNEL, REPLY("there"));
+        say(f, "c1", "send it");
+        const struct inbox_request *r = until_asked(f);
+        assert_string_equal(r->tool, "send_file");
+        assert_string_equal(r->text, path);
+        assert_string_equal(r->reason, "outside the workspace");
+        assert_null(strstr(buf_str(&f->events), "\"type\":\"file_offered\""));
+        answer(f, i ? "once" : "deny", "", STATUS_OK);
+        settle(f);
+    }
+    expect_in(buf_str(&f->events), "\"type\":\"file_offered\"");
+    x_free(&send);
+    x_free(&path);
+}
+
 static void a_rule_allows_what_is_outside(void **state) {
     struct fixture *f = *state;
     char *conf = xasprintf("permissions = ( { tool = \"file_read\"; match = \"%s/*\"; action = "
@@ -542,10 +586,7 @@ static void another_channel_hears_only_what_was_allowed(void **state) {
     script_push(SCRIPT_CHANNEL, SEND("ops", "the build is red"));
     script_push(SCRIPT_CHANNEL, REPLY("not told"));
     say(f, "c1", "tell ops");
-    const struct inbox_request *r = until_asked(f);
-    assert_string_equal(r->text, "nowhere: x");
-    answer(f, "once", "", STATUS_OK);
-    r = until_asked(f);
+    const struct inbox_request *r = until_asked(f); /* not about a conversation there is not */
     assert_string_equal(r->text, "ops: the build is red");
     assert_string_equal(r->reason, "another channel");
     assert_int_equal(r->npath, 1);
@@ -603,6 +644,9 @@ int main(void) {
         TEST(a_rule_denies),
         TEST(a_rule_asks_and_always_answers_it),
         TEST(an_edit_is_held_to_the_rules_like_a_write),
+        TEST(a_rule_about_writing_holds_for_edits),
+        TEST(a_rule_about_a_tool_of_conversations),
+        TEST(a_file_from_outside_is_offered_once_allowed),
         TEST(a_rule_allows_what_is_outside),
         TEST(a_rule_about_no_tool_is_told_with_its_line),
         TEST(a_script_is_told_what_would_have_allowed_it),
