@@ -29,6 +29,7 @@ struct incoming {
     int64_t at_ms;
     bool results;   /* work that was delegated came back */
     bool mentioned; /* it names the one who answers */
+    bool unwanted;  /* who said it does not wait for an answer any more */
 };
 
 /* What became of a result. */
@@ -58,11 +59,13 @@ struct delivery {
     struct tool_call *call;
     struct journal_entry *entry;
     char *text, *message_id;
-    bool system; /* the engine's own words, not the model's */
+    char *reply_to; /* the message it goes back to; NULL: none */
+    bool system;    /* the engine's own words, not the model's */
 };
 
 struct channel_watch {
     struct list link;
+    char *message; /* whose; NULL: it is not said yet */
     const struct channel_watch_ops *ops;
     void *arg;
 };
@@ -159,7 +162,7 @@ void channel_answer(struct channel *ch, const char *text, uint64_t seq);
 /* The entry that is being streamed is whole, or was cut off. */
 void channel_said_close(struct channel *ch, bool interrupted);
 void channel_said_append(struct channel *ch, enum journal_kind kind, const char *text, size_t n);
-/* A turn ended in an error: who watches is told. */
+/* The present message's turn ended in an error: who waits for it is told. */
 void channel_failed(struct channel *ch, enum status st, const char *text);
 /* A line of the engine in the transcript, told to followers too. */
 void channel_tell(struct channel *ch, enum journal_kind kind, const char *text);
@@ -191,6 +194,10 @@ void channel_results_seen(struct channel *ch);
 /* Some wait: they are told soon. */
 void channel_retrigger(struct channel *ch);
 bool channel_results_waiting(const struct channel *ch);
+/* Some that go back to that message wait, or are being told. */
+bool channel_results_of(const struct channel *ch, const char *message);
+/* Nobody waits for those that go back to that message: they are recorded. */
+void channel_results_drop(struct channel *ch, const char *message);
 void channel_results_clear(struct channel *ch);
 
 #endif

@@ -38,6 +38,10 @@ const char *channel_message_id(const struct process *p) {
     return ch->current && ch->current->message_id ? ch->current->message_id : ch->last_message;
 }
 
+const char *channel_message_of(const struct process *p) {
+    return p->kind == PROCESS_CHANNEL ? channel_message_id(p) : p->reply_to;
+}
+
 struct process *channel_of_process(const struct agent *a, const struct process *p) {
     char *id = xasprintf("%s:%s", process_kind_name(PROCESS_CHANNEL), p->channel);
     struct process *channel = process_find(agent_processes(a), id);
@@ -97,29 +101,45 @@ bool channel_idle(const struct process *p) {
            (!results || settings_paused(&ch->settings)); /* what a pause keeps back is stored */
 }
 
-bool channel_settled(const struct agent *a, const struct process *p) {
-    const struct channel *ch = p->body;
-    return ch->handled && channel_idle(p) && delegate_busy(a, p->channel) == 0;
+/* Nothing that this message set going is under way or waits. */
+static bool settled(const struct channel *ch, const char *message) {
+    if (ch->current && str_eq(ch->current->message_id, message))
+        return false;
+    list_for(&ch->queue, it) {
+        const struct incoming *in = list_entry(it, const struct incoming, link);
+        if (str_eq(in->message_id, message))
+            return false;
+    }
+    list_for(&ch->deliveries, it) {
+        const struct delivery *d = list_entry(it, const struct delivery, link);
+        if (str_eq(d->reply_to, message))
+            return false;
+    }
+    /* What a pause keeps back is stored. */
+    if (channel_results_of(ch, message) && !settings_paused(&ch->settings))
+        return false;
+    return delegate_busy_for(ch->agent, message) == 0;
 }
 
 void channel_check(struct agent *a, struct process *p) {
     struct channel *ch = p->body;
+    (void)a;
     list_for_safe(&ch->watches, it, tmp) {
-        if (!channel_settled(a, p))
-            return; /* or no longer: who was told may have set something going */
         struct channel_watch *w = list_entry(it, struct channel_watch, link);
+        if (!w->message || !settled(ch, w->message))
+            continue;
         const struct channel_watch_ops *ops = w->ops;
         void *arg = w->arg;
-        list_remove(&w->link);
-        x_free(&w);
+        channel_unwatch(&w);
         ops->settled(arg);
     }
 }
 
-struct channel_watch *channel_watch(struct process *p, const struct channel_watch_ops *ops,
-                                    void *arg) {
+struct channel_watch *channel_watch(struct process *p, const char *message,
+                                    const struct channel_watch_ops *ops, void *arg) {
     struct channel *ch = p->body;
     struct channel_watch *w = xcalloc(1, sizeof *w);
+    w->message = xstrdup_null(message);
     w->ops = ops;
     w->arg = arg;
     list_push_back(&ch->watches, &w->link);
@@ -129,6 +149,7 @@ struct channel_watch *channel_watch(struct process *p, const struct channel_watc
 void channel_unwatch(struct channel_watch **wp) {
     if (*wp) {
         list_remove(&(*wp)->link);
+        x_free(&(*wp)->message);
         x_free(wp);
     }
 }

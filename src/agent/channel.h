@@ -44,10 +44,13 @@ void channel_recent(const struct process *p,
                                const char *result),
                     void *arg);
 
+struct channel_watch;
 struct channel_message {
     const char *sender; /* at most 64 bytes of it are kept */
     const char *text;
     bool authority; /* it may change the conversation: stamped by whoever brings it (SPEC H) */
+    /* Who waits for what comes of it, and of nothing else; NULL: nobody. It is answered alone. */
+    struct channel_watch *watch;
 };
 
 /* Somebody says something. fn (may be NULL) is called when it is stored. STATUS_LIMIT when too many
@@ -58,6 +61,9 @@ enum status channel_say(struct agent *a, struct process *p, const struct channel
 /* The id of the person's message that is being answered (through results too), else of the last
  * one; NULL when there is none. Lent. */
 const char *channel_message_id(const struct process *p);
+/* The person's message on behalf of which a process of whatever kind works; NULL when there is
+ * none. Lent. */
+const char *channel_message_of(const struct process *p);
 
 #define CHANNEL_USES_MAX 8u     /* tools that a person uses at once in a channel */
 #define CHANNEL_LINE_MAX 16384u /* bytes of a command line */
@@ -103,15 +109,13 @@ void channel_first_result(struct agent *a, struct process *p, const struct proce
                           const char *result, const char *row);
 /* A process has ended, and the channel knows all that it had to say. */
 void channel_closed(struct agent *a, struct process *p, const struct process *from);
-/* Nobody waits for what has come back: it is recorded, and no turn is started for it. */
-void channel_results_drop(struct process *p);
+/* Nobody waits for the answer to that message any more: its turn ends, or is not begun, and what
+ * has come back for it is recorded without one. What others said and set going goes on. */
+void channel_withdraw(struct agent *a, struct process *p, const char *message, const char *reason);
 /* The channel that a process belongs to. */
 struct process *channel_of_process(const struct agent *a, const struct process *p);
 /* What its model has seen so far: the present turn's history, else what is kept. Lent. */
 const struct llm_history *channel_history(const struct process *p);
-
-/* SPEC A.1: something was handled, and nothing is under way or pending. */
-bool channel_settled(const struct agent *a, const struct process *p);
 
 /* Nothing of its own is under way or waits (its workers may be at work). */
 bool channel_idle(const struct process *p);
@@ -125,15 +129,16 @@ struct channel_totals {
 struct channel_totals channel_totals(const struct agent *a, const struct process *p);
 void channel_delegated(struct process *p);
 
-/* For `exec`: told of each reply, each turn that ended in an error, and when all has settled. */
-struct channel_watch;
+/* For `exec`: told of each reply to one message and to what it set going, each turn of it that
+ * ended in an error, and when all of that has settled (SPEC A.1). */
 struct channel_watch_ops {
     void (*reply)(void *arg, const char *text);
     void (*failed)(void *arg, enum status st, const char *text);
     void (*settled)(void *arg); /* the last call; the watch is gone when it returns */
 };
-struct channel_watch *channel_watch(struct process *p, const struct channel_watch_ops *ops,
-                                    void *arg);
+/* message: its id; NULL: the one that is going to be said with this watch. */
+struct channel_watch *channel_watch(struct process *p, const char *message,
+                                    const struct channel_watch_ops *ops, void *arg);
 void channel_unwatch(struct channel_watch **w);
 
 /* The channel's part of struct tool_host. */

@@ -62,9 +62,9 @@ static bool names_us(const char *text) {
  */
 
 /* A conversation with one person never waits, unless the config says so. */
-static bool waits(const struct channel *ch, const char *text) {
+static bool waits(const struct channel *ch, const struct channel_message *m, const char *text) {
     const struct config *c = agent_parts(ch->agent)->config;
-    if (!c->coalesce.enabled || text[0] == '/')
+    if (!c->coalesce.enabled || text[0] == '/' || m->watch)
         return false;
     bool one_person = ch->people.n < 2 || strstr(channel_self(ch)->bare, ":dm:");
     return !one_person || !c->coalesce.multi_user_only;
@@ -241,14 +241,15 @@ enum status channel_say(struct agent *a, struct process *p, const struct channel
     x_free(&ch->last_message);
     ch->last_message = xstrdup(message_id);
     ch->retriggers = 0;
-    if (!command || !channel_obey(ch, sender, text, m->authority, seq)) {
-        struct incoming *in = incoming_new(sender, text, message_id);
-        if (waits(ch, text)) {
-            wait_for_others(ch, in);
-        } else {
+    if (!command && waits(ch, m, text)) {
+        wait_for_others(ch, incoming_new(sender, text, message_id));
+    } else {
+        if (!command)
             channel_flush(ch);
-            channel_enqueue(ch, in);
-        }
+        if (m->watch) /* not before: what goes ahead of it may settle */
+            m->watch->message = xstrdup(message_id);
+        if (!command || !channel_obey(ch, sender, text, m->authority, seq))
+            channel_enqueue(ch, incoming_new(sender, text, message_id));
     }
     x_free(&sender);
     buf_free(&clean);

@@ -31,7 +31,7 @@ bool channel_busy(const struct channel *ch) { return ch->turn || !list_empty(&ch
 /* The response mode and a pause keep people's messages from being answered, not from being known. A
  * conversation of two always answers (SPEC A.3), unless it was paused. */
 static bool suppressed(const struct channel *ch, const struct incoming *in) {
-    if (settings_paused(&ch->settings))
+    if (in->unwanted || settings_paused(&ch->settings))
         return true;
     if (strstr(channel_self(ch)->bare, ":dm:"))
         return false;
@@ -88,6 +88,19 @@ static void begin(struct channel *ch) {
              BUS_STR("process_id", p->id), BUS_STR("status", process_state_name(p->state)));
 }
 
+/* Who waits for an answer to the present message hears why there is none. */
+static void say_suppressed(struct channel *ch) {
+    enum response_mode m = settings_response_mode(&ch->settings);
+    char *text =
+        settings_paused(&ch->settings)
+            ? xasprintf("%s is paused: the message is noted, /pause off goes on",
+                        channel_self(ch)->id)
+            : xasprintf("%s is told otherwise (%s): the message is noted, /active changes it",
+                        channel_self(ch)->id, response_mode_what(m));
+    channel_failed(ch, STATUS_DENIED, text);
+    x_free(&text);
+}
+
 /* Takes the first of the queue. False: nothing is left of it to be thought about. */
 static bool take(struct channel *ch) {
     struct incoming *in = list_entry(ch->queue.next, struct incoming, link);
@@ -109,20 +122,18 @@ static bool take(struct channel *ch) {
     ch->current = in;
     if (!suppressed(ch, in))
         return true;
+    say_suppressed(ch);
     channel_only_note(ch);
     return false;
 }
 
 void channel_next(struct channel *ch) {
-    while (!channel_busy(ch)) {
-        if (list_empty(&ch->queue)) {
-            channel_use_show(ch);
-            channel_check(ch->agent, channel_self(ch));
-            return;
-        }
+    while (!channel_busy(ch) && !list_empty(&ch->queue))
         if (take(ch))
             begin(ch);
-    }
+    if (!channel_busy(ch))
+        channel_use_show(ch);
+    channel_check(ch->agent, channel_self(ch));
 }
 
 void channel_enqueue(struct channel *ch, struct incoming *in) {

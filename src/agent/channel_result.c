@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "agent/gate.h"
 #include "agent/prompt.h"
 #include "agent/record.h"
 #include "base/clock.h"
@@ -48,27 +49,37 @@ void channel_results_clear(struct channel *ch) {
     list_for_safe(&ch->results, it, tmp) result_free(list_entry(it, struct result, link));
 }
 
-/* From `from` to `to`; what needs no telling any more leaves the store. */
-static size_t move(struct channel *ch, enum result_state from, enum result_state to) {
-    size_t n = 0;
+/* What needs no telling any more leaves the store. */
+static void set_state(struct channel *ch, struct result *r, enum result_state to) {
+    r->state = to;
+    r->told_ns = clock_mono_ns();
+    if (r->row[0] && (to == RESULT_RECORDED || to == RESULT_TOLD)) {
+        record_result_over(ch->agent, r->row);
+        r->row[0] = '\0';
+    }
+}
+
+static void move(struct channel *ch, enum result_state from, enum result_state to) {
     list_for(&ch->results, it) {
         struct result *r = list_entry(it, struct result, link);
-        if (r->state != from)
-            continue;
-        r->state = to;
-        r->told_ns = clock_mono_ns();
-        n++;
-        if (r->row[0] && (to == RESULT_RECORDED || to == RESULT_TOLD)) {
-            record_result_over(ch->agent, r->row);
-            r->row[0] = '\0';
-        }
+        if (r->state == from)
+            set_state(ch, r, to);
     }
-    return n;
 }
 
 bool channel_results_waiting(const struct channel *ch) {
     list_for(&ch->results, it) if (list_entry(it, const struct result, link)->state ==
                                    RESULT_WAITING) return true;
+    return false;
+}
+
+bool channel_results_of(const struct channel *ch, const char *message) {
+    list_for(&ch->results, it) {
+        const struct result *r = list_entry(it, const struct result, link);
+        if ((r->state == RESULT_WAITING || r->state == RESULT_TELLING) &&
+            str_eq(r->reply_to, message))
+            return true;
+    }
     return false;
 }
 
@@ -169,18 +180,30 @@ void channel_retrigger(struct channel *ch) {
                                    retrigger_fired, ch, "retrigger");
 }
 
+/* What a script asked for is not told in one turn with what people did: nobody can be asked in it,
+ * and it ends with the script. */
 bool channel_results_take(struct channel *ch, struct incoming *in) {
-    if (move(ch, RESULT_WAITING, RESULT_TELLING) == 0)
-        return false;
-    in->text = results_text(ch, RESULT_TELLING, news);
+    const struct gate *g = agent_gate(ch->agent);
+    const struct gate_unattended *script = NULL;
+    bool any = false;
     list_for(&ch->results, it) {
-        const struct result *r = list_entry(it, const struct result, link);
-        if (r->state == RESULT_TELLING && r->reply_to) {
+        struct result *r = list_entry(it, struct result, link);
+        if (r->state != RESULT_WAITING)
+            continue;
+        if (!any)
+            script = gate_unattended_of(g, r->reply_to);
+        else if (gate_unattended_of(g, r->reply_to) != script)
+            continue; /* the end of this message looks again */
+        any = true;
+        set_state(ch, r, RESULT_TELLING);
+        if (r->reply_to) {
             x_free(&in->message_id);
             in->message_id = xstrdup(r->reply_to);
         }
     }
-    return true;
+    if (any)
+        in->text = results_text(ch, RESULT_TELLING, news);
+    return any;
 }
 
 void channel_results_told(struct channel *ch) { move(ch, RESULT_TELLING, RESULT_TOLD); }
@@ -253,10 +276,17 @@ void channel_closed(struct agent *a, struct process *p, const struct process *fr
     note_result(ch, from, from->outcome, "it has ended; its results had come before");
 }
 
-void channel_results_drop(struct process *p) {
-    struct channel *ch = p->body;
-    if (channel_results_waiting(ch)) /* the retrigger finds none, and who else waits is answered */
-        record_untold(ch, RESULT_WAITING);
+void channel_results_drop(struct channel *ch, const char *message) {
+    bool any = false;
+    list_for(&ch->results, it) {
+        struct result *r = list_entry(it, struct result, link);
+        if (r->state == RESULT_WAITING && str_eq(r->reply_to, message)) {
+            set_state(ch, r, RESULT_UNWANTED);
+            any = true;
+        }
+    }
+    if (any) /* a retrigger that finds none is none */
+        record_untold(ch, RESULT_UNWANTED);
 }
 
 static void load(void *arg, const struct record_result *row) {

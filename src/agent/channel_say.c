@@ -35,10 +35,15 @@ void channel_said_close(struct channel *ch, bool interrupted) {
     process_changed(agent_processes(ch->agent), p);
 }
 
+static bool watches(const struct channel_watch *w, const char *message) {
+    return w->message && str_eq(w->message, message);
+}
+
 void channel_failed(struct channel *ch, enum status st, const char *text) {
     list_for_safe(&ch->watches, it, tmp) {
         struct channel_watch *w = list_entry(it, struct channel_watch, link);
-        w->ops->failed(w->arg, st, text);
+        if (watches(w, ch->current->message_id))
+            w->ops->failed(w->arg, st, text);
     }
 }
 
@@ -58,6 +63,7 @@ void delivery_free(struct delivery *d) {
     list_remove(&d->link);
     x_free(&d->text);
     x_free(&d->message_id);
+    x_free(&d->reply_to);
     x_free(&d);
 }
 
@@ -74,7 +80,8 @@ static void announce(struct channel *ch, const struct delivery *d) {
              BUS_STR("message_id", d->message_id), BUS_STR("text", d->text));
     list_for_safe(&ch->watches, it, tmp) {
         struct channel_watch *w = list_entry(it, struct channel_watch, link);
-        w->ops->reply(w->arg, d->text);
+        if (watches(w, d->reply_to))
+            w->ops->reply(w->arg, d->text);
     }
 }
 
@@ -164,6 +171,7 @@ void channel_deliver(struct channel *ch, const char *text, struct tool_call *cal
     x_free(&meta);
     remember_decision(ch, text);
     d->message_id = xstrdup(id);
+    d->reply_to = xstrdup_null(channel_message_id(p));
     /* In the same batch: after a crash it is either told, or still to be told. */
     if (ch->current && ch->current->results)
         channel_results_told(ch);
@@ -177,6 +185,7 @@ void channel_answer(struct channel *ch, const char *text, uint64_t seq) {
     struct delivery *d =
         delivery_new(ch, text, journal_open(&p->journal, JOURNAL_NOTICE, NULL, NULL));
     d->system = true;
+    d->reply_to = xstrdup_null(ch->last_message); /* the command that was just heard */
     d->wait = store_after(agent_parts(ch->agent)->store, seq, delivered, d);
 }
 
@@ -202,7 +211,7 @@ void channel_tool_ask(struct tool_call *c, const char *question, const cJSON *op
                       bool multi_select) {
     struct channel *ch = channel_of(c);
     struct process *p = channel_self(ch);
-    if (gate_is_unattended(agent_gate(ch->agent), p->channel)) {
+    if (gate_is_unattended(agent_gate(ch->agent), p)) {
         tool_call_donef(c, true,
                         "nobody can be asked here: decide yourself, or say in your reply what you "
                         "would need to know");

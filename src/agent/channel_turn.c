@@ -297,20 +297,20 @@ static void turn_ended(void *arg, enum turn_end how, const struct llm_error *err
                             (long long)calls,
                             ch->current->results ? "all that results get" : "limits.max_turns");
         channel_said_close(ch, true);
+        channel_failed(ch, STATUS_LIMIT, text);
         write_back(ch, true, NULL);
         channel_tell(ch, JOURNAL_ERROR, text);
-        channel_failed(ch, STATUS_LIMIT, text);
         x_free(&text);
         break;
     }
     case TURN_END_STOPPED: /* its tools are never asked to end early */
     case TURN_END_FAILED:
-        /* The question stays, so that "try again" means something. */
-        write_back(ch, false, NULL);
         if (error)
             channel_failed(
                 ch, error->fault == LLM_FAULT_NOT_CONFIGURED ? STATUS_CONFIG : STATUS_PROVIDER,
                 error->text);
+        /* The question stays, so that "try again" means something. */
+        write_back(ch, false, NULL);
         break;
     }
     x_free(&ch->replied);
@@ -327,11 +327,9 @@ const struct turn_ops channel_turn_ops = {.system = turn_system,
                                           .interrupted = turn_interrupted,
                                           .end = turn_ended};
 
-bool channel_interrupt(struct agent *a, struct process *p, const char *reason) {
-    struct channel *ch = p->body;
-    bool ended = channel_uses_end(ch, reason);
-    if (!ch->turn)
-        return ended;
+static void interrupt_turn(struct channel *ch, const char *reason) {
+    struct process *p = channel_self(ch);
+    struct agent *a = ch->agent;
     const char *partial =
         ch->said && ch->said->kind == JOURNAL_REPLY ? buf_str(&ch->said->text) : "";
     char *said = ch->replied ? xstrdup(ch->replied)
@@ -342,11 +340,31 @@ bool channel_interrupt(struct agent *a, struct process *p, const char *reason) {
         record_message(a, p, LLM_ROLE_ASSISTANT, "spacebot", said, "{\"interrupted\":true}", id);
     turn_cancel(&ch->turn, reason);
     process_set_state(agent_processes(a), p, PROCESS_STATE_WAITING);
+    channel_failed(ch, STATUS_CANCELLED, reason);
     write_back(ch, false, said);
     x_free(&said);
     x_free(&ch->replied);
     channel_note(ch, JOURNAL_NOTICE, NULL, NULL, reason);
-    channel_failed(ch, STATUS_CANCELLED, reason);
     channel_next(ch);
-    return true;
+}
+
+bool channel_interrupt(struct agent *a, struct process *p, const char *reason) {
+    struct channel *ch = p->body;
+    (void)a;
+    bool used = channel_uses_end(ch, reason), thought = ch->turn != NULL;
+    if (thought)
+        interrupt_turn(ch, reason);
+    return used || thought;
+}
+
+void channel_withdraw(struct agent *a, struct process *p, const char *message, const char *reason) {
+    struct channel *ch = p->body;
+    (void)a;
+    channel_results_drop(ch, message);
+    list_for(&ch->queue, it) {
+        struct incoming *in = list_entry(it, struct incoming, link);
+        in->unwanted |= str_eq(in->message_id, message);
+    }
+    if (ch->turn && str_eq(ch->current->message_id, message))
+        interrupt_turn(ch, reason);
 }

@@ -42,8 +42,7 @@ enum status delegate_add(struct agent *a, enum process_kind kind, const char *id
     p->channel = xstrdup(parent->channel);
     p->model = xstrdup(model);
     p->workspace = xstrdup(parent->workspace);
-    p->reply_to = xstrdup_null(parent->kind == PROCESS_CHANNEL ? channel_message_id(parent)
-                                                               : parent->reply_to);
+    p->reply_to = xstrdup_null(channel_message_of(parent));
     *out = p;
     return STATUS_OK;
 }
@@ -69,14 +68,23 @@ size_t delegate_count(const struct agent *a, enum process_kind kind, const char 
     return n;
 }
 
+static bool busy(const struct process *p) {
+    const struct delegate *d =
+        p->kind == PROCESS_WORKER || p->kind == PROCESS_BRANCH ? p->body : NULL;
+    return d && !d->rests;
+}
+
 size_t delegate_busy(const struct agent *a, const char *channel) {
     size_t pos = 0, n = 0;
-    for (const struct process *p; (p = process_next(agent_processes(a), &pos));) {
-        if (p->kind != PROCESS_WORKER && p->kind != PROCESS_BRANCH)
-            continue;
-        const struct delegate *d = p->body;
-        n += d && !d->rests && (!channel || str_eq(p->channel, channel));
-    }
+    for (const struct process *p; (p = process_next(agent_processes(a), &pos));)
+        n += busy(p) && (!channel || str_eq(p->channel, channel));
+    return n;
+}
+
+size_t delegate_busy_for(const struct agent *a, const char *message) {
+    size_t pos = 0, n = 0;
+    for (const struct process *p; (p = process_next(agent_processes(a), &pos));)
+        n += busy(p) && str_eq(p->reply_to, message);
     return n;
 }
 

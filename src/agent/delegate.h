@@ -61,5 +61,7 @@ void delegate_trim(struct delegate *d, size_t from, size_t cut, const char *noti
 size_t delegate_count(const struct agent *a, enum process_kind kind, const char *channel);
 /* The same without those that rest; of both kinds. */
 size_t delegate_busy(const struct agent *a, const char *channel);
+/* The same of those that work on behalf of that message. */
+size_t delegate_busy_for(const struct agent *a, const char *message);
 
 #endif

@@ -1,5 +1,5 @@
-/* exec: watches a channel from a message to the moment when nothing of it is under way, and sums up
- * what came of it. */
+/* exec: says one message and waits until nothing that it set going is under way, sums up what came
+ * of it, or takes it back. What others do in the same channel is none of its business. */
 #include "agent/exec.h"
 
 #include <string.h>
@@ -15,6 +15,7 @@
 struct exec {
     struct agent *agent;
     struct process_handle channel;
+    char message[ID_UUID_SIZE];
     struct channel_watch *watch;
     bool throwaway;                     /* the channel is this message's own */
     struct gate_unattended *unattended; /* nobody sits at a script */
@@ -24,6 +25,7 @@ struct exec {
     struct channel_totals before;
     enum status failed; /* of the last turn that ended in an error; OK: none did */
     char *error;
+    bool *over; /* set at its end, while it begins; else NULL */
 };
 
 static void exec_free(struct exec *e) {
@@ -47,6 +49,12 @@ static void on_failed(void *arg, enum status st, const char *text) {
 }
 
 static void on_settled(void *arg);
+
+/* It works on what this message set going. */
+static bool is_its(const struct exec *e, const struct process *p) {
+    return (p->kind == PROCESS_WORKER || p->kind == PROCESS_BRANCH) && p->body &&
+           str_eq(p->reply_to, e->message);
+}
 
 static const struct channel_watch_ops watch_ops = {
     .reply = on_reply, .failed = on_failed, .settled = on_settled};
@@ -79,16 +87,16 @@ static cJSON *result(const struct exec *e, const struct process *p, bool ok) {
 }
 
 /* Nobody will write to what waits in a throwaway channel; what it gave has come back. True: an end
- * is under way, and the channel settles once more. */
-static bool end_waiting(struct agent *a, const struct process *channel) {
+ * is under way, and it settles once more. */
+static bool end_waiting(const struct exec *e) {
     size_t pos = 0;
     bool ends = false;
-    for (struct process *w; (w = process_next(agent_processes(a), &pos));) {
+    for (struct process *w; (w = process_next(agent_processes(e->agent), &pos));) {
         struct cause why = {""};
         const char *how;
-        if (w->kind != PROCESS_WORKER || !str_eq(w->channel, channel->channel) || !worker_waits(w))
+        if (!is_its(e, w) || w->kind != PROCESS_WORKER || !worker_waits(w))
             continue;
-        if (worker_route(a, w, NULL, NULL, true, &how, &why) == STATUS_OK)
+        if (worker_route(e->agent, w, NULL, NULL, true, &how, &why) == STATUS_OK)
             ends = true;
     }
     return ends;
@@ -98,8 +106,8 @@ static void on_settled(void *arg) {
     struct exec *e = arg;
     struct process *p = process_get(agent_processes(e->agent), e->channel);
     e->watch = NULL;
-    if (e->throwaway && end_waiting(e->agent, p)) {
-        e->watch = channel_watch(p, &watch_ops, e);
+    if (e->throwaway && end_waiting(e)) {
+        e->watch = channel_watch(p, e->message, &watch_ops, e);
         return;
     }
     if (e->failed == STATUS_OK && e->replies.n == 0) {
@@ -111,6 +119,8 @@ static void on_settled(void *arg) {
     void *fn_arg = e->arg;
     enum status st = e->failed;
     char *why = xstrdup(e->error ? e->error : "");
+    if (e->over)
+        *e->over = true;
     exec_free(e);
     fn(fn_arg, st, body, why);
     x_free(&why);
@@ -120,7 +130,7 @@ struct exec *exec_start(struct agent *a, const cJSON *args, command_reply_fn *fn
     const struct agent_parts *parts = agent_parts(a);
     struct cause why = {""};
     struct process *p = NULL;
-    char uuid[ID_UUID_SIZE], *fresh = NULL, *workspace = NULL, message[ID_UUID_SIZE];
+    char uuid[ID_UUID_SIZE], *fresh = NULL, *workspace = NULL;
     const char *channel = json_str(args, "channel", NULL), *model = json_str(args, "model", NULL);
     const char *asked = json_str(args, "workspace", NULL);
     enum status st = STATUS_OK;
@@ -134,11 +144,11 @@ struct exec *exec_start(struct agent *a, const cJSON *args, command_reply_fn *fn
     }
     struct gate_unattended *unattended = NULL;
     if (st == STATUS_OK)
-        st =
-            gate_unattended_new(agent_gate(a), channel, json_arr(args, "allow"), &unattended, &why);
+        st = gate_unattended_new(agent_gate(a), json_arr(args, "allow"), &unattended, &why);
     if (st == STATUS_OK)
         st = channel_open(a, channel, model, workspace, &p, &why);
     struct exec *e = NULL;
+    bool over = false; /* where nothing is answered it has settled at once */
     if (st == STATUS_OK) {
         e = xcalloc(1, sizeof *e);
         e->agent = a;
@@ -148,16 +158,23 @@ struct exec *exec_start(struct agent *a, const cJSON *args, command_reply_fn *fn
         e->fn = fn;
         e->arg = arg;
         e->before = channel_totals(a, p);
-        e->watch = channel_watch(p, &watch_ops, e);
+        e->over = &over;
+        e->watch = channel_watch(p, NULL, &watch_ops, e);
         const struct channel_message m = {.sender = json_str(args, "sender", CHANNEL_YOU),
                                           .text = json_str(args, "text", ""),
-                                          .authority = true};
-        st = channel_say(a, p, &m, NULL, NULL, NULL, message, &why);
+                                          .authority = true,
+                                          .watch = e->watch};
+        st = channel_say(a, p, &m, NULL, NULL, NULL, e->message, &why);
     }
     x_free(&fresh);
     x_free(&workspace);
-    if (st == STATUS_OK)
+    if (over)
+        return NULL;
+    if (st == STATUS_OK) {
+        e->over = NULL;
+        gate_unattended_start(e->unattended, e->message);
         return e;
+    }
     if (e)
         exec_free(e);
     else
@@ -174,15 +191,14 @@ void exec_abandon(struct exec **ep) {
     struct agent *a = e->agent;
     struct process_table *t = agent_processes(a);
     struct process *p = process_get(t, e->channel);
-    exec_free(e);
-    if (!p)
-        return;
+    channel_unwatch(&e->watch);
     size_t pos = 0;
-    for (struct process *w; (w = process_next(t, &pos));)
-        if (w->kind != PROCESS_CHANNEL && w->body && str_eq(w->channel, p->channel)) {
+    for (struct process *w; p && (w = process_next(t, &pos));)
+        if (is_its(e, w)) {
             w->unwanted = true;
             agent_cancel(a, w, "the command that asked for it was interrupted");
         }
-    channel_results_drop(p);
-    channel_interrupt(a, p, "the command that asked was interrupted");
+    if (p)
+        channel_withdraw(a, p, e->message, "the command that asked was interrupted");
+    exec_free(e);
 }

@@ -25,7 +25,7 @@ struct gate {
 
 struct gate_unattended {
     struct list link;
-    char *channel;
+    char *message; /* NULL: not said yet */
     struct permission_rules allowed;
 };
 
@@ -195,30 +195,29 @@ static char *suggestion(const struct described *d) {
 /* --- deciding -----------------------------------------------------------------------------------
  */
 
-static const struct gate_unattended *unattended(const struct gate *g, const char *channel) {
+const struct gate_unattended *gate_unattended_of(const struct gate *g, const char *message) {
     list_for(&g->unattended, it) {
         const struct gate_unattended *u = list_entry(it, struct gate_unattended, link);
-        if (str_eq(u->channel, channel))
+        if (u->message && str_eq(u->message, message))
             return u;
     }
     return NULL;
 }
 
-bool gate_is_unattended(const struct gate *g, const char *channel) {
-    return unattended(g, channel) != NULL;
+static const struct gate_unattended *unattended(const struct gate *g, const struct process *p) {
+    return gate_unattended_of(g, channel_message_of(p));
+}
+
+bool gate_is_unattended(const struct gate *g, const struct process *p) {
+    return unattended(g, p) != NULL;
 }
 
 static enum permission_action decide(const struct gate *g, const struct process *p,
                                      const struct described *d, const struct permission_rule **by) {
     enum permission_action a = permission_decide(&g->rules, &g->remembered, &d->call, by);
-    list_for(&g->unattended, it) {
-        const struct gate_unattended *u = list_entry(it, struct gate_unattended, link);
-        const struct permission_rule *other;
-        if (a != PERMISSION_ASK || !str_eq(u->channel, p->channel))
-            continue;
-        a = permission_decide(&g->rules, &u->allowed, &d->call, &other);
-    }
-    return a;
+    const struct gate_unattended *u = a == PERMISSION_ASK ? unattended(g, p) : NULL;
+    const struct permission_rule *other;
+    return u ? permission_decide(&g->rules, &u->allowed, &d->call, &other) : a;
 }
 
 static void open_for(struct tool_call *c, struct described *d) {
@@ -391,7 +390,7 @@ enum gate_verdict gate_call(struct gate *g, struct process *p, struct tool_call 
         verdict = GATE_SHUT;
         break;
     case PERMISSION_ASK:
-        if (unattended(g, p->channel)) {
+        if (unattended(g, p)) {
             deny_unattended(&d, why);
             verdict = GATE_SHUT;
             break;
@@ -424,11 +423,10 @@ void gate_wait_cancel(struct gate_wait **wp) {
 /* --- who cannot be asked ------------------------------------------------------------------------
  */
 
-enum status gate_unattended_new(struct gate *g, const char *channel, const cJSON *patterns,
-                                struct gate_unattended **out, struct cause *why) {
+enum status gate_unattended_new(struct gate *g, const cJSON *patterns, struct gate_unattended **out,
+                                struct cause *why) {
     struct gate_unattended *u = xcalloc(1, sizeof *u);
     list_init(&u->link);
-    u->channel = xstrdup(channel);
     enum status st = STATUS_OK;
     const cJSON *item;
     if (cJSON_GetArraySize(patterns) > UNATTENDED_PATTERNS_MAX)
@@ -453,13 +451,18 @@ enum status gate_unattended_new(struct gate *g, const char *channel, const cJSON
     return st;
 }
 
+void gate_unattended_start(struct gate_unattended *u, const char *message) {
+    x_free(&u->message);
+    u->message = xstrdup(message);
+}
+
 void gate_unattended_free(struct gate_unattended **up) {
     struct gate_unattended *u = *up;
     if (!u)
         return;
     list_remove(&u->link);
     permission_free(&u->allowed);
-    x_free(&u->channel);
+    x_free(&u->message);
     x_free(up);
 }
 

@@ -36,13 +36,17 @@ enum gate_verdict gate_call(struct gate *g, struct process *p, struct tool_call 
 /* No answer is wanted any more. NULL is fine; sets NULL. */
 void gate_wait_cancel(struct gate_wait **w);
 
-/* Nobody can be asked in that channel: what would ask is denied, but for these patterns. Until the
- * handle is freed. */
+/* Nobody can be asked on behalf of one message: what it sets going and would ask is denied, but for
+ * these patterns. Until the handle is freed. */
 struct gate_unattended;
-enum status gate_unattended_new(struct gate *g, const char *channel, const cJSON *patterns,
-                                struct gate_unattended **out, struct cause *why) MUST_CHECK;
+enum status gate_unattended_new(struct gate *g, const cJSON *patterns, struct gate_unattended **out,
+                                struct cause *why) MUST_CHECK;
+/* From now on it is about that message. */
+void gate_unattended_start(struct gate_unattended *u, const char *message);
 void gate_unattended_free(struct gate_unattended **u);
-bool gate_is_unattended(const struct gate *g, const char *channel);
+/* What works on behalf of that message; NULL: people can be asked. */
+const struct gate_unattended *gate_unattended_of(const struct gate *g, const char *message);
+bool gate_is_unattended(const struct gate *g, const struct process *p);
 
 /* The rules that act: {"source":"config|remembered","pattern":S,"action":S,"origin":S,"id":N?}. */
 void gate_rules_json(const struct gate *g, cJSON *list);
