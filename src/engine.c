@@ -22,6 +22,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/scrub.h"
 #include "conf/config.h"
 #include "conf/lock.h"
 #include "ctl/proto.h"
@@ -57,6 +58,7 @@ struct engine {
     struct loop_timer *trim; /* a burst of answers is under way: memory is given back after it */
     struct rehearsal *rehearsal; /* NULL where it cannot be served */
     struct llm *llm;
+    struct scrub_values *values; /* the keys, so that none is shown or kept */
     struct sandbox *sandbox;
     struct agent *agent;
     struct ui *ui;
@@ -213,7 +215,8 @@ static size_t list_providers(const struct engine *e, struct llm_provider *list, 
     return n;
 }
 
-/* The keys leave the environment here: from now on only the client knows them. */
+/* The keys leave the environment here: from now on only the client knows them, and what looks that
+ * nobody else does. */
 static void make_llm(struct engine *e) {
     size_t most = e->config->nproviders + e->config->nlocals + 1;
     struct llm_provider *list = xcalloc(most, sizeof(*list));
@@ -224,8 +227,11 @@ static void make_llm(struct engine *e) {
                                 .connect_secs = (int)e->config->limits.connect_secs,
                                 .user_agent = "spacebot/" PACKAGE_VERSION};
     e->llm = llm_new(e->loop, &config);
-    for (size_t i = 0; i < e->config->nproviders; i++)
+    e->values = scrub_values_new();
+    for (size_t i = 0; i < e->config->nproviders; i++) {
+        (void)scrub_values_add(e->values, list[i].id, keys[i]);
         config_key_free(&keys[i]);
+    }
     free(keys);
     free(list);
     config_wipe_env(e->config);
@@ -303,7 +309,8 @@ static enum status make_rooms(struct engine *e, struct cause *why) {
                                 .llm = e->llm,
                                 .sandbox = e->sandbox,
                                 .config = e->config,
-                                .home = e->o.home};
+                                .home = e->o.home,
+                                .values = e->values};
     st = agent_new(&parts, &e->agent, why);
     if (st != STATUS_OK)
         return st;
@@ -378,6 +385,7 @@ static enum status take_apart(struct engine *e, struct cause *why) {
         child_sweep(e->loop);
     loop_free(&e->loop);
     trace_free(&e->trace);
+    scrub_values_free(&e->values);
     config_free(&e->config);
     return st;
 }

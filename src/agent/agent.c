@@ -129,7 +129,8 @@ bool agent_cancel(struct agent *a, struct process *p, const char *reason) {
 }
 
 static void fill_host(struct agent *a) {
-    a->host = (struct tool_host){.loop = a->parts.loop,
+    a->host = (struct tool_host){.values = a->parts.values,
+                                 .loop = a->parts.loop,
                                  .jobs = a->parts.jobs,
                                  .sandbox = a->parts.sandbox,
                                  .shell_secs = a->parts.config->limits.shell_secs,

@@ -8,6 +8,7 @@
 #include "agent/bus.h"
 #include "agent/lifecycle.h"
 #include "agent/process.h"
+#include "base/scrub.h"
 #include "conf/config.h"
 #include "conf/home.h"
 #include "llm/client.h"
@@ -28,6 +29,7 @@ struct agent_parts {
     struct sandbox *sandbox;
     const struct config *config;
     const struct home *home;
+    const struct scrub_values *values; /* that nobody is shown; NULL: only shapes are known */
 };
 
 struct agent;

@@ -60,6 +60,7 @@ static const struct delegate_ops branch_ops = {.announce = announce, .free = bra
 static void end(struct branch *b, enum process_outcome o, char *conclusion) {
     struct process *p = delegate_process(&b->d);
     turn_cancel(&b->d.turn, "it had ended"); /* first, so that the transcript is whole */
+    conclusion = scrub_take(agent_parts(b->d.agent)->values, conclusion);
     uint64_t seq = record_branch_ended(b->d.agent, p, status_word(o), conclusion, &b->d.history);
     delegate_end(&b->d, o, conclusion, seq);
 }

@@ -92,6 +92,7 @@ struct channel {
     struct incoming *current;
     unsigned corrections; /* times the model was asked to put its answer better */
     unsigned overflows;   /* times the turn's history was made shorter */
+    bool leaks;           /* a secret was in the last answer */
     struct coalesce together;
     struct list queue;
     size_t queued;

@@ -20,6 +20,10 @@ static const char structured_text[] =
     "[system] Your last answer was not shown: it looks like data or like a tool call written as "
     "text. Call the tool `reply` with what the person should read (also when that is JSON or "
     "code), call the other tool that you meant, or call `skip`.";
+static const char leak_text[] =
+    "[system] Your last answer was not shown: it holds what looks like a password, token or "
+    "private "
+    "key. Answer again without it: name what it is and where it is kept, none of its characters.";
 static const char empty_text[] =
     "[system] You ended your turn without a word and without a tool call, so the person has no "
     "answer. Call `reply` with your answer, or `skip` if there is nothing to say.";
@@ -93,6 +97,7 @@ enum answer {
     ANSWER_TEXT,       /* it is said as it stands */
     ANSWER_EXTRACTED,  /* a reply is in it */
     ANSWER_STRUCTURED, /* not fit for people */
+    ANSWER_LEAKS,      /* a secret is in it (SPEC A.3) */
     ANSWER_EMPTY,      /* nothing at all came of the turn */
     ANSWER_DONE        /* nothing needs to be said: it was, or it is a skip, or work is under way */
 };
@@ -104,6 +109,8 @@ static enum answer judge(const struct channel *ch, const char *text, char **said
         return ANSWER_DONE;
     if (shape_blank(text))
         return called_a_tool(ch) ? ANSWER_DONE : ANSWER_EMPTY;
+    if (ch->leaks)
+        return ANSWER_LEAKS;
     if ((*said = shape_reply_content(text)))
         return ANSWER_EXTRACTED;
     if (shape_structured(text))
@@ -117,10 +124,15 @@ static char *turn_nudge(void *arg, const char *text, bool *keep) {
     (void)keep;
     char *said;
     const char *correction = NULL;
+    ch->leaks = scrub_finds(agent_parts(ch->agent)->values, text, strlen(text));
     switch (judge(ch, text, &said)) {
     case ANSWER_STRUCTURED:
         if (ch->corrections < CORRECTIONS_MAX)
             correction = structured_text;
+        break;
+    case ANSWER_LEAKS:
+        if (ch->corrections < CORRECTIONS_MAX)
+            correction = leak_text;
         break;
     case ANSWER_EMPTY:
         if (ch->corrections == 0)
@@ -183,7 +195,8 @@ static bool turn_overflow(void *arg) {
 
 static bool is_correction(const struct llm_message *m) {
     return m->role == LLM_ROLE_USER && m->n == 1 && m->blocks[0].kind == LLM_BLOCK_TEXT &&
-           (str_eq(m->blocks[0].text, structured_text) || str_eq(m->blocks[0].text, empty_text));
+           (str_eq(m->blocks[0].text, structured_text) || str_eq(m->blocks[0].text, leak_text) ||
+            str_eq(m->blocks[0].text, empty_text));
 }
 
 /* `everything`: the messages of the turn as they are, but for our corrections and the live copy's
@@ -259,6 +272,13 @@ static void ended_answered(struct channel *ch) {
                      "the model answered with data instead of words, also when asked again; "
                      "nothing was said");
         break;
+    case ANSWER_LEAKS:
+        channel_said_close(ch, true);
+        write_back(ch, false, "[no answer: a secret was in it]");
+        channel_tell(ch, JOURNAL_ERROR,
+                     "the model's answer held a password, token or private key, also when asked "
+                     "for another; nothing was said");
+        break;
     case ANSWER_EMPTY:
         channel_said_close(ch, false);
         write_back(ch, false, "[no answer]");
@@ -330,6 +350,7 @@ const struct turn_ops channel_turn_ops = {.system = turn_system,
 static void interrupt_turn(struct channel *ch, const char *reason) {
     struct process *p = channel_self(ch);
     struct agent *a = ch->agent;
+    turn_cut_text(ch->turn);
     const char *partial =
         ch->said && ch->said->kind == JOURNAL_REPLY ? buf_str(&ch->said->text) : "";
     char *said = ch->replied ? xstrdup(ch->replied)

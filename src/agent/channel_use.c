@@ -52,7 +52,7 @@ void channel_use_show(struct channel *ch) {
         return;
     }
     const struct channel_use *u = list_entry(ch->uses.prev, struct channel_use, link);
-    char *label = u->call->tool->label ? u->call->tool->label(u->call->args) : NULL;
+    char *label = tool_call_label(u->call);
     process_set_tool(t, p, label ? label : u->call->tool->name);
     process_set_state(t, p, PROCESS_STATE_RUNNING);
     x_free(&label);
@@ -148,7 +148,7 @@ static void begin(struct channel_use *u) {
     struct channel *ch = u->channel;
     struct process *p = channel_self(ch);
     const struct tool_call *c = u->call;
-    char *label = c->tool->label ? c->tool->label(c->args) : NULL;
+    char *label = tool_call_label(c);
     u->entry = journal_open(&p->journal, JOURNAL_TOOL, c->tool->name, c->id);
     journal_append(&p->journal, u->entry, c->input, strlen(c->input));
     BUS_EMIT(agent_bus(ch->agent), agent_processes(ch->agent), p, EVENT_TOOL_STARTED,

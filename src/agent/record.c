@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/channel.h"
+#include "agent/leak.h"
 #include "agent/limit.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -70,8 +71,10 @@ void record_load_journal(struct agent *a, struct process *p, int64_t limit) {
 
 struct store_after *record_tool_intended(struct agent *a, const struct process *p,
                                          const struct tool_call *c, store_after_fn *fn, void *arg) {
-    uint64_t seq = store_tool_intend(store_of(a), p->id, p->channel, c->id, c->tool->name, c->input,
-                                     clock_wall_ms());
+    char *clean = leak_input(agent_parts(a)->values, c->input);
+    uint64_t seq = store_tool_intend(store_of(a), p->id, p->channel, c->id, c->tool->name,
+                                     clean ? clean : c->input, clock_wall_ms());
+    x_free(&clean);
     return store_after(store_of(a), seq, fn, arg);
 }
 

@@ -8,6 +8,7 @@
 
 #include "agent/gate.h"
 #include "agent/guard.h"
+#include "agent/leak.h"
 #include "agent/limit.h"
 #include "agent/record.h"
 #include "base/clock.h"
@@ -21,6 +22,10 @@
 #define EVENT_RESULT_MAX 50000u /* SPEC A.2 */
 #define RETRY_AFTER_MAX_MS 60000
 #define STALL_NS (30 * NS_PER_SEC) /* silent for so long, a call is shown as stalled */
+
+static const char leaks_text[] =
+    "not run: it holds what looks like a password, token or private key, and would have said it to "
+    "people. Say it without: name what it is and where it is kept, none of its characters.";
 
 struct turn {
     struct turn_options o;
@@ -48,6 +53,7 @@ struct turn {
     struct arg_stream reply;
     size_t reply_index;
     bool reply_open;
+    struct scrub said, thought, replied; /* what streams passes through these */
     span_id span, call_span, tool_span;
     struct record_partial partial;
 };
@@ -122,6 +128,9 @@ static void turn_free(struct turn *t) {
     llm_message_free(&t->response);
     llm_message_free(&t->results);
     arg_stream_free(&t->reply);
+    scrub_free(&t->said);
+    scrub_free(&t->thought);
+    scrub_free(&t->replied);
     struct process *p = self(t);
     record_partial_end(t->o.agent, &t->partial);
     p->span = 0;
@@ -167,12 +176,60 @@ static void answer_rest(struct turn *t, const char *reason) {
     push_results(t);
 }
 
+static void delta_event(struct turn *t, enum event_type type, const char *text, size_t n) {
+    char *piece = xstrndup(text, n);
+    BUS_EMIT(t->bus, t->processes, self(t), type, BUS_STR("process_id", self(t)->id),
+             BUS_STR("delta", piece));
+    x_free(&piece);
+}
+
+static void pass_text(struct turn *t, const struct buf *b) {
+    if (!b->len)
+        return;
+    if (t->o.ops->text_delta)
+        t->o.ops->text_delta(t->o.arg, b->data, b->len);
+    else
+        stream(t, &t->text, JOURNAL_TEXT, b->data, b->len);
+    record_partial_add(t->o.agent, self(t), &t->partial, b->data, b->len);
+    delta_event(t, EVENT_TEXT_DELTA, b->data, b->len);
+}
+
+static void pass_thinking(struct turn *t, const struct buf *b) {
+    if (!b->len)
+        return;
+    stream(t, &t->thinking, JOURNAL_THINKING, b->data, b->len);
+    delta_event(t, EVENT_REASONING_DELTA, b->data, b->len);
+}
+
+static void pass_reply(struct turn *t, const struct buf *b) {
+    if (!b->len)
+        return;
+    t->o.ops->reply_delta(t->o.arg, false, b->data, b->len);
+    record_partial_add(t->o.agent, self(t), &t->partial, b->data, b->len);
+    delta_event(t, EVENT_TEXT_DELTA, b->data, b->len);
+}
+
+static void end_scrub(struct turn *t, struct scrub *s,
+                      void (*pass)(struct turn *t, const struct buf *b)) {
+    struct buf rest = BUF_INIT;
+    scrub_end(s, &rest);
+    pass(t, &rest);
+    buf_free(&rest);
+}
+
+void turn_cut_text(struct turn *t) {
+    end_scrub(t, &t->thought, pass_thinking);
+    end_scrub(t, &t->said, pass_text);
+    end_scrub(t, &t->replied, pass_reply);
+}
+
 /* Whatever is under way ends here and now, and every call has a result. */
 static void abort_all(struct turn *t, const char *reason) {
     struct trace *trace = agent_parts(t->o.agent)->trace;
     llm_call_cancel(&t->call);
     loop_timer_del(&t->timer);
     store_after_cancel(&t->intent);
+    turn_cut_text(t);
     keep_partial(t);
     interrupt_entries(t);
     if (t->tool) {
@@ -270,33 +327,28 @@ static void look_for_stall(void *arg) {
     loop_timer_again(t->stall, silent >= STALL_NS ? STALL_NS : STALL_NS - silent);
 }
 
-static void delta_event(struct turn *t, enum event_type type, const char *text, size_t n) {
-    char *piece = xstrndup(text, n);
-    BUS_EMIT(t->bus, t->processes, self(t), type, BUS_STR("process_id", self(t)->id),
-             BUS_STR("delta", piece));
-    x_free(&piece);
-}
-
 static void on_text(void *arg, const char *text, size_t n) {
     struct turn *t = arg;
+    struct buf clean = BUF_INIT;
+    end_scrub(t, &t->thought, pass_thinking);
     close_entry(t, &t->thinking);
-    if (t->o.ops->text_delta)
-        t->o.ops->text_delta(t->o.arg, text, n);
-    else
-        stream(t, &t->text, JOURNAL_TEXT, text, n);
-    record_partial_add(t->o.agent, self(t), &t->partial, text, n);
-    delta_event(t, EVENT_TEXT_DELTA, text, n);
+    scrub_feed(&t->said, text, n, &clean);
+    pass_text(t, &clean);
+    buf_free(&clean);
 }
 
 static void on_thinking(void *arg, const char *text, size_t n) {
     struct turn *t = arg;
-    stream(t, &t->thinking, JOURNAL_THINKING, text, n);
-    delta_event(t, EVENT_REASONING_DELTA, text, n);
+    struct buf clean = BUF_INIT;
+    scrub_feed(&t->thought, text, n, &clean);
+    pass_thinking(t, &clean);
+    buf_free(&clean);
 }
 
 static void on_tool_start(void *arg, size_t index, const char *id, const char *name) {
     struct turn *t = arg;
     (void)id;
+    turn_cut_text(t);
     close_entry(t, &t->thinking);
     close_entry(t, &t->text);
     if (t->o.ops->reply_delta && !t->reply_open && str_eq(name, tool_get(TOOL_REPLY)->name)) {
@@ -312,14 +364,12 @@ static void on_tool_input(void *arg, size_t index, const char *fragment, size_t 
     struct turn *t = arg;
     if (!t->reply_open || index != t->reply_index)
         return;
-    struct buf out = BUF_INIT;
+    struct buf out = BUF_INIT, clean = BUF_INIT;
     arg_stream_feed(&t->reply, fragment, n, &out);
-    if (out.len) {
-        t->o.ops->reply_delta(t->o.arg, false, buf_str(&out), out.len);
-        record_partial_add(t->o.agent, self(t), &t->partial, buf_str(&out), out.len);
-        delta_event(t, EVENT_TEXT_DELTA, buf_str(&out), out.len);
-    }
+    scrub_feed(&t->replied, buf_str(&out), out.len, &clean);
+    pass_reply(t, &clean);
     buf_free(&out);
+    buf_free(&clean);
 }
 
 static void notice(struct turn *t, enum journal_kind kind, const char *text) {
@@ -347,6 +397,7 @@ static void on_error(void *arg, const struct llm_error *error) {
     }
     span_end(agent_parts(t->o.agent)->trace, t->call_span, STATUS_PROVIDER, error->text);
     t->call_span = 0;
+    turn_cut_text(t);
     bool overflow = error->fault == LLM_FAULT_OVERFLOW && t->o.ops->overflow;
     bool again = llm_fault_retriable(error->fault) && (!error->delivered || t->o.retry_partial) &&
                  t->attempt < t->o.nbackoff;
@@ -380,6 +431,17 @@ static void on_error(void *arg, const struct llm_error *error) {
         loop_timer(agent_parts(t->o.agent)->loop, pause * NS_PER_MS, on_retry, t, "turn retry");
 }
 
+/* From here on the message is as everybody may read it; `text` is what its own was. */
+static void kept_text(struct turn *t, struct llm_response *r, const char *text) {
+    const struct process *p = self(t);
+    bool leaked = leak_message(agent_parts(t->o.agent)->values, &r->message);
+    char *clean = leaked ? llm_message_text(&r->message) : NULL;
+    if (*text)
+        BUS_EMIT(t->bus, t->processes, p, EVENT_PROCESS_TEXT, BUS_STR("process_id", p->id),
+                 BUS_STR("text", clean ? clean : text));
+    x_free(&clean);
+}
+
 static void on_done(void *arg, struct llm_response *r) {
     struct turn *t = arg;
     struct process *p = self(t);
@@ -392,21 +454,20 @@ static void on_done(void *arg, struct llm_response *r) {
     record_usage(t->o.agent, p, r->model, &r->usage);
     span_end(agent_parts(t->o.agent)->trace, t->call_span, STATUS_OK, "");
     t->call_span = 0;
+    turn_cut_text(t);
     close_entry(t, &t->thinking);
     close_entry(t, &t->text);
     record_partial_end(t->o.agent, &t->partial);
 
     size_t before = t->o.history->n;
     char *text = llm_message_text(&r->message);
-    if (*text)
-        BUS_EMIT(t->bus, t->processes, p, EVENT_PROCESS_TEXT, BUS_STR("process_id", p->id),
-                 BUS_STR("text", text));
     bool calls = false;
     for (size_t i = 0; i < r->message.n; i++)
         calls |= r->message.blocks[i].kind == LLM_BLOCK_TOOL_USE;
     llm_message_free(&t->response);
     if (calls)
         llm_message_copy(&t->response, &r->message);
+    kept_text(t, r, text);
     share(t, &r->message);
     if (r->message.n)
         llm_history_push(t->o.history, &r->message);
@@ -608,7 +669,7 @@ static void on_gate(void *arg, bool allowed, const char *why) {
     struct process *p = self(t);
     t->gate = NULL;
     asking(t, false);
-    char *label = t->tool->tool->label ? t->tool->tool->label(t->tool->args) : NULL;
+    char *label = tool_call_label(t->tool);
     process_set_tool(t->processes, p, label ? label : t->tool->tool->name);
     process_set_state(t->processes, p, PROCESS_STATE_RUNNING);
     x_free(&label);
@@ -641,12 +702,18 @@ static void begin_tool(struct turn *t, const struct llm_block *b) {
     else if (!t->guarded)
         cause_set(&why, st, "there is no tool \"%.80s\" here", b->name);
 
-    char *label = NULL;
-    if (t->tool && t->tool->tool->label)
-        label = t->tool->tool->label(t->tool->args);
-    char *args = clipped(input, strlen(input), EVENT_ARGS_MAX);
+    if (st == STATUS_OK && tool_call_leaks(t->tool)) {
+        st = cause_set(&why, STATUS_DENIED, "%s", leaks_text);
+        if (t->o.ops->interrupted) /* what was shown of it was not said */
+            t->o.ops->interrupted(t->o.arg);
+    }
+    char *label = t->tool ? tool_call_label(t->tool) : NULL;
+    char *clean = leak_input(parts->values, input);
+    const char *shown = clean ? clean : input;
+    char *args = clipped(shown, strlen(shown), EVENT_ARGS_MAX);
     t->entry = journal_open(&p->journal, JOURNAL_TOOL, b->name, b->id);
-    journal_append(&p->journal, t->entry, input, strlen(input));
+    journal_append(&p->journal, t->entry, shown, strlen(shown));
+    x_free(&clean);
     process_set_tool(t->processes, p, label ? label : b->name);
     process_set_state(t->processes, p, PROCESS_STATE_RUNNING);
     t->tool_span = span_begin(parts->trace, SPAN_TOOL_CALL, t->span, b->name, p->id);
@@ -707,6 +774,7 @@ struct turn *turn_start(const struct turn_options *o) {
     t->bus = agent_bus(o->agent);
     struct process *p = self(t);
     guard_reset(&t->guard, p->kind);
+    t->said.values = t->thought.values = t->replied.values = agent_parts(o->agent)->values;
     t->span = span_begin(agent_parts(o->agent)->trace, SPAN_TURN, 0, p->name, p->id);
     p->span = t->span;
     process_set_state(t->processes, p, PROCESS_STATE_THINKING);

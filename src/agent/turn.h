@@ -30,9 +30,9 @@ struct turn_ops {
     /* A model call is about to be made: what came in meanwhile may be added to the history, which
      * must end with a user's message. May be NULL. */
     void (*before_call)(void *arg);
-    /* Response without tool calls: a prompt that makes the model go on (the caller frees; the
-     * response is taken out of the history unless *keep is set), or NULL: the turn has ended. May
-     * be NULL. */
+    /* Response without tool calls, as it was written (the history has it without secrets): a prompt
+     * that makes the model go on (the caller frees; the response is taken out of the history unless
+     * *keep is set), or NULL: the turn has ended. May be NULL. */
     char *(*nudge)(void *arg, const char *text, bool *keep);
     /* The history does not fit into the model's context. True: it has been made shorter, and the
      * call is made again; it must end with a user's message. May be NULL. */
@@ -42,10 +42,10 @@ struct turn_ops {
     /* A person is asked whether a tool may run, and then (false) has answered: the time between
      * counts for nobody. May be NULL. */
     void (*asking)(void *arg, bool asks);
-    /* Pieces of the argument `content` of a reply call, decoded, while it is still being written;
-     * NULL: not wanted. `start` opens a new one. */
+    /* Pieces of the argument `content` of a reply call, decoded and without secrets, while it is
+     * still being written; NULL: not wanted. `start` opens a new one. */
     void (*reply_delta)(void *arg, bool start, const char *text, size_t n);
-    /* Text as it streams and when it is whole; NULL: the turn writes it to the journal as TEXT. */
+    /* Text as it streams, without secrets; NULL: the turn writes it to the journal as TEXT. */
     void (*text_delta)(void *arg, const char *text, size_t n);
     /* The response is whole and goes on with tool calls: text so far stood beside them. */
     void (*text_done)(void *arg);
@@ -81,6 +81,9 @@ void turn_cancel(struct turn **t, const char *reason);
  * as STOPPED; who does not want to wait any longer cancels. False: there is nothing to wait for.
  * `reason` (static, or outliving the turn) answers the calls that are not run any more. */
 bool turn_stop(struct turn *t, const char *reason);
+/* What is being written is cut off here: what was held back of it, as it could have become a
+ * secret, is passed on. */
+void turn_cut_text(struct turn *t);
 const struct process *turn_process(const struct turn *t);
 struct turn *turn_of(const struct tool_call *c); /* the turn that made a call */
 void *turn_arg(const struct turn *t);

@@ -108,7 +108,7 @@ static void end(struct worker *w, enum process_outcome o, char *result,
     if (!lifecycle_may(w->lifecycle, to))
         worker_move(w, LIFECYCLE_COMPLETING);
     assert(lifecycle_may(w->lifecycle, to));
-    result = with_unread(w, result);
+    result = scrub_take(agent_parts(w->d.agent)->values, with_unread(w, result));
     uint64_t seq = record_worker_ended(w->d.agent, worker_self(w), w->lifecycle, o, result, owner,
                                        &w->d.history);
     w->lifecycle = to;

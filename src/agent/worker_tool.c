@@ -68,12 +68,13 @@ void worker_tool_set_status(struct tool_call *c, const char *status, bool outcom
         tool_call_donef(c, true, "status is empty");
         return;
     }
-    char *shown = xstrndup(status, utf8_cut(status, strlen(status), WORKER_STATUS_MAX));
+    char *said = scrub_take(agent_parts(a)->values, xstrdup(status));
+    char *shown = xstrndup(said, utf8_cut(said, strlen(said), WORKER_STATUS_MAX));
     x_free(&p->status);
     p->status = xstrdup(shown);
     if (outcome) {
         x_free(&w->outcome);
-        w->outcome = xstrdup(status);
+        w->outcome = xstrdup(said);
         if (w->lifecycle == LIFECYCLE_RUNNING && !w->interactive)
             worker_move(w, LIFECYCLE_COMPLETING);
     } else {
@@ -87,6 +88,7 @@ void worker_tool_set_status(struct tool_call *c, const char *status, bool outcom
              BUS_STR("worker_id", p->bare), BUS_STR("status", shown),
              BUS_STR("kind", outcome ? "outcome" : "progress"));
     x_free(&shown);
+    x_free(&said);
     cJSON *o = json_new_obj();
     json_add_bool(o, "success", true);
     json_add_str(o, "worker_id", p->bare);

@@ -77,6 +77,7 @@ const struct tool tool_send_file = {
               "\"required\":[\"file_path\"],\"additionalProperties\":false}",
     .reach = TOOL_REACH_PATH,
     .subject = "file_path",
+    .speaks = true,
     .start = start,
     .label = send_file_label,
 };
@@ -104,6 +105,7 @@ const struct tool tool_send_message = {
     .reach = TOOL_REACH_CHANNEL,
     .subject = "target",
     .effects = true,
+    .speaks = true,
     .start = start,
     .label = send_message_label,
 };

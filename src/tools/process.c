@@ -27,6 +27,7 @@ const struct tool tool_reply = {
     .schema = "{\"type\":\"object\",\"properties\":{"
               "\"content\":{\"type\":\"string\",\"minLength\":1,\"description\":\"what to say\"}},"
               "\"required\":[\"content\"],\"additionalProperties\":false}",
+    .speaks = true,
     .start = reply_start,
     .cancel = abandon,
 };
@@ -56,6 +57,7 @@ const struct tool tool_ask = {
               "\"multi_select\":{\"type\":\"boolean\",\"default\":false,\"description\":"
               "\"several may be chosen\"}},"
               "\"required\":[\"question\",\"options\"],\"additionalProperties\":false}",
+    .speaks = true,
     .start = ask_start,
 };
 

@@ -93,6 +93,10 @@ void tool_call_free(struct tool_call **cp) {
     *cp = NULL;
     if (!c->finished && c->tool->cancel)
         c->tool->cancel(c);
+    for (size_t i = 0; i < ARRAY_LEN(c->lines); i++) {
+        scrub_free(&c->lines[i].scrub);
+        buf_free(&c->lines[i].line);
+    }
     cJSON_Delete(c->args);
     x_free(&c->id);
     x_free(&c->input);
@@ -100,14 +104,67 @@ void tool_call_free(struct tool_call **cp) {
     x_free(&c);
 }
 
+static bool leaks(const struct scrub_values *values, const cJSON *item) {
+    for (; item; item = item->next)
+        if ((cJSON_IsString(item) &&
+             scrub_finds(values, item->valuestring, strlen(item->valuestring))) ||
+            leaks(values, item->child))
+            return true;
+    return false;
+}
+
+bool tool_call_leaks(const struct tool_call *c) {
+    return c->tool->speaks && leaks(c->host->values, c->args);
+}
+
+char *tool_call_label(const struct tool_call *c) {
+    return c->tool->label ? scrub_take(c->host->values, c->tool->label(c->args)) : NULL;
+}
+
+/* Passes on the lines that have ended; at the end of the output the last one too. */
+static void pass_lines(struct tool_call *c, int stream, bool end) {
+    struct tool_lines *l = &c->lines[stream == 2];
+    size_t from = 0;
+    for (const char *nl; from < l->line.len; from = (size_t)(nl - l->line.data) + 1) {
+        nl = memchr(l->line.data + from, '\n', l->line.len - from);
+        if (!nl && !end)
+            break;
+        size_t to = nl ? (size_t)(nl - l->line.data) : l->line.len;
+        c->on_output(c->arg, c, stream, l->line.data + from, to - from);
+        if (!nl) {
+            from = to;
+            break;
+        }
+    }
+    buf_consume(&l->line, from);
+}
+
 void tool_call_output(struct tool_call *c, int stream, const char *line, size_t n) {
-    if (c->on_output)
-        c->on_output(c->arg, c, stream, line, n);
+    struct tool_lines *l = &c->lines[stream == 2];
+    if (!c->on_output)
+        return;
+    l->scrub.values = c->host->values;
+    scrub_feed(&l->scrub, line, n, &l->line);
+    scrub_feed(&l->scrub, "\n", 1, &l->line);
+    pass_lines(c, stream, false);
+}
+
+/* What was held back, as it could have become a secret. */
+static void end_output(struct tool_call *c) {
+    for (int stream = 1; c->on_output && stream <= 2; stream++) {
+        scrub_end(&c->lines[stream == 2].scrub, &c->lines[stream == 2].line);
+        pass_lines(c, stream, true);
+    }
 }
 
 void tool_call_done(struct tool_call *c, bool is_error, const char *text, size_t n) {
-    struct buf out = BUF_INIT;
+    struct buf out = BUF_INIT, clean = BUF_INIT;
     c->finished = true;
+    end_output(c);
+    if (scrub_text(c->host->values, text, n, &clean)) { /* before it is cut: half of one is one */
+        text = buf_str(&clean);
+        n = clean.len;
+    }
     if (n <= TOOL_RESULT_MAX) {
         utf8_append_valid(&out, text, n);
     } else {
@@ -122,6 +179,7 @@ void tool_call_done(struct tool_call *c, bool is_error, const char *text, size_t
     }
     if (out.len > TOOL_RESULT_MAX) /* replaced bytes grew */
         buf_truncate(&out, utf8_cut(out.data, out.len, TOOL_RESULT_MAX));
+    buf_free(&clean);
     c->on_done(c->arg, c, is_error, buf_str(&out), out.len);
     buf_free(&out);
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/scrub.h"
 #include "base/status.h"
 #include "loop/job.h"
 #include "loop/loop.h"
@@ -63,6 +64,7 @@ struct tool {
     const char *subject; /* NULL unless reach says there is one */
     const char *kin;     /* another tool whose rules hold for this one too; NULL: none */
     bool effects;        /* may change something outside: an intent is stored before it starts */
+    bool speaks;         /* its texts are said to people: no secret may be among them */
     /* Starts the work; ends in exactly one tool_call_done(), perhaps at once. */
     void (*start)(struct tool_call *c);
     /* Ends the work early: whatever runs is stopped, c->state freed, and tool_call_done() is not
@@ -79,6 +81,7 @@ enum status tool_from_string(const char *name, enum tool_id *out) MUST_CHECK;
 
 /* Where and for whom a call runs; all lent for its life. */
 struct tool_host {
+    const struct scrub_values *values; /* that no result may hold; NULL: only shapes are known */
     struct loop *loop;
     struct job_pool *jobs;
     struct sandbox *sandbox;
@@ -100,6 +103,12 @@ struct tool_host {
     void (*abandon)(struct tool_call *c);
 };
 
+/* Lines of one stream of output on their way outward. */
+struct tool_lines {
+    struct scrub scrub;
+    struct buf line; /* clean, and not ended yet */
+};
+
 struct tool_call {
     const struct tool *tool;
     const struct tool_host *host;
@@ -111,11 +120,12 @@ struct tool_call {
     bool uncontained;      /* a command that was allowed to run without walls */
     void *state;           /* the tool's own */
     bool finished;
+    struct tool_lines lines[2];
     void *arg; /* the caller's */
-    /* A line of output; stream 1 or 2. */
+    /* A line of output without secrets; stream 1 or 2. */
     void (*on_output)(void *arg, struct tool_call *c, int stream, const char *line, size_t n);
     /* Once, the last use of c by tools/: it may be freed inside. The text is what the model reads:
-     * at most TOOL_RESULT_MAX bytes, valid UTF-8. */
+     * at most TOOL_RESULT_MAX bytes, valid UTF-8, without secrets. */
     void (*on_done)(void *arg, struct tool_call *c, bool is_error, const char *text, size_t n);
 };
 #define TOOL_RESULT_MAX 50000u
@@ -129,11 +139,16 @@ enum status tool_call_new(const struct tool *tool, const struct tool_host *host,
 void tool_call_start(struct tool_call *c);
 /* Whether it has been asked to end early; its end comes as ever, though nobody knows when. */
 bool tool_call_stop(struct tool_call *c);
+/* What it is given would say a secret to people. */
+bool tool_call_leaks(const struct tool_call *c);
+/* A short label for people (struct tool), without secrets; NULL when it has none. The caller frees.
+ */
+char *tool_call_label(const struct tool_call *c);
 /* Cancels when it has not finished. NULL is fine; sets NULL. */
 void tool_call_free(struct tool_call **c);
 
-/* For tools: output and the end. Text over TOOL_RESULT_MAX is cut with a notice of shown, total and
- * omitted bytes. */
+/* For tools: output and the end, the one way out of every tool: secrets stay here. Text over
+ * TOOL_RESULT_MAX is cut with a notice of shown, total and omitted bytes. */
 void tool_call_output(struct tool_call *c, int stream, const char *line, size_t n);
 void tool_call_done(struct tool_call *c, bool is_error, const char *text, size_t n);
 void tool_call_donef(struct tool_call *c, bool is_error, const char *fmt, ...) PRINTF_LIKE(3, 4);

@@ -45,7 +45,8 @@ static void start(struct agent_home *h) {
                                       .llm = h->llm,
                                       .sandbox = h->sandbox,
                                       .config = h->config,
-                                      .home = &h->home};
+                                      .home = &h->home,
+                                      .values = h->values};
     if (agent_new(&parts, &h->agent, &why) != STATUS_OK)
         fail_msg("%s", why.text);
     h->listener = bus_listen(agent_bus(h->agent), hear, h);
@@ -98,6 +99,8 @@ int agent_home_setup(void **state) {
     assert_int_equal(mkdir(h->home.workspace, 0700), 0);
     char *conf = xasprintf("%s/none.conf", h->dir);
     assert_int_equal(config_load(conf, &h->config, &why), STATUS_OK);
+    h->values = scrub_values_new();
+    assert_true(scrub_values_add(h->values, "provider", AGENT_SECRET));
     x_free(&conf);
     start(h);
     *state = h;
@@ -110,6 +113,7 @@ int agent_home_teardown(void **state) {
     stop(h, true);
     script_reset();
     config_free(&h->config);
+    scrub_values_free(&h->values);
     buf_free(&h->events);
     x_free(&h->home.dir);
     x_free(&h->home.db);
@@ -214,6 +218,27 @@ struct process *agent_only(struct agent_home *h, enum process_kind kind) {
 const char *agent_last_entry(struct agent_home *h, const char *id, enum journal_kind kind) {
     const struct journal_entry *e = journal_last(&agent_process(h, id)->journal, kind);
     return e ? buf_str(&e->text) : "";
+}
+
+void agent_expect_not_stored(struct agent_home *h, const char *text) {
+    static const char *const ends[] = {"", "-wal"};
+    size_t seen = 0;
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        char *path = xasprintf("%s%s", h->home.db, ends[i]), piece[65536];
+        struct buf all = BUF_INIT;
+        FILE *f = fopen(path, "r");
+        x_free(&path);
+        if (!f)
+            continue;
+        for (size_t n; (n = fread(piece, 1, sizeof piece, f)) > 0;)
+            buf_append(&all, piece, n);
+        fclose(f);
+        seen += all.len;
+        if (all.len && memmem(all.data, all.len, text, strlen(text)))
+            fail_msg("\"%s\" is in the store", text);
+        buf_free(&all);
+    }
+    assert_true(seen > 0);
 }
 
 void expect_in(const char *text, const char *part) {

@@ -16,6 +16,9 @@
 #define BRANCH(text) CALL("branch", "{\"description\":\"" text "\"}")
 #define OUTCOME(text) "[" CALL("set_status", "{\"kind\":\"outcome\",\"status\":\"" text "\"}") "]"
 
+/* A key that the engine holds. */
+#define AGENT_SECRET "k9Xw2-Qa7_bZ4mN8vC1tR5yU3iO6pL0s"
+
 struct agent_home {
     char dir[64];
     struct home home;
@@ -26,6 +29,7 @@ struct agent_home {
     struct trace *trace;
     struct llm *llm;
     struct sandbox *sandbox;
+    struct scrub_values *values; /* AGENT_SECRET, of "provider" */
     struct agent *agent;
     struct bus_listener *listener;
     struct buf events; /* their types, space-separated, without deltas, texts and status updates */
@@ -59,6 +63,9 @@ void agent_say(struct agent_home *h, const char *channel, const char *sender, co
 struct process *agent_process(struct agent_home *h, const char *id);      /* must exist */
 struct process *agent_only(struct agent_home *h, enum process_kind kind); /* must be the only one */
 const char *agent_last_entry(struct agent_home *h, const char *id, enum journal_kind kind);
+
+/* None of the store's files holds the text. */
+void agent_expect_not_stored(struct agent_home *h, const char *text);
 
 void expect_in(const char *text, const char *part);
 void expect_not_in(const char *text, const char *part);

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -168,6 +169,76 @@ static void what_is_outside_stays_outside(void **state) {
     assert_string_equal(content, "secret");
     x_free(&link);
     x_free(&secret);
+}
+
+/* --- secrets ------------------------------------------------------------------------------------
+ */
+
+struct lines {
+    struct buf text;
+    bool done;
+};
+
+static void on_line(void *arg, struct tool_call *c, int stream, const char *line, size_t n) {
+    struct lines *l = arg;
+    (void)c;
+    assert_null(memchr(line, '\n', n));
+    buf_printf(&l->text, "%d:%.*s\n", stream, (int)n, line);
+}
+
+static void on_last(void *arg, struct tool_call *c, bool is_error, const char *text, size_t n) {
+    struct lines *l = arg;
+    assert_false(is_error);
+    assert_true(n <= TOOL_RESULT_MAX);
+    buf_printf(&l->text, "=%.*s", (int)n, text);
+    l->done = true;
+    tool_call_free(&c);
+}
+
+static void say_line(struct tool_call *c, int stream, const char *line) {
+    tool_call_output(c, stream, line, strlen(line));
+}
+
+/* On two streams, over several lines, and at the place where a result is cut. */
+static void no_secret_leaves_a_tool(void **state) {
+    struct fixture *f = *state;
+    struct lines l = {0};
+    struct tool_call *c = NULL;
+    struct cause why;
+    assert_int_equal(
+        tool_call_new(tool_get(TOOL_FILE_LIST), &f->host, f->workspace, "id", "{}", &c, &why),
+        STATUS_OK);
+    c->arg = &l;
+    c->on_output = on_line;
+    c->on_done = on_last;
+    say_line(c, 1, "one");
+    say_line(c, 1, "-----BEGIN PRIVATE KEY-----");
+    say_line(c, 2,
+             "AKIA"
+             "A2B3C4D5E6F7G2H3 is it");
+    say_line(c, 1, "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC");
+    say_line(c, 1, "-----END PRIVATE KEY-----");
+    say_line(c, 1, "");
+    say_line(c, 1, "two");
+    say_line(c, 2, "-----BEGIN PRIVATE KEY-----");
+    char *text = xmalloc(3 * TOOL_RESULT_MAX);
+    size_t n = 3 * (size_t)TOOL_RESULT_MAX;
+    memset(text, '.', n);
+    static const char token[] = "sk-ant-"
+                                "aB3dE5gH7jK9mN1pQ2sT4vW6yZ8";
+    for (size_t at = 0; at + sizeof token < n; at += 1000)
+        memcpy(text + at, token, sizeof token - 1);
+    tool_call_done(c, false, text, n);
+    assert_true(l.done);
+    char *result = strchr(buf_str(&l.text), '=');
+    assert_non_null(result);
+    assert_null(strstr(result, "aB3dE5"));
+    *result = '\0';
+    assert_string_equal(buf_str(&l.text), "1:one\n2:[LEAKED_SECRET_REDACTED] is it\n"
+                                          "1:[LEAKED_SECRET_REDACTED]\n1:\n1:two\n"
+                                          "2:-----BEGIN PRIVATE KEY-----\n");
+    free(text);
+    buf_free(&l.text);
 }
 
 /* --- file_edit ----------------------------------------------------------------------------------
@@ -365,6 +436,7 @@ int main(void) {
         cmocka_unit_test(bad_arguments_are_told_in_words),
         cmocka_unit_test_setup_teardown(write_read_list, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_outside_stays_outside, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_secret_leaves_a_tool, setup, teardown),
         cmocka_unit_test_setup_teardown(an_edit_changes_one_passage_and_keeps_the_mode, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(an_edit_that_fits_nowhere_or_twice_changes_nothing, setup,
