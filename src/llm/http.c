@@ -1,5 +1,5 @@
 /* http: the one place that talks to curl. Two multi handles: one for https, where HTTP/2 puts about
- * a hundred streams on a connection and the number of connections is therefore bounded, and one for
+ * a hundred streams on a connection and requests therefore go through a door (door.h), and one for
  * plain http (servers on this machine), where every stream needs its own. */
 #include "llm/http.h"
 
@@ -16,15 +16,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "llm/door.h"
 
 #define READ_BYTES 4096L             /* curl's buffer a stream; a thousand streams have one each */
 #define UPLOAD_BYTES 16384L          /* the least that curl takes */
 #define TURN_BYTES ((size_t)65536)   /* handled of one stream in one turn */
 #define BACKLOG_MAX ((size_t)262144) /* past this the stream is paused */
 #define SETTLE_NS (NS_PER_SEC / 2)
-#define TLS_CONNECTIONS 64L
 #define STREAMS_A_CONNECTION 1000L /* the server's own limit counts when it is lower */
 #define IDLE_CONNECTIONS 16L
+#define HOST_MAX 280
 
 enum { PLAIN, SECURE, NMULTI };
 
@@ -40,10 +41,11 @@ struct http {
     char *ca_file, *ca_dir; /* NULL: curl's own file; no directory */
     struct multi multi[NMULTI];
     struct list calls;
+    struct doors doors;        /* of hosts by https */
     struct list ready;         /* calls with bytes, or ended */
     struct loop_timer *again;  /* some have more than a turn's share */
     struct http_call *current; /* whose callback runs; NULL once it is gone */
-    bool delivering;
+    bool delivering, opening;
 };
 
 struct http_call {
@@ -51,6 +53,7 @@ struct http_call {
     struct http *http;
     struct multi *multi;
     CURL *easy;
+    struct door_guest guest;
     struct curl_slist *headers;
     char *body;
     int silence_secs;
@@ -60,7 +63,7 @@ struct http_call {
     bool alive, paused, ended, silent, settled;
     CURLcode code;
     int64_t last_ns;            /* when the last byte came */
-    struct loop_timer *silence; /* later: of the settling */
+    struct loop_timer *silence; /* before: of waiting at the door; later: of the settling */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -139,6 +142,38 @@ static void forget_body(struct http_call *c) {
     mem_released(c->r.body_len);
 }
 
+/* ---- the door ---- */
+
+static void on_open(void *arg);
+
+static void open_door(struct http *h) {
+    if (h->opening)
+        return;
+    h->opening = true;
+    loop_defer(h->loop, on_open, h);
+}
+
+/* The connection stands, its own or another's; the request is about to be sent. */
+static int on_connected(void *arg, char *to, char *from, int to_port, int from_port) {
+    struct http_call *c = arg;
+    (void)to;
+    (void)from;
+    (void)to_port;
+    (void)from_port;
+    door_through(&c->guest);
+    open_door(c->http);
+    return CURL_PREREQFUNC_OK;
+}
+
+static void learn_version(struct http_call *c, bool http1) {
+    if (!c->guest.door)
+        return;
+    door_learn(&c->guest, http1);
+    open_door(c->http);
+}
+
+/* ---- heads ---- */
+
 static size_t on_header(char *line, size_t size, size_t n, void *arg) {
     struct http_call *c = arg;
     n *= size;
@@ -152,6 +187,8 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg) {
         long status = 0;
         curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
         h->status = status >= 0 && status <= 999 ? (int)status : 0;
+        if (n >= 6)
+            learn_version(c, line[5] == '1');
         return n;
     }
     if (header_is(line, n, "retry-after-ms", value, sizeof(value)))
@@ -269,6 +306,16 @@ static void on_again(void *arg) {
     deliver_all(h);
 }
 
+/* Its end is told from a later turn. */
+static void end_later(struct http_call *c, CURLcode code) {
+    struct http *h = c->http;
+    c->code = code;
+    c->ended = true;
+    mark(c);
+    if (!h->again)
+        h->again = loop_timer(h->loop, 0, on_again, h, "provider backlog");
+}
+
 /* ---- delivery ---- */
 
 static void call_free(struct http_call *c) {
@@ -277,6 +324,10 @@ static void call_free(struct http_call *c) {
     loop_timer_del(&c->silence);
     if (c->http->current == c)
         c->http->current = NULL;
+    if (c->guest.door) {
+        door_leave(&c->guest);
+        open_door(c->http);
+    }
     /* Outside every callback of curl, as it must be. */
     curl_multi_remove_handle(c->multi->curl, c->easy);
     curl_easy_cleanup(c->easy);
@@ -459,10 +510,8 @@ static void start_curl(struct multi *m, bool secure) {
     curl_multi_setopt(m->curl, CURLMOPT_MAXCONNECTS, IDLE_CONNECTIONS);
     curl_multi_setopt(m->curl, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
     curl_multi_setopt(m->curl, CURLMOPT_MAX_CONCURRENT_STREAMS, STREAMS_A_CONNECTION);
-    if (secure) {
-        curl_multi_setopt(m->curl, CURLMOPT_MAX_HOST_CONNECTIONS, TLS_CONNECTIONS);
+    if (secure)
         find_certificates(m->http);
-    }
 }
 
 static void set_options(struct http_call *c, const struct http_request *r, bool secure) {
@@ -508,13 +557,47 @@ static void set_options(struct http_call *c, const struct http_request *r, bool 
     curl_easy_setopt(e, CURLOPT_WRITEDATA, c);
     curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(e, CURLOPT_HEADERDATA, c);
+    if (secure) {
+        curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_connected);
+        curl_easy_setopt(e, CURLOPT_PREREQDATA, c);
+    }
     curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c->error);
     curl_easy_setopt(e, CURLOPT_PRIVATE, c);
+}
+
+static void go(struct http_call *c) {
+    struct http *h = c->http;
+    loop_timer_del(&c->silence);
+    c->last_ns = loop_now_ns(h->loop);
+    c->silence =
+        loop_timer(h->loop, c->silence_secs * NS_PER_SEC, on_silence, c, "provider silence");
+    CURLMcode code = curl_multi_add_handle(c->multi->curl, c->easy);
+    if (code == CURLM_OK)
+        return;
+    log_error("cannot start a request: %s", curl_multi_strerror(code));
+    end_later(c, CURLE_FAILED_INIT);
+}
+
+static void on_open(void *arg) {
+    struct http *h = arg;
+    struct door_guest *g;
+    h->opening = false;
+    while ((g = door_next(&h->doors)) != NULL)
+        go(list_entry(g, struct http_call, guest));
+}
+
+/* As long as connecting may take it has stood at the door: those before it do not get through. */
+static void on_waited(void *arg) {
+    struct http_call *c = arg;
+    c->silence = NULL;
+    door_leave(&c->guest);
+    end_later(c, CURLE_OPERATION_TIMEDOUT);
 }
 
 struct http_call *http_send(struct http *h, const struct http_request *r) {
     bool secure = strncasecmp(r->url, "https:", 6) == 0;
     struct multi *m = &h->multi[secure ? SECURE : PLAIN];
+    char host[HOST_MAX];
     if (!m->curl)
         start_curl(m, secure);
     struct http_call *c = xcalloc(1, sizeof(*c));
@@ -528,17 +611,13 @@ struct http_call *http_send(struct http *h, const struct http_request *r) {
     list_push_back(&h->calls, &c->link);
     c->easy = must(curl_easy_init());
     set_options(c, r, secure);
-    c->last_ns = loop_now_ns(h->loop);
-    c->silence =
-        loop_timer(h->loop, r->silence_secs * NS_PER_SEC, on_silence, c, "provider silence");
-    CURLMcode code = curl_multi_add_handle(m->curl, c->easy);
-    if (code != CURLM_OK) {
-        log_error("cannot start a request: %s", curl_multi_strerror(code));
-        c->code = CURLE_FAILED_INIT;
-        c->ended = true;
-        mark(c);
-        if (!h->again)
-            h->again = loop_timer(h->loop, 0, on_again, h, "provider backlog");
+    if (secure && http_host(r->url, host, sizeof(host))) {
+        door_enter(&h->doors, &c->guest, host);
+        c->silence =
+            loop_timer(h->loop, r->connect_secs * NS_PER_SEC, on_waited, c, "provider door");
+        open_door(h);
+    } else {
+        go(c);
     }
     return c;
 }
@@ -580,6 +659,7 @@ struct http *http_new(struct loop *l, const char *user_agent) {
         h->multi[i].http = h;
     list_init(&h->calls);
     list_init(&h->ready);
+    doors_init(&h->doors);
     return h;
 }
 
@@ -595,6 +675,7 @@ void http_free(struct http **ph) {
         loop_timer_del(&h->multi[i].timer);
     }
     loop_timer_del(&h->again);
+    loop_undefer(h->loop, on_open, h);
     free(h->user_agent);
     free(h->ca_file);
     free(h->ca_dir);
