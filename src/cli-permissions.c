@@ -76,7 +76,7 @@ static void print_rules(const cJSON *rules) {
         x_free(&id);
         x_free(&since);
     }
-    if (!rules->child)
+    if (cJSON_GetArraySize(rules) == 0)
         fprintf(stderr,
                 "no rules: what stays inside the workspace and the sandbox is allowed, what "
                 "would leave it asks\n");

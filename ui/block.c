@@ -209,15 +209,14 @@ static void shape(struct block *b, const struct block_env *env, size_t index,
         break;
     case JOURNAL_OUTPUT: {
         const struct journal_entry *call = call_of(j, index);
-        bool running = call && call->open;
         b->mark = false;
-        if (!env->live && !running)
-            return; /* the call's own entry has all of it as the result */
         b->style = str_eq(e->title, "stderr") ? STYLE_WARN : STYLE_DIM;
         if (env->live) {
             cut_text(b, e, 2);
             break;
         }
+        if (!call || !call->open)
+            return; /* the call's own entry has all of it as the result */
         wrap_text(b, e, 4);
         fold_before(b, ran_by_person(call) ? PERSON_ROWS : OUTPUT_ROWS);
         break;

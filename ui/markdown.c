@@ -120,9 +120,8 @@ static void gap(struct maker *k) {
 static void add_run(struct maker *k, const char *s, size_t n, unsigned style) {
     struct buf seen = BUF_INIT;
     utf8_append_visible(&seen, s, n);
-    struct markdown_run *last = k->nruns ? &k->runs[k->nruns - 1] : NULL;
-    if (seen.len && last && last->style == style) {
-        last->len += seen.len; /* runs lie without gaps */
+    if (seen.len && k->nruns && k->runs[k->nruns - 1].style == style) {
+        k->runs[k->nruns - 1].len += seen.len; /* runs lie without gaps */
     } else if (seen.len) {
         if (k->nruns == k->cruns) {
             k->cruns = k->cruns ? k->cruns * 2 : 32;

@@ -32,11 +32,11 @@ enum channel_command {
 };
 
 static const struct {
-    enum channel_command command;
     const char *name, *what;
+    enum channel_command command;
     bool authority, args;
 } commands[] = {
-#define X(id, text, needs, takes, does) {CHANNEL_COMMAND_##id, text, does, needs, takes},
+#define X(id, text, needs, takes, does) {text, does, CHANNEL_COMMAND_##id, needs, takes},
     CHANNEL_COMMAND_TABLE(X)
 #undef X
 };

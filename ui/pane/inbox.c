@@ -152,13 +152,11 @@ static void inbox_draw(void *self, const struct pane_env *env, const struct wind
 }
 
 static struct pane_answer move_to(struct inbox_pane *b, const struct pane_env *env, int64_t at) {
-    const struct inbox_request *r = NULL;
-    int64_t n = env->inbox ? (int64_t)inbox_count(env->inbox) : 0;
-    if (n == 0)
+    const struct inbox_request *r = env->inbox ? inbox_next(env->inbox, NULL) : NULL, *next;
+    if (!r)
         return (struct pane_answer){PANE_IGNORED, PROCESS_NONE};
-    at = at < 0 ? 0 : at >= n ? n - 1 : at;
-    while (at-- >= 0)
-        r = inbox_next(env->inbox, r);
+    while (at-- > 0 && (next = inbox_next(env->inbox, r)) != NULL)
+        r = next;
     b->selected = r->number;
     return (struct pane_answer){PANE_DONE, PROCESS_NONE};
 }
