@@ -414,6 +414,8 @@ static enum status answer_question(struct inbox *i, struct inbox_request *r, con
         buf_printf(&text, "\n%s", remark);
     if (st == STATUS_OK)
         st = channel_open(i->agent, r->channel, NULL, NULL, &p, why);
+    if (st == STATUS_OK)
+        r->process = p->handle; /* an earlier engine's channel asked: this one is told of the end */
     if (st == STATUS_OK && screen)
         channel_stand_in(i->agent, p, agent_default_model(i->agent), NULL);
     if (st == STATUS_OK)

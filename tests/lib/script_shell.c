@@ -74,6 +74,8 @@ static void cancel(struct tool_call *c) {
 
 static bool stop(struct tool_call *c) {
     struct scripted *s = c->state;
+    if (!s)
+        return false; /* it has not begun */
     if (s->stoppable && !s->timer) {
         s->is_error = true;
         s->timer = loop_timer(c->host->loop, NS_PER_MS, finished, s, "scripted command");
@@ -88,8 +90,10 @@ static char *label(const cJSON *args) {
 const struct tool tool_shell = {
     .name = "shell",
     .description = "Run a command.",
-    .schema = "{\"type\":\"object\",\"properties\":{\"command\":{\"type\":\"string\"}},"
-              "\"required\":[\"command\"]}",
+    .schema = "{\"type\":\"object\",\"properties\":{\"command\":{\"type\":\"string\"},"
+              "\"unsandboxed\":{\"type\":\"boolean\"}},\"required\":[\"command\"]}",
+    .reach = TOOL_REACH_COMMAND,
+    .subject = "command",
     .effects = true,
     .start = start,
     .cancel = cancel,

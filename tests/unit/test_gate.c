@@ -554,7 +554,9 @@ static void ask_answered_after_a_restart(void **state) {
     answer(f, "4", "", STATUS_INVALID);
     answer(f, "1,3", "", STATUS_INVALID);
     script_push(SCRIPT_CHANNEL, REPLY("dropped"));
+    buf_free(&f->events);
     answer(f, "drop, now", "it is empty", STATUS_OK);
+    expect_in(buf_str(&f->events), "\"type\":\"request_ended\""); /* whoever follows knows */
     settle(f);
     assert_int_equal(inbox_count(agent_inbox(f->agent)), 0);
     const char *history = script_last_history(SCRIPT_CHANNEL);
