@@ -223,6 +223,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *wa
         log_error("cannot watch the connection to a provider (descriptor %d)", fd);
         return 0;
     }
+    loop_watch_patient(w);
     curl_multi_assign(m->curl, fd, w);
     return 0;
 }

@@ -3,11 +3,13 @@
 #ifndef LOOP_LOOP_INTERNAL_H
 #define LOOP_LOOP_INTERNAL_H
 
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "loop/loop.h"
 
 /* A readiness backend. `tag` comes back with the event; nothing is ever looked up by pointer, since
@@ -36,15 +38,16 @@ struct loop *loop_new_on(enum loop_mode mode, const struct backend *backend);
 /* Most descriptors served in one turn, and most timers: what is left over comes in the next one,
  * and the keyboard before it. */
 #define LOOP_READY_MAX 256
-#define LOOP_READY_MIN 16 /* … at least, however long they take */
 #define LOOP_TIMERS_MAX 256
+/* How long patient watches wait for company at most: a quarter of a frame at sixty a second. */
+#define LOOP_PATIENCE_NS (4 * NS_PER_MS)
 
 struct loop_watch {
     struct loop *loop;
     int fd;
     unsigned events;
     uint32_t generation;
-    bool urgent;
+    bool urgent, patient;
     uint64_t served; /* the turn of its last callback */
     loop_fd_fn *fn;
     void *arg;
@@ -85,6 +88,7 @@ struct loop {
     size_t nfd;
     uint32_t next_generation;
     struct loop_watch **urgent;
+    struct pollfd *urgent_fds; /* room to ask about them and the wake */
     size_t nurgent, urgent_cap;
 
     struct timers timers;
@@ -100,6 +104,10 @@ struct loop {
     size_t batch;     /* descriptors that the present turn may serve */
     bool overran;     /* the last turn left some for the next */
     int64_t began_ns; /* the present turn, real time */
+    int64_t stage_ns, stage_cpu_ns; /* its present stage: descriptors, timers */
+    bool patient;     /* the present turn has served a patient watch */
+    int64_t rest_ns;  /* until then descriptors wait, but for the urgent ones */
+    int64_t patience_ns;
     uint64_t turns;
     int64_t now_ns;
 
@@ -112,6 +120,10 @@ struct loop {
 
 /* Says that what ran since the last lap was `name`; reported when it was slow. */
 void loop_lap(struct loop *l, const char *name);
+
+/* The present stage has used up its time: what is left over comes in the next turn, which finds it
+ * still ready. Not in inline mode, where nothing depends on real time. */
+bool loop_out_of_time(const struct loop *l);
 
 /* timer.c: -1 when there is none, else the due time of the first. */
 int64_t timers_next_ns(const struct loop *l);

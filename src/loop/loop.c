@@ -24,7 +24,7 @@
 #define SLOW_NS (10 * NS_PER_MS)
 #define CPU_CHECK_NS                                                                               \
     NS_PER_MS /* the thread's CPU clock is a system call: read it this often at most */
-#define TURN_NS (2 * NS_PER_MS) /* for descriptors, the keyboard's aside; the rest comes next */
+#define STAGE_NS (2 * NS_PER_MS) /* for descriptors, the keyboard's aside, and again for timers */
 #define WAKE_TAG UINT64_MAX     /* no descriptor is -1 */
 /* Where inline mode's wall clock starts when nobody set one: 2026-01-01T00:00:00Z. */
 #define INLINE_WALL_MS INT64_C(1767225600000)
@@ -48,6 +48,9 @@ struct loop *loop_new_on(enum loop_mode mode, const struct backend *backend) {
     signal(SIGPIPE, SIG_IGN);
     l->backend = backend;
     l->batch = LOOP_READY_MAX;
+    l->patience_ns = LOOP_PATIENCE_NS;
+    l->rest_ns = INT64_MIN / 2; /* long ago */
+    l->urgent_fds = xmalloc(sizeof(*l->urgent_fds));
     l->backend_self = backend->open();
     l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (l->wake_fd < 0 || backend->set(l->backend_self, l->wake_fd, LOOP_READ, WAKE_TAG) != 0) {
@@ -70,6 +73,7 @@ void loop_free(struct loop **lp) {
         free(l->by_fd[i]);
     free(l->by_fd);
     free(l->urgent);
+    free(l->urgent_fds);
     free(l->deferred.v);
     free(l->deferring.v);
     for (size_t i = 0; i < ARRAY_LEN(l->phases); i++)
@@ -93,8 +97,6 @@ void loop_hold_clock(struct loop *l, bool held) { l->clock_held = held; }
 void loop_observe(struct loop *l, loop_observe_fn *fn, void *arg) {
     l->observe = fn;
     l->observe_arg = arg;
-    l->lap_wall_ns = l->lap_cpu_at_ns = clock_real_mono_ns();
-    l->lap_cpu_ns = clock_thread_cpu_ns();
 }
 
 /* ---- watches ---- */
@@ -144,9 +146,13 @@ void loop_watch_urgent(struct loop_watch *w) {
     if (l->nurgent == l->urgent_cap) {
         l->urgent_cap = l->urgent_cap ? l->urgent_cap * 2 : 4;
         l->urgent = xreallocarray(l->urgent, l->urgent_cap, sizeof(struct loop_watch *));
+        l->urgent_fds =
+            xreallocarray(l->urgent_fds, l->urgent_cap + 1, sizeof(*l->urgent_fds));
     }
     l->urgent[l->nurgent++] = w;
 }
+
+void loop_watch_patient(struct loop_watch *w) { w->patient = true; }
 
 void loop_watch_events(struct loop_watch *w, unsigned events) {
     /* Set even when nothing changes: libcurl asks again for a number that it closed and opened in
@@ -192,27 +198,36 @@ static void deliver(struct loop *l, const struct ready *r) {
         return;
     const char *name = w->name; /* the callback may delete w */
     w->served = l->turns;
+    l->patient |= w->patient && events == LOOP_READ;
     w->fn(w->arg, w->fd, events);
     loop_lap(l, name);
 }
 
-/* When as many were ready as fit, the keyboard may be among those left out: look at it by itself.
- * Appends what is ready, and returns the new number. */
-static size_t add_urgent(const struct loop *l, struct ready *ready, size_t n) {
+/* Asks about the urgent watches and the wake alone. Appends those that are ready and not among
+ * ready[0..n), and returns the new number. */
+static size_t add_urgent(const struct loop *l, int timeout_ms, struct ready *ready, size_t n) {
+    size_t before = n;
     for (size_t i = 0; i < l->nurgent; i++) {
         const struct loop_watch *w = l->urgent[i];
-        bool have = w->events == 0;
-        for (size_t j = 0; j < n && !have; j++)
-            have = ready[j].tag == tag_of(w);
-        struct pollfd p = {.fd = w->fd};
-        p.events =
-            (short)((w->events & LOOP_READ ? POLLIN : 0) | (w->events & LOOP_WRITE ? POLLOUT : 0));
-        if (have || n == 2 * LOOP_READY_MAX || poll(&p, 1, 0) <= 0)
+        l->urgent_fds[i] = (struct pollfd){
+            .fd = w->events ? w->fd : -1, /* muted: not asked about */
+            .events = (short)((w->events & LOOP_READ ? POLLIN : 0) |
+                              (w->events & LOOP_WRITE ? POLLOUT : 0))};
+    }
+    l->urgent_fds[l->nurgent] = (struct pollfd){.fd = l->wake_fd, .events = POLLIN};
+    if (poll(l->urgent_fds, l->nurgent + 1, timeout_ms) <= 0)
+        return n;
+    for (size_t i = 0; i <= l->nurgent && n < 2 * LOOP_READY_MAX; i++) {
+        short got = l->urgent_fds[i].revents;
+        uint64_t tag = i < l->nurgent ? tag_of(l->urgent[i]) : WAKE_TAG;
+        bool have = !got;
+        for (size_t j = 0; j < before && !have; j++)
+            have = ready[j].tag == tag;
+        if (have)
             continue;
-        unsigned events = (p.revents & POLLIN ? LOOP_READ : 0) |
-                          (p.revents & POLLOUT ? LOOP_WRITE : 0) |
-                          (p.revents & (POLLERR | POLLHUP) ? LOOP_HUP : 0);
-        ready[n++] = (struct ready){tag_of(w), events};
+        unsigned events = (got & POLLIN ? LOOP_READ : 0) | (got & POLLOUT ? LOOP_WRITE : 0) |
+                          (got & (POLLERR | POLLHUP) ? LOOP_HUP : 0);
+        ready[n++] = (struct ready){tag, events};
     }
     return n;
 }
@@ -330,7 +345,7 @@ static void wake_taken(struct loop *l) {
 /* ---- the turn ---- */
 
 void loop_lap(struct loop *l, const char *name) {
-    if (!l->observe || !l->in_turn)
+    if (!l->in_turn)
         return;
     int64_t now = clock_real_mono_ns();
     int64_t wall = now - l->lap_wall_ns;
@@ -341,7 +356,7 @@ void loop_lap(struct loop *l, const char *name) {
     int64_t spent = cpu - l->lap_cpu_ns;
     l->lap_cpu_ns = cpu;
     l->lap_cpu_at_ns = now;
-    if (wall > SLOW_NS) {
+    if (wall > SLOW_NS && l->observe) {
         /* The reading before may be up to CPU_CHECK_NS older than the callback. */
         l->observe(l->observe_arg, name, wall, spent < wall ? spent : wall);
         l->lap_wall_ns = clock_real_mono_ns();
@@ -380,18 +395,42 @@ static int wait_for(const struct loop *l, int64_t max_wait_ns, int64_t *jump_ns)
     return until < 0 ? -1 : ms_until(until);
 }
 
+/* How much longer the watches that are not urgent may wait. */
+static int64_t rest_left(const struct loop *l) {
+    return l->mode == LOOP_REAL ? l->rest_ns - clock_real_mono_ns() : 0;
+}
+
+/* After a turn that has served streams. One that follows the last of them, or the rest behind it,
+ * within the patience shows that they come in quick succession; where there were more than a turn
+ * has room or time for, nobody rests. */
+static void plan_rest(struct loop *l, bool more) {
+    if (!l->patient)
+        return;
+    l->patient = false;
+    bool close = l->began_ns - l->rest_ns < l->patience_ns;
+    l->rest_ns = l->began_ns + (close && !more ? l->patience_ns : 0);
+}
+
 /* Waits and collects; room for twice LOOP_READY_MAX. */
 static size_t collect(struct loop *l, int64_t max_wait_ns, struct ready *ready, bool *woken) {
-    int64_t jump_ns;
+    int64_t jump_ns, rest = rest_left(l);
     int timeout = wait_for(l, max_wait_ns, &jump_ns);
-    size_t n;
-    do {
-        n = l->backend->wait(l->backend_self, timeout, ready, l->batch);
-    } while (n == 0 && timeout < 0); /* interrupted: a stopped process went on */
-    if (n == 0 && jump_ns > 0)
-        clock_advance(jump_ns);
-    if (n == l->batch)
-        n = add_urgent(l, ready, n);
+    size_t n = 0;
+    bool rested = true; /* and all are looked at */
+    if (rest > 0) {
+        rested = timeout < 0 || timeout >= ms_until(rest); /* else a timer comes first */
+        n = add_urgent(l, rested ? ms_until(rest) : timeout, ready, 0);
+        timeout = wait_for(l, max_wait_ns, &jump_ns);
+    }
+    if (rested && n == 0) {
+        do {
+            n = l->backend->wait(l->backend_self, timeout, ready, l->batch);
+        } while (n == 0 && timeout < 0); /* interrupted: a stopped process went on */
+        if (n == 0 && jump_ns > 0)
+            clock_advance(jump_ns);
+        if (n == l->batch)
+            n = add_urgent(l, 0, ready, n);
+    }
     for (size_t i = 0; i < n; i++)
         if (ready[i].tag == WAKE_TAG) {
             *woken = true;
@@ -413,19 +452,23 @@ static int by_waiting(const void *a, const void *b) {
     return x->ready < y->ready ? -1 : 1;
 }
 
-/* A turn that has used up its time leaves the rest for the next one, which finds it still ready;
- * who has waited longest comes first then. Not in inline mode, where nothing depends on real time.
- */
-static bool out_of_time(const struct loop *l) {
-    if (l->mode != LOOP_REAL)
+bool loop_out_of_time(const struct loop *l) {
+    if (l->mode != LOOP_REAL || l->lap_wall_ns - l->stage_ns <= STAGE_NS)
         return false;
-    int64_t now = l->observe ? l->lap_wall_ns : clock_real_mono_ns();
-    return now - l->began_ns > TURN_NS;
+    /* The processor may have been somebody else's meanwhile. */
+    return clock_thread_cpu_ns() - l->stage_cpu_ns > STAGE_NS;
 }
 
+static void stage_begins(struct loop *l) {
+    l->stage_ns = l->lap_wall_ns;
+    l->stage_cpu_ns = l->lap_cpu_ns;
+}
+
+/* Who has waited longest comes first when some were left over. */
 static void dispatch(struct loop *l, const struct ready *ready, size_t n) {
     struct due later[2 * LOOP_READY_MAX];
     size_t nlater = 0;
+    bool more = n >= l->batch; /* there may be */
     for (size_t i = 0; i < n; i++) {
         const struct loop_watch *w = watch_of(l, ready[i].tag);
         if (w && w->urgent)
@@ -438,7 +481,7 @@ static void dispatch(struct loop *l, const struct ready *ready, size_t n) {
     l->overran = false;
     for (size_t i = 0; i < nlater && !l->overran; i++) {
         deliver(l, later[i].ready);
-        l->overran = i + 1 >= LOOP_READY_MIN && i + 1 < nlater && out_of_time(l);
+        l->overran = i + 1 < nlater && loop_out_of_time(l);
         /* The kernel looks at each that it hands over: no more next time than there was time for.
          */
         if (l->overran)
@@ -446,26 +489,23 @@ static void dispatch(struct loop *l, const struct ready *ready, size_t n) {
     }
     if (!l->overran)
         l->batch = l->batch < LOOP_READY_MAX / 2 ? l->batch * 2 : LOOP_READY_MAX;
+    plan_rest(l, more || l->overran);
 }
 
 /* The thread's CPU clock is a system call, which most turns are too short for: a turn of less than
  * CPU_CHECK_NS counts as having worked all the time, and a longer one is measured from a reading
- * that is at most so much older than it. What is told is never too little. Returns the wall clock
- * at its beginning, 0 when nobody observes. */
-static int64_t turn_begins(struct loop *l) {
-    if (!l->observe)
-        return 0;
-    int64_t now = l->lap_wall_ns = clock_real_mono_ns();
+ * that is at most so much older than it. What is told is never too little. */
+static void turn_begins(struct loop *l) {
+    int64_t now = l->began_ns = l->lap_wall_ns = clock_real_mono_ns();
     if (now - l->lap_cpu_at_ns >= CPU_CHECK_NS) {
         l->lap_cpu_at_ns = now;
         l->lap_cpu_ns = clock_thread_cpu_ns();
     }
     l->turn_cpu_ns = l->lap_cpu_ns;
-    return now;
 }
 
-static void turn_ended(struct loop *l, int64_t began_ns) {
-    int64_t wall = clock_real_mono_ns() - began_ns, cpu = wall;
+static void turn_ended(const struct loop *l) {
+    int64_t wall = clock_real_mono_ns() - l->began_ns, cpu = wall;
     if (wall >= CPU_CHECK_NS) {
         int64_t spent = clock_thread_cpu_ns() - l->turn_cpu_ns;
         cpu = spent < wall ? spent : wall;
@@ -482,13 +522,14 @@ bool loop_turn(struct loop *l, int64_t max_wait_ns) {
     l->in_turn = true;
     l->turns++;
     l->now_ns = clock_mono_ns();
-    int64_t wall_ns = turn_begins(l);
-    l->began_ns = wall_ns ? wall_ns : clock_real_mono_ns();
+    turn_begins(l);
     if (woken)
         wake_taken(l); /* before any callback: a wake asked for from here on means another turn */
 
     bool happened = n > 0 || woken;
+    stage_begins(l);
     dispatch(l, ready, n);
+    stage_begins(l);
     happened |= timers_run(l);
     happened |= run_deferred(l);
     run_phase(l, PHASE_DONE);
@@ -501,8 +542,8 @@ bool loop_turn(struct loop *l, int64_t max_wait_ns) {
             calls_thin(&l->phases[i]);
         l->phases_thinned = false;
     }
-    if (l->observe && wall_ns)
-        turn_ended(l, wall_ns);
+    if (l->observe)
+        turn_ended(l);
     l->in_turn = false;
     return happened;
 }

@@ -43,6 +43,11 @@ typedef void loop_fn(void *arg);
 enum status loop_watch(struct loop *l, int fd, unsigned events, loop_fd_fn *fn, void *arg,
                        const char *name, struct loop_watch **out) MUST_CHECK;
 void loop_watch_urgent(struct loop_watch *w);
+/* Nobody minds when what comes here comes a few milliseconds later (a stream of a provider): while
+ * such watches are ready in quick succession, descriptors are served together, every
+ * LOOP_PATIENCE_NS, and the urgent ones, timers and wakes as ever. A wake-up costs several times
+ * what an event does. One that comes alone is served at once. */
+void loop_watch_patient(struct loop_watch *w);
 void loop_watch_events(struct loop_watch *w,
                        unsigned events);  /* 0 mutes; ENOENT and EEXIST are mended */
 void loop_unwatch(struct loop_watch **w); /* NULL is fine; sets NULL */

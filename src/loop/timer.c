@@ -111,7 +111,7 @@ bool timers_run(struct loop *l) {
      * everything that waits here already: the first young one ends the walk. */
     uint64_t young = h->armed;
     int called = 0;
-    while (h->n && called < LOOP_TIMERS_MAX) {
+    while (h->n && called < LOOP_TIMERS_MAX && !(called && loop_out_of_time(l))) {
         struct loop_timer *t = h->heap[0];
         if (t->due_ns > l->now_ns || t->order >= young)
             break;

@@ -46,8 +46,8 @@ struct bench_case {
     size_t n;
     bench_side_fn *subject, *control; /* control: NULL when all figures are alone */
     void *arg;
-    bool fills; /* it fills its core with processes of its own: the spinner cannot tell whose it is,
-                   so only the control tells a busy machine */
+    bool fills; /* it fills all cores with processes of its own: the spinner never runs, so only the
+                   control tells a busy machine */
     int rounds; /* 0: the usual five (SPACEBOT_BENCH_ROUNDS, --quick: 2) */
 };
 

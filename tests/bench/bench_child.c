@@ -72,8 +72,7 @@ static bool rate(struct children *b, const struct child_spec *spec, int n, doubl
     return !b->failed;
 }
 
-static void count_zombie(void *arg, pid_t pid, int core) {
-    (void)core;
+static void count_zombie(void *arg, pid_t pid) {
     *(double *)arg += proc_state(pid) == 'Z';
 }
 

@@ -1,88 +1,76 @@
 /* spinner: see spinner.h. */
 #include "tests/bench/spinner.h"
 
+#include <linux/perf_event.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <time.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "tests/bench/usage.h"
 
-#define LOOK_NS (2 * NS_PER_MS) /* how often it notes what the bench itself has used */
-#define GAP_NS NS_PER_MS        /* shorter ones are not looked into */
+#define GAP_NS NS_PER_MS /* shorter ones are not looked into */
+/* Where the bench itself has the core for long, a smaller share of others than this is no gap. */
+#define SHARE 20
+
+/* Processor time on the watched core of the thread that called spinner_begin(), and of all threads
+ * and processes that were started below it since, the ended ones too: the kernel keeps this sum. */
+static int counter = -1;
 
 struct spinner {
     pthread_t thread;
-    int core;
-    clockid_t caller;  /* the CPU clock of the main thread */
-    int64_t caller_ns; /* when it was read last */
-    int64_t here_ns;   /* what of it was used on this core */
     atomic_bool stop;
     int64_t longest_ns;
 };
 
-struct sum {
-    int core;
-    int64_t ns;
-};
-
-static void add_one(void *arg, pid_t pid, int core) {
-    struct sum *s = arg;
-    int64_t ns = core == s->core ? usage_cpu_ns(pid) : -1;
-    if (ns > 0)
-        s->ns += ns;
+bool spinner_begin(int core) {
+    struct perf_event_attr attr = {.type = PERF_TYPE_SOFTWARE,
+                                   .size = sizeof(attr),
+                                   .config = PERF_COUNT_SW_TASK_CLOCK,
+                                   .inherit = 1,
+                                   .exclude_kernel = 1, /* as anybody may; a clock counts all */
+                                   .exclude_hv = 1};
+    counter = (int)syscall(SYS_perf_event_open, &attr, 0, core, -1, PERF_FLAG_FD_CLOEXEC);
+    return counter >= 0;
 }
 
-/* CPU time that the bench itself has used on this core; descendants that have ended stay in it
- * through their parents, or here once they are reaped. */
-static int64_t own_ns(struct spinner *s) {
-    struct sum sum = {.core = s->core};
-    struct timespec t;
-    struct rusage r;
-    usage_descendants(getpid(), add_one, &sum);
-    if (clock_gettime(s->caller, &t) == 0) {
-        int64_t ns = t.tv_sec * NS_PER_SEC + t.tv_nsec;
-        if (usage_core(getpid()) == s->core)
-            s->here_ns += ns - s->caller_ns;
-        s->caller_ns = ns;
-    }
-    sum.ns += s->here_ns;
-    if (getrusage(RUSAGE_CHILDREN, &r) == 0)
-        sum.ns += (r.ru_utime.tv_sec + r.ru_stime.tv_sec) * NS_PER_SEC +
-                  (r.ru_utime.tv_usec + r.ru_stime.tv_usec) * 1000;
-    return sum.ns;
+/* What the bench has used of the core so far, the calling thread's part left out. */
+static int64_t own_ns(void) {
+    uint64_t all = 0;
+    if (read(counter, &all, sizeof(all)) != (ssize_t)sizeof(all))
+        return 0;
+    return (int64_t)all - clock_thread_cpu_ns();
 }
 
+/* The thread may lose the core between its two readings as well: then what the bench used meanwhile
+ * is in the sum one round before the gap is seen. */
 static void *spin(void *arg) {
     struct spinner *s = arg;
     (void)sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){.sched_priority = 0});
-    int64_t last = clock_real_mono_ns(), looked = last, own = own_ns(s);
+    int64_t last = clock_real_mono_ns(), own = own_ns(), older = own;
     while (!atomic_load_explicit(&s->stop, memory_order_relaxed)) {
-        int64_t now = clock_real_mono_ns(), gap = now - last;
+        int64_t now = clock_real_mono_ns(), gap = now - last, oldest = older;
         last = now;
-        if (gap < GAP_NS && now - looked < LOOK_NS)
-            continue;
-        int64_t fresh = own_ns(s), foreign = gap - (fresh - own);
-        if (gap >= GAP_NS && foreign > s->longest_ns)
+        older = own;
+        own = own_ns();
+        int64_t foreign = gap - (own - oldest);
+        if (gap >= GAP_NS && foreign > s->longest_ns && foreign > gap / SHARE)
             s->longest_ns = foreign;
-        own = fresh;
-        last = looked = clock_real_mono_ns();
     }
     return NULL;
 }
 
 struct spinner *spinner_start(int core) {
-    struct spinner *s = xcalloc(1, sizeof(*s));
+    struct spinner *s;
     cpu_set_t here;
     pthread_attr_t attr;
-    s->core = core;
-    (void)pthread_getcpuclockid(pthread_self(), &s->caller);
+    if (counter < 0)
+        return NULL;
+    s = xcalloc(1, sizeof(*s));
     CPU_ZERO(&here);
     CPU_SET((size_t)core, &here);
     pthread_attr_init(&attr);

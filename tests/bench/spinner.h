@@ -5,13 +5,16 @@
 #ifndef BENCH_SPINNER_H
 #define BENCH_SPINNER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct spinner;
 
-/* Called by the main thread. Spins until it is stopped. "Belongs to the bench": the main thread
- * while it is on that core, and all descendants of this process (a subreaper) that last ran there.
- */
+/* Once, by the main thread, before it starts anything: what it does on that core from now on, and
+ * what everybody does that it starts, belongs to the bench. False where the kernel does not let us
+ * count that (perf_event_open): then nobody spins, and only the controls tell a busy machine. */
+bool spinner_begin(int core);
+/* Spins until it is stopped. NULL: nobody does. */
 struct spinner *spinner_start(int core);
 /* The longest foreign gap, nanoseconds. Frees. */
 int64_t spinner_stop(struct spinner **s);

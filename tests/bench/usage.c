@@ -78,18 +78,7 @@ double usage_percent(const struct usage *from, const struct usage *to) {
     return 100.0 * (double)(to->cpu_ns - from->cpu_ns) / (double)(to->at_ns - from->at_ns);
 }
 
-int usage_core(pid_t pid) {
-    char path[64], text[1024];
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    if (!read_small(path, text, sizeof(text)))
-        return -1;
-    char *at = strrchr(text, ')'); /* field 2; the core is field 39 */
-    for (int i = 2; at && i < 39; i++)
-        at = strchr(at + 1, ' ');
-    return at ? atoi(at) : -1;
-}
-
-void usage_descendants(pid_t pid, void (*fn)(void *arg, pid_t pid, int core), void *arg) {
+void usage_descendants(pid_t pid, void (*fn)(void *arg, pid_t pid), void *arg) {
     char path[64], text[4096];
     snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
     DIR *tasks = opendir(path);
@@ -104,7 +93,7 @@ void usage_descendants(pid_t pid, void (*fn)(void *arg, pid_t pid, int core), vo
             continue;
         char *at = text, *end;
         for (long child; (child = strtol(at, &end, 10)) > 0 && end != at; at = end) {
-            fn(arg, (pid_t)child, usage_core((pid_t)child));
+            fn(arg, (pid_t)child);
             usage_descendants((pid_t)child, fn, arg);
         }
     }

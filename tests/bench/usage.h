@@ -24,10 +24,7 @@ int64_t usage_cpu_ns(pid_t pid);
 /* CPU seconds a second between two readings, in per cent of a core. */
 double usage_percent(const struct usage *from, const struct usage *to);
 
-/* The core that a process's main thread last ran on; -1 when it is gone. */
-int usage_core(pid_t pid);
-/* Calls fn for each descendant of a process (not the process), children of children included; the
- * last core that it ran on comes along. */
-void usage_descendants(pid_t pid, void (*fn)(void *arg, pid_t pid, int core), void *arg);
+/* Calls fn for each descendant of a process (not the process), children of children included. */
+void usage_descendants(pid_t pid, void (*fn)(void *arg, pid_t pid), void *arg);
 
 #endif
