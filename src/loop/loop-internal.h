@@ -38,6 +38,7 @@ struct loop *loop_new_on(enum loop_mode mode, const struct backend *backend);
 /* Most descriptors served in one turn, and most timers: what is left over comes in the next one,
  * and the keyboard before it. */
 #define LOOP_READY_MAX 256
+#define LOOP_READY_MIN 16 /* asked for at least, to choose among */
 #define LOOP_TIMERS_MAX 256
 /* How long patient watches wait for company at most: a quarter of a frame at sixty a second. */
 #define LOOP_PATIENCE_NS (4 * NS_PER_MS)
@@ -101,12 +102,12 @@ struct loop {
     atomic_bool wake_pending;
 
     bool in_turn, stop, clock_held, owns_clock;
-    size_t batch;     /* descriptors that the present turn may serve */
-    bool overran;     /* the last turn left some for the next */
-    int64_t began_ns; /* the present turn, real time */
+    size_t batch;                   /* descriptors that the present turn may serve */
+    bool overran;                   /* the last turn left some for the next */
+    int64_t began_ns;               /* the present turn, real time */
     int64_t stage_ns, stage_cpu_ns; /* its present stage: descriptors, timers */
-    bool patient;     /* the present turn has served a patient watch */
-    int64_t rest_ns;  /* until then descriptors wait, but for the urgent ones */
+    bool patient;                   /* the present turn has served a patient watch */
+    int64_t rest_ns;                /* until then descriptors wait, but for the urgent ones */
     int64_t patience_ns;
     uint64_t turns;
     int64_t now_ns;

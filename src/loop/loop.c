@@ -25,7 +25,7 @@
 #define CPU_CHECK_NS                                                                               \
     NS_PER_MS /* the thread's CPU clock is a system call: read it this often at most */
 #define STAGE_NS (2 * NS_PER_MS) /* for descriptors, the keyboard's aside, and again for timers */
-#define WAKE_TAG UINT64_MAX     /* no descriptor is -1 */
+#define WAKE_TAG UINT64_MAX      /* no descriptor is -1 */
 /* Where inline mode's wall clock starts when nobody set one: 2026-01-01T00:00:00Z. */
 #define INLINE_WALL_MS INT64_C(1767225600000)
 
@@ -146,8 +146,7 @@ void loop_watch_urgent(struct loop_watch *w) {
     if (l->nurgent == l->urgent_cap) {
         l->urgent_cap = l->urgent_cap ? l->urgent_cap * 2 : 4;
         l->urgent = xreallocarray(l->urgent, l->urgent_cap, sizeof(struct loop_watch *));
-        l->urgent_fds =
-            xreallocarray(l->urgent_fds, l->urgent_cap + 1, sizeof(*l->urgent_fds));
+        l->urgent_fds = xreallocarray(l->urgent_fds, l->urgent_cap + 1, sizeof(*l->urgent_fds));
     }
     l->urgent[l->nurgent++] = w;
 }
@@ -209,10 +208,10 @@ static size_t add_urgent(const struct loop *l, int timeout_ms, struct ready *rea
     size_t before = n;
     for (size_t i = 0; i < l->nurgent; i++) {
         const struct loop_watch *w = l->urgent[i];
-        l->urgent_fds[i] = (struct pollfd){
-            .fd = w->events ? w->fd : -1, /* muted: not asked about */
-            .events = (short)((w->events & LOOP_READ ? POLLIN : 0) |
-                              (w->events & LOOP_WRITE ? POLLOUT : 0))};
+        l->urgent_fds[i] =
+            (struct pollfd){.fd = w->events ? w->fd : -1, /* muted: not asked about */
+                            .events = (short)((w->events & LOOP_READ ? POLLIN : 0) |
+                                              (w->events & LOOP_WRITE ? POLLOUT : 0))};
     }
     l->urgent_fds[l->nurgent] = (struct pollfd){.fd = l->wake_fd, .events = POLLIN};
     if (poll(l->urgent_fds, l->nurgent + 1, timeout_ms) <= 0)
@@ -482,10 +481,10 @@ static void dispatch(struct loop *l, const struct ready *ready, size_t n) {
     for (size_t i = 0; i < nlater && !l->overran; i++) {
         deliver(l, later[i].ready);
         l->overran = i + 1 < nlater && loop_out_of_time(l);
-        /* The kernel looks at each that it hands over: no more next time than there was time for.
-         */
+        /* The kernel looks at each that it hands over: hardly more next time than there was time
+         * for. */
         if (l->overran)
-            l->batch = i + 1;
+            l->batch = i + 1 > LOOP_READY_MIN ? i + 1 : LOOP_READY_MIN;
     }
     if (!l->overran)
         l->batch = l->batch < LOOP_READY_MAX / 2 ? l->batch * 2 : LOOP_READY_MAX;

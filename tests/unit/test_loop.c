@@ -377,6 +377,135 @@ static void fair_when_many(void **state) {
     close_pair(p);
 }
 
+/* ---- patience ---- */
+
+/* Says its name and takes what is there. */
+static void say_and_take(void *arg, int fd, unsigned events) {
+    char room[64];
+    (void)events;
+    ssize_t n = read(fd, room, sizeof(room));
+    buf_printf(&said, "%s%d ", (const char *)arg, (int)n);
+}
+
+/* Two that come close together: the next ones wait for each other, but no key, timer or wake does.
+ */
+static void patient_together(void **state) {
+    (void)state;
+    int stream[2], other[2], key[2];
+    pair(stream);
+    pair(other);
+    pair(key);
+    struct loop_watch *s = watch(stream[0], LOOP_READ, say_and_take, (void *)"s"),
+                      *o = watch(other[0], LOOP_READ, say_and_take, (void *)"o"),
+                      *k = watch(key[0], LOOP_READ, say_and_take, (void *)"k");
+    loop_watch_patient(s);
+    loop_watch_urgent(k);
+    l->patience_ns = 3600 * NS_PER_SEC;
+    put(stream[1]);
+    loop_turn(l, -1);
+    put(stream[1]); /* the first had nobody before it */
+    loop_turn(l, -1);
+    SAID("s1 s1 ");
+    put(stream[1]);
+    put(other[1]);
+    assert_false(loop_turn(l, 0));
+    put(key[1]);
+    loop_turn(l, -1);
+    loop_timer(l, 0, say, "t", "test");
+    loop_turn(l, -1);
+    loop_wake(l);
+    assert_true(loop_turn(l, -1));
+    put(stream[1]);
+    assert_false(loop_turn(l, 0));
+    SAID("k1 t ");
+    l->rest_ns = 0; /* it is over */
+    loop_turn(l, -1);
+    assert_non_null(strstr(buf_str(&said), "s2 "));
+    assert_non_null(strstr(buf_str(&said), "o1 "));
+    loop_unwatch(&s);
+    loop_unwatch(&o);
+    loop_unwatch(&k);
+    close_pair(stream);
+    close_pair(other);
+    close_pair(key);
+}
+
+/* The rest ends by itself, and nobody else makes one. */
+static void patience_ends(void **state) {
+    (void)state;
+    int stream[2], other[2];
+    pair(stream);
+    pair(other);
+    struct loop_watch *s = watch(stream[0], LOOP_READ, say_and_take, (void *)"s"),
+                      *o = watch(other[0], LOOP_READ, say_and_take, (void *)"o");
+    l->patience_ns = 3600 * NS_PER_SEC;
+    for (int i = 0; i < 3; i++) {
+        put(other[1]);
+        loop_turn(l, 0);
+    }
+    SAID("o1 o1 o1 ");
+    loop_watch_patient(s);
+    l->patience_ns = 20 * NS_PER_MS;
+    for (int i = 0; i < 3; i++) {
+        put(stream[1]);
+        loop_turn(l, -1);
+    }
+    SAID("s1 s1 s1 ");
+    l->patience_ns = 1; /* all that comes, comes late */
+    for (int i = 0; i < 3; i++) {
+        put(stream[1]);
+        assert_true(loop_turn(l, -1));
+    }
+    SAID("s1 s1 s1 ");
+    loop_unwatch(&s);
+    loop_unwatch(&o);
+    close_pair(stream);
+    close_pair(other);
+}
+
+/* ---- the time of a turn ---- */
+
+static void burn_and_say(void *arg) {
+    int64_t start = clock_thread_cpu_ns();
+    while (clock_thread_cpu_ns() - start < 4 * NS_PER_MS)
+        continue;
+    say(arg);
+}
+
+static void burn_fd(void *arg, int fd, unsigned events) {
+    (void)fd;
+    (void)events;
+    burn_and_say(arg);
+}
+
+/* What takes long gets a turn of its own, a descriptor and a timer side by side. */
+static void long_ones_apart(void **state) {
+    (void)state;
+    enum { N = 3 };
+    static const char *const names[N] = {"a", "b", "c"};
+    int p[N][2];
+    struct loop_watch *w[N];
+    for (size_t i = 0; i < N; i++) {
+        pair(p[i]);
+        put(p[i][1]);
+        w[i] = watch(p[i][0], LOOP_READ, burn_fd, (void *)(uintptr_t)names[i]);
+        loop_timer(l, 0, burn_and_say, "t", "test");
+    }
+    bool served[N] = {false};
+    for (size_t turn = 0; turn < N; turn++) {
+        loop_turn(l, -1);
+        assert_int_equal(said.len, 4);
+        assert_string_equal(buf_str(&said) + 1, " t ");
+        served[said.data[0] - 'a'] = true;
+        buf_reset(&said);
+    }
+    for (size_t i = 0; i < N; i++) {
+        assert_true(served[i]); /* who has waited longest came first */
+        loop_unwatch(&w[i]);
+        close_pair(p[i]);
+    }
+}
+
 /* ---- deferral and phases ---- */
 
 static void defer_again(void *arg) {
@@ -643,6 +772,9 @@ int main(void) {
         TEST(deletes_itself),
         TEST(urgent_first),
         TEST(fair_when_many),
+        TEST(patient_together),
+        TEST(patience_ends),
+        TEST(long_ones_apart),
         TEST(deferred),
         TEST(taken_back),
         TEST(order_of_a_turn),
