@@ -20,7 +20,7 @@
 
 #define ROUNDS 5
 #define ROUNDS_QUICK 2
-#define CASE_SECS 150          /* no further round of a case begins after so long, … */
+#define CASE_SECS 120          /* no further round of a case begins after so long, … */
 #define ROUNDS_LEAST 3         /* … and so many are then enough */
 #define TRIES 3                /* rounds are repeated up to so many times as many */
 #define STRAY 0.25             /* of the median control */
@@ -35,11 +35,20 @@ static struct {
     cpu_set_t all;
     int64_t started_ns;
     cJSON *notes; /* name -> text */
+    int missed;
+    struct samples *taking;  /* of the side that is measured, by figure */
+    struct spinner *spinner; /* of the round; NULL: none */
 } bench = {.rounds = ROUNDS};
+
+struct samples {
+    double *v;
+    size_t n, cap;
+};
 
 /* What one figure has come to. */
 struct result {
     double subject[BENCH_ROUNDS_MAX], control[BENCH_ROUNDS_MAX];
+    struct samples subjects[BENCH_ROUNDS_MAX], controls[BENCH_ROUNDS_MAX];
     bool quiet[BENCH_ROUNDS_MAX]; /* nobody else had the core */
     bool kept[BENCH_ROUNDS_MAX];
     int n, nkept, noisy;
@@ -157,25 +166,52 @@ void bench_note(const char *figure, const char *fmt, ...) {
 
 /* ---- figures --------------------------------------------------------------------------------- */
 
+void bench_sample(size_t figure, double value) {
+    struct samples *s = &bench.taking[figure];
+    if (s->n == s->cap) {
+        s->cap = s->cap ? s->cap * 2 : 16;
+        s->v = xreallocarray(s->v, s->cap, sizeof(*s->v));
+    }
+    s->v[s->n++] = value;
+}
+
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-/* NAN of nothing. */
-static double median(const double *values, int n) {
-    double sorted[BENCH_ROUNDS_MAX];
+/* NAN of nothing. Sorts. */
+static double median(double *v, size_t n) {
     if (n == 0)
         return NAN;
-    memcpy(sorted, values, (size_t)n * sizeof(*values));
-    qsort(sorted, (size_t)n, sizeof(*sorted), by_value);
-    return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
+    qsort(v, n, sizeof(*v), by_value);
+    return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+}
+
+/* Of the samples of the rounds that count: the least that this part of them does not pass. */
+static double percentile(const struct result *r, const struct samples *rounds, double part) {
+    struct samples all = {0};
+    for (int i = 0; i < r->n; i++) {
+        if (!r->kept[i])
+            continue;
+        all.v = xreallocarray(all.v, all.n + rounds[i].n + 1, sizeof(*all.v));
+        memcpy(all.v + all.n, rounds[i].v, rounds[i].n * sizeof(*all.v));
+        all.n += rounds[i].n;
+    }
+    double value = NAN;
+    if (all.n) {
+        qsort(all.v, all.n, sizeof(*all.v), by_value);
+        size_t rank = (size_t)ceil(part * (double)all.n);
+        value = all.v[rank ? rank - 1 : 0];
+    }
+    free(all.v);
+    return value;
 }
 
 /* Decides which rounds count. */
 static void judge(const struct bench_figure *f, struct result *r) {
     double controls[BENCH_ROUNDS_MAX];
-    int n = 0;
+    size_t n = 0;
     for (int i = 0; i < r->n; i++)
         if ((r->quiet[i] || f->exact) && !isnan(r->control[i]))
             controls[n++] = r->control[i];
@@ -198,7 +234,7 @@ struct summary {
 static struct summary sum_up(const struct bench_figure *f, const struct result *r) {
     double subject[BENCH_ROUNDS_MAX], control[BENCH_ROUNDS_MAX], ratio[BENCH_ROUNDS_MAX];
     double low = INFINITY, high = -INFINITY;
-    int n = 0;
+    size_t n = 0;
     for (int i = 0; i < r->n; i++) {
         if (!r->kept[i])
             continue;
@@ -213,6 +249,11 @@ static struct summary sum_up(const struct bench_figure *f, const struct result *
     if (!f->alone) {
         s.control = median(control, n);
         s.ratio = median(ratio, n);
+    }
+    if (f->percentile > 0) {
+        s.subject = percentile(r, r->subjects, f->percentile);
+        s.control = f->alone ? NAN : percentile(r, r->controls, f->percentile);
+        s.ratio = s.subject / s.control;
     }
     if (n > 0)
         s.spread = high > low ? (high - low) / fabs(s.subject) : 0;
@@ -290,8 +331,7 @@ static cJSON *start_line(const struct bench_figure *f) {
 }
 
 static void add_note(cJSON *line, const struct bench_figure *f, const char *more) {
-    const char *said = json_str(bench.notes, f->name, ""), *fixed = f->note ? f->note : "";
-    const char *parts[] = {more, said, fixed};
+    const char *parts[] = {more, json_str(bench.notes, f->name, "")};
     struct buf note = BUF_INIT;
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         if (!str_empty(parts[i]))
@@ -321,6 +361,7 @@ static void tell(const struct bench_figure *f, struct result *r, int wanted, boo
         snprintf(noise, sizeof(noise), "noisy: %d of %d rounds were disturbed", r->noisy, r->n);
     else if (!decided)
         snprintf(noise, sizeof(noise), "too noisy: %d of %d rounds kept", r->nkept, r->n);
+    bench.missed += f->kind != BENCH_REPORTED && decided && !meets(f, &s);
     cJSON *line = start_line(f);
     add_number(line, "subject", s.subject);
     add_number(line, "control", s.control);
@@ -350,6 +391,15 @@ static void tell(const struct bench_figure *f, struct result *r, int wanted, boo
 
 /* ---- rounds ---------------------------------------------------------------------------------- */
 
+static void results_free(struct result *results, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < BENCH_ROUNDS_MAX; k++) {
+            free(results[i].subjects[k].v);
+            free(results[i].controls[k].v);
+        }
+    free(results);
+}
+
 static bool wanted_case(const struct bench_case *c) {
     for (size_t i = 0; i < c->n; i++)
         if (!bench.only || strstr(c->figures[i].name, bench.only))
@@ -362,11 +412,19 @@ static void skip_all(const struct bench_case *c, const char *why) {
         bench_skip(&c->figures[i], why);
 }
 
-static bool measure(bench_side_fn *side, void *arg, double *values, struct cause *why) {
-    for (int i = 0; i < BENCH_FIGURES_MAX; i++)
+void bench_heed(bool heed) { spinner_heed(bench.spinner, heed); }
+
+static bool measure(const struct bench_case *c, bench_side_fn *side, double *values,
+                    struct samples *samples, struct cause *why) {
+    for (size_t i = 0; i < BENCH_FIGURES_MAX; i++)
         values[i] = NAN;
-    bool ok = !side || side(arg, values, why);
+    bench.taking = samples;
+    bench_heed(true);
+    bool ok = !side || side(c->arg, values, why);
     bench_driver_core(); /* wherever the side has left us */
+    for (size_t i = 0; i < c->n; i++)
+        if (samples[i].n)
+            values[i] = median(samples[i].v, samples[i].n);
     return ok;
 }
 
@@ -374,15 +432,20 @@ static bool measure(bench_side_fn *side, void *arg, double *values, struct cause
 static bool play_round(const struct bench_case *c, struct result *results, int round,
                        struct cause *why) {
     double subject[BENCH_FIGURES_MAX], control[BENCH_FIGURES_MAX];
-    struct spinner *spinner = bench.subject >= 0 && !c->fills ? spinner_start(bench.subject) : NULL;
+    struct samples subjects[BENCH_FIGURES_MAX] = {{0}}, controls[BENCH_FIGURES_MAX] = {{0}};
+    bench.spinner = bench.subject >= 0 && !c->fills ? spinner_start(bench.subject) : NULL;
     bool ok = true;
     /* Whoever comes second finds warmer caches: they take turns in that too. */
     if (round % 2)
-        ok = measure(c->control, c->arg, control, why);
-    ok = ok && measure(c->subject, c->arg, subject, why);
+        ok = measure(c, c->control, control, controls, why);
+    ok = ok && measure(c, c->subject, subject, subjects, why);
     if (round % 2 == 0)
-        ok = ok && measure(c->control, c->arg, control, why);
-    int64_t gap = spinner_stop(&spinner);
+        ok = ok && measure(c, c->control, control, controls, why);
+    int64_t gap = spinner_stop(&bench.spinner);
+    for (size_t i = 0; i < c->n; i++) {
+        results[i].subjects[round] = subjects[i];
+        results[i].controls[round] = controls[i];
+    }
     if (!ok)
         return false;
     if (gap > GAP_NS)
@@ -419,7 +482,7 @@ void bench_run(const struct bench_case *c) {
     while (!late && (round < wanted || (round < wanted * TRIES && !enough(c, results, wanted)))) {
         if (!play_round(c, results, round, &why)) {
             skip_all(c, why.text);
-            free(results);
+            results_free(results, c->n);
             return;
         }
         round++;
@@ -427,8 +490,10 @@ void bench_run(const struct bench_case *c) {
     }
     for (size_t i = 0; i < c->n; i++)
         tell(&c->figures[i], &results[i], wanted, late);
-    free(results);
+    results_free(results, c->n);
 }
+
+int bench_missed(void) { return bench.missed; }
 
 int bench_end(void) {
     printf("  took %.0f s\n", (double)(clock_real_mono_ns() - bench.started_ns) / NS_PER_SEC);

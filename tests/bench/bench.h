@@ -32,9 +32,9 @@ struct bench_figure {
     const char *unit;
     enum bench_goal kind;
     double goal;
-    bool alone;       /* it has no control (the case's control leaves this value alone) */
-    bool exact;       /* a count that a busy machine does not change: never thrown away */
-    const char *note; /* what was tried and where the time goes; NULL: nothing */
+    bool alone;        /* it has no control (the case's control leaves this value alone) */
+    bool exact;        /* a count that a busy machine does not change: never thrown away */
+    double percentile; /* 0: a round has a value; else (0, 1]: it has samples, see bench_sample() */
 };
 
 /* Measures one side once and fills a value a figure of the case; NAN: none in this round. False: it
@@ -48,21 +48,32 @@ struct bench_case {
     void *arg;
     bool fills; /* it fills all cores with processes of its own: the spinner never runs, so only the
                    control tells a busy machine */
-    int rounds; /* 0: the usual five (SPACEBOT_BENCH_ROUNDS, --quick: 2) */
+    int rounds; /* 0: the usual five (SPACEBOT_BENCH_ROUNDS, --quick: 2). Short ones want many */
 };
 
 #define BENCH_FIGURES_MAX 24 /* of one case */
-#define BENCH_ROUNDS_MAX 64
+#define BENCH_ROUNDS_MAX 96
+
+/* Called by a side for a figure that has a percentile (its number in the case): a single
+ * measurement. The figure is the percentile over the samples of all rounds that count, so that
+ * rounds can be short enough for a machine that is not always quiet. Its value of the round is
+ * their median, which the side need not fill in. */
+void bench_sample(size_t figure, double value);
 
 /* Reads the arguments, pins this program (server and driver) to its core. Ends the program on a
  * usage error. */
 void bench_begin(int argc, char **argv);
+/* For a side that prepares for long and measures for a moment: whether somebody else on the core
+ * disturbs it now. A round begins with true. */
+void bench_heed(bool heed);
 /* Measures unless --only leaves all figures of the case out. */
 void bench_run(const struct bench_case *c);
 /* Adds to the note of a figure, before or while its case runs; each text once. */
 void bench_note(const char *figure, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Tells a figure as not measured, with the reason. */
 void bench_skip(const struct bench_figure *f, const char *why);
+/* How many figures are short of their goal so far. */
+int bench_missed(void);
 /* The exit code: 0, also when goals were missed (the report says which). */
 int bench_end(void);
 

@@ -20,7 +20,9 @@
 #include "tests/lib/where.h"
 
 #define TRUE_PATH "/bin/true"
-#define AT_ONCE 4 /* children under way */
+#define AT_ONCE 4   /* children under way */
+#define CHILDREN 64 /* a round */
+#define ROUNDS 20
 
 struct children {
     struct loop *loop;
@@ -72,9 +74,7 @@ static bool rate(struct children *b, const struct child_spec *spec, int n, doubl
     return !b->failed;
 }
 
-static void count_zombie(void *arg, pid_t pid) {
-    *(double *)arg += proc_state(pid) == 'Z';
-}
+static void count_zombie(void *arg, pid_t pid) { *(double *)arg += proc_state(pid) == 'Z'; }
 
 static bool contained(struct children *b, int n, double *a_second, struct cause *why) {
     struct sandbox_command c = {0};
@@ -101,7 +101,7 @@ static bool subject(void *arg, double *values, struct cause *why) {
                               parent,          "--",     TRUE_PATH, NULL};
     struct child_spec plain = {.argv = bare};
     struct child_spec through = {.argv = launched, .life_pipe = true, .life_fd = 3};
-    int n = bench_quick() ? 100 : 400;
+    int n = CHILDREN;
     bench_subject_core();
     bool ok = rate(b, &plain, n, &values[0], why) && rate(b, &through, n / 2, &values[1], why) &&
               contained(b, n / 8, &values[2], why);
@@ -113,7 +113,7 @@ static bool subject(void *arg, double *values, struct cause *why) {
 
 static bool control(void *arg, double *values, struct cause *why) {
     char *argv[] = {(char[]){TRUE_PATH}, NULL}, *env[] = {NULL};
-    int n = bench_quick() ? 100 : 400;
+    int n = CHILDREN;
     (void)arg;
     bench_subject_core();
     int64_t start = clock_real_mono_ns();
@@ -188,7 +188,8 @@ int main(int argc, char **argv) {
                                    .n = ARRAY_LEN(figures),
                                    .subject = subject,
                                    .control = control,
-                                   .arg = &b});
+                                   .arg = &b,
+                                   .rounds = ROUNDS});
     sandbox_free(&b.sandbox);
     child_shutdown();
     loop_free(&b.loop);

@@ -25,7 +25,7 @@ static bool measure(struct load *l, const char *group, pid_t pid, double *values
                     struct cause *why) {
     struct usage used;
     struct load_count sent;
-    if (!load_measure(l, group, EVENTS, bench_quick() ? 2000 : 5000, pid, &used, &sent, why))
+    if (!load_measure(l, group, EVENTS, 1000, pid, &used, &sent, why))
         return false;
     values[0] = 100.0 * (double)used.cpu_ns / (double)used.at_ns;
     values[1] = 100.0 * (double)used.main_ns / (double)used.at_ns;
@@ -88,7 +88,8 @@ static void bench_open(void) {
                                            .n = ARRAY_LEN(open_figures),
                                            .subject = open_subject,
                                            .control = open_control,
-                                           .arg = &l});
+                                           .arg = &l,
+                                           .rounds = 15});
         if (ready)
             load_turns(&l, "open", "while 10,000 streams are opened and held");
         load_end(&l);
@@ -154,22 +155,6 @@ static void bench_memory(void) {
 
 int main(int argc, char **argv) {
     bench_begin(argc, argv);
-    bench_note(
-        "history_memory",
-        "each has its text once: history and journal hold it together (100 KB less); curl's "
-        "upload buffer goes when the request is sent (64 KB less); of the rest curl has 13 KB; "
-        "read when they are at rest, as the holes of a burst are given back a second after "
-        "it: given back during it they cost turns three times as long");
-    bench_note("history_turn",
-               "364 ms before a turn served descriptors for 2 ms at most; what is left is the end "
-               "of an answer: 100 KB copied to history, journal and store, and the next request "
-               "written");
-    bench_note(
-        "open10000_cpu",
-        "a turn that serves one event is 25 to 50 us of cold caches, the rest is waking up; "
-        "unfinished texts are stored together every 250 ms instead of one by one (218 to "
-        "113 us an event, whole process), the heap's end is kept instead of given back; huge "
-        "pages for the heap halve the turn's wall time and leave its CPU time as it is");
     bench_memory();
     bench_open();
     bench_skip(&http2_figure, "nghttpx is not installed");

@@ -16,7 +16,7 @@
 
 #define COLS 200
 #define ROWS 50
-#define STARTS 7 /* of which the median is a round's value */
+#define ROUNDS 25 /* of one start each */
 
 struct start {
     struct tmphome *home;
@@ -25,16 +25,6 @@ struct start {
     char *cells, *control; /* what the first screen shows, in a file; the control's path */
     char row[8], col[8];   /* its cursor */
 };
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double middle(double *v, size_t n) {
-    qsort(v, n, sizeof(*v), by_value);
-    return v[n / 2];
-}
 
 /* Milliseconds from exec until the screen stands there; the stage stays open. NAN: it never came.
  */
@@ -86,46 +76,34 @@ static double start_engine(struct start *b, struct tmphome *h) {
 
 static bool subject(void *arg, double *values, struct cause *why) {
     struct start *b = arg;
-    double engine[STARTS], fresh[STARTS], attach[STARTS], version[STARTS];
+    struct stage s;
     const char *argv[] = {where_spacebot(), "--version", NULL};
     (void)why;
-    for (int i = 0; i < STARTS; i++) {
-        struct stage s;
-        engine[i] = start_engine(b, b->home);
-        stage_spacebot(&s, b->busy, NULL, COLS, ROWS); /* takes the screen over */
-        attach[i] = paint_ms(&s);
-        stage_end(&b->running);
-        b->running = s;
-        pty_sink(b->running.pty, NULL, NULL);
-        version[i] = end_ms(argv, b->home->env.v);
-        struct tmphome *h = tmphome_new(NULL);
-        fresh[i] = start_engine(b, h);
-        tmphome_free(&h);
-    }
-    values[0] = middle(engine, STARTS);
-    values[1] = middle(attach, STARTS);
-    values[2] = middle(version, STARTS);
-    values[3] = middle(fresh, STARTS);
+    values[0] = start_engine(b, b->home);
+    stage_spacebot(&s, b->busy, NULL, COLS, ROWS); /* takes the screen over */
+    values[1] = paint_ms(&s);
+    stage_end(&b->running);
+    b->running = s;
+    pty_sink(b->running.pty, NULL, NULL);
+    values[2] = end_ms(argv, b->home->env.v);
+    struct tmphome *h = tmphome_new(NULL);
+    values[3] = start_engine(b, h);
+    tmphome_free(&h);
     return true;
 }
 
 static bool control(void *arg, double *values, struct cause *why) {
     struct start *b = arg;
-    double paint[STARTS], version[STARTS];
+    struct stage s;
     const char *argv[] = {b->control, b->cells, b->row, b->col, NULL};
     const char *short_argv[] = {b->control, "--version", NULL};
     (void)why;
-    for (int i = 0; i < STARTS; i++) {
-        struct stage s;
-        stage_start(&s, argv, b->home->env.v, COLS, ROWS);
-        paint[i] = paint_ms(&s);
-        pty_type(s.pty, "\x03");
-        (void)pty_wait_exit(s.pty, WAIT_MS);
-        stage_end(&s);
-        version[i] = end_ms(short_argv, b->home->env.v);
-    }
-    values[0] = values[1] = values[3] = middle(paint, STARTS);
-    values[2] = middle(version, STARTS);
+    stage_start(&s, argv, b->home->env.v, COLS, ROWS);
+    values[0] = values[1] = values[3] = paint_ms(&s);
+    pty_type(s.pty, "\x03");
+    (void)pty_wait_exit(s.pty, WAIT_MS);
+    stage_end(&s);
+    values[2] = end_ms(short_argv, b->home->env.v);
     return true;
 }
 
@@ -185,7 +163,8 @@ int main(int argc, char **argv) {
                                    .n = ARRAY_LEN(figures),
                                    .subject = subject,
                                    .control = control,
-                                   .arg = &b});
+                                   .arg = &b,
+                                   .rounds = ROUNDS});
     stage_end(&b.running);
     tmphome_free(&b.busy);
     tmphome_free(&b.home);

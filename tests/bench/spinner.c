@@ -23,7 +23,7 @@ static int counter = -1;
 
 struct spinner {
     pthread_t thread;
-    atomic_bool stop;
+    atomic_bool stop, ignore;
     int64_t longest_ns;
 };
 
@@ -58,7 +58,8 @@ static void *spin(void *arg) {
         older = own;
         own = own_ns();
         int64_t foreign = gap - (own - oldest);
-        if (gap >= GAP_NS && foreign > s->longest_ns && foreign > gap / SHARE)
+        if (gap >= GAP_NS && !atomic_load(&s->ignore) && foreign > s->longest_ns &&
+            foreign > gap / SHARE)
             s->longest_ns = foreign;
     }
     return NULL;
@@ -80,6 +81,11 @@ struct spinner *spinner_start(int core) {
     if (rc != 0)
         x_free(&s);
     return s;
+}
+
+void spinner_heed(struct spinner *s, bool heed) {
+    if (s)
+        atomic_store(&s->ignore, !heed);
 }
 
 int64_t spinner_stop(struct spinner **sp) {

@@ -16,6 +16,8 @@ struct spinner;
 bool spinner_begin(int core);
 /* Spins until it is stopped. NULL: nobody does. */
 struct spinner *spinner_start(int core);
+/* Gaps do not count while nobody heeds them; at first they are heeded. NULL is fine. */
+void spinner_heed(struct spinner *s, bool heed);
 /* The longest foreign gap, nanoseconds. Frees. */
 int64_t spinner_stop(struct spinner **s);
 
