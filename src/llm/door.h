@@ -10,7 +10,7 @@
 
 #include "base/list.h"
 
-#define DOOR_WIDTH 4        /* at once, as long as connections may be shared */
+#define DOOR_WIDTH 8        /* at once, as long as connections may be shared */
 #define DOOR_WIDTH_HTTP1 64 /* at once where they cannot: as many handshakes as are worth it */
 
 /* All hosts that somebody goes to. */

@@ -1,5 +1,5 @@
-/* http: the one place that talks to curl. Two multi handles: one for https, where HTTP/2 puts about
- * a hundred streams on a connection and requests therefore go through a door (door.h), and one for
+/* http: the one place that talks to curl. Two multi handles: one for https, where HTTP/2 puts
+ * several streams on a connection and requests therefore go through a door (door.h), and one for
  * plain http (servers on this machine), where every stream needs its own. */
 #include "llm/http.h"
 
@@ -23,7 +23,6 @@
 #define TURN_BYTES ((size_t)65536)   /* handled of one stream in one turn */
 #define BACKLOG_MAX ((size_t)262144) /* past this the stream is paused */
 #define SETTLE_NS (NS_PER_SEC / 2)
-#define STREAMS_A_CONNECTION 1000L /* the server's own limit counts when it is lower */
 #define IDLE_CONNECTIONS 16L
 #define HOST_MAX 280
 
@@ -510,7 +509,7 @@ static void start_curl(struct multi *m, bool secure) {
     curl_multi_setopt(m->curl, CURLMOPT_TIMERDATA, m);
     curl_multi_setopt(m->curl, CURLMOPT_MAXCONNECTS, IDLE_CONNECTIONS);
     curl_multi_setopt(m->curl, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
-    curl_multi_setopt(m->curl, CURLMOPT_MAX_CONCURRENT_STREAMS, STREAMS_A_CONNECTION);
+    curl_multi_setopt(m->curl, CURLMOPT_MAX_CONCURRENT_STREAMS, HTTP_STREAMS);
     if (secure)
         find_certificates(m->http);
 }

@@ -15,6 +15,12 @@
 struct http;
 struct http_call;
 
+/* Streams that share a connection by HTTP/2, or as many as the server allows when that is fewer.
+ * Whatever arrives on a connection, curl turns to each of its streams (4 us each): a thousand
+ * streams, of which each has an event a second, take 35 % of a core at a hundred a connection, 5 %
+ * at sixteen and 2 % at eight. A connection is 70 KB, and dies for its own streams alone. */
+#define HTTP_STREAMS 8L
+
 /* How a request ended. */
 #define HTTP_END_TABLE(X)                                                                          \
     X(COMPLETE)   /* the body came to its end; any status */                                       \

@@ -56,14 +56,6 @@ static const struct bench_figure open_figures[] = {
      .kind = BENCH_REPORTED},
 };
 
-static const struct bench_figure http2_figure = {
-    .name = "open1000_http2",
-    .what =
-        "processor with 1,000 open streams over HTTP/2 and TLS that carry 1,000 events a second",
-    .unit = "% of a core",
-    .kind = BENCH_BEYOND_MAX,
-    .goal = 2};
-
 static const char *files_forbid(void) {
     static char why[96];
     struct rlimit files;
@@ -157,6 +149,5 @@ int main(int argc, char **argv) {
     bench_begin(argc, argv);
     bench_memory();
     bench_open();
-    bench_skip(&http2_figure, "nghttpx is not installed");
     return bench_end();
 }

@@ -95,6 +95,41 @@ static const struct bench_figure events_1000[] = {
      .goal = 2},
 };
 
+static bool node_control(void *arg, double *values, struct cause *why) {
+    struct streams *b = arg;
+    double both[2]; /* whichever thread does it, the process has the cost */
+    if (!measure(b, LOAD_NODE, run_pid(b->load.node), both, why))
+        return false;
+    values[0] = both[1];
+    return true;
+}
+
+static bool node_subject(void *arg, double *values, struct cause *why) {
+    struct streams *b = arg;
+    double both[2];
+    if (!measure(b, GROUP, b->load.engine, both, why))
+        return false;
+    values[0] = both[1];
+    return true;
+}
+
+static void bench_node(struct streams *b) {
+    static const struct bench_figure figure = {
+        .name = "stream1000_node",
+        .what = "the whole engine per event, 1,000 streams x 50 a second; control: a client in "
+                "node, its http module and JSON.parse and nothing else",
+        .unit = "us",
+        .kind = BENCH_REPORTED};
+    struct cause why = {""};
+    if (!load_node(&b->load, b->n, &why)) {
+        bench_skip(&figure, why.text);
+        return;
+    }
+    bench_run(&(struct bench_case){
+        .figures = &figure, .n = 1, .subject = node_subject, .control = node_control, .arg = b});
+    run_free(&b->load.node);
+}
+
 /* ---- a key ----------------------------------------------------------------------------------- */
 
 struct typing {
@@ -177,6 +212,7 @@ int main(int argc, char **argv) {
     }
     bench_events(&b, 200, events_200);
     bench_events(&b, 1000, events_1000);
+    bench_node(&b);
     bench_keys(&b);
     load_turns(&b.load, "stream", "with up to 1,000 streams and a screen");
     load_end(&b.load);

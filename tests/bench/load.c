@@ -49,6 +49,7 @@ void load_begin(struct load *l) {
 
 void load_end(struct load *l) {
     run_free(&l->reader);
+    run_free(&l->node);
     struct run *stop = tmphome_spacebot(l->home, ARGS("stop"), NULL);
     run_free(&stop);
     run_free(&l->daemon);
@@ -60,7 +61,7 @@ void load_end(struct load *l) {
 /* ---- the servers ---- */
 
 static struct run *server_of(struct load *l, const char *group) {
-    return str_eq(group, LOAD_BARE) ? l->bare.run : l->provider.run;
+    return str_eq(group, LOAD_BARE) || str_eq(group, LOAD_NODE) ? l->bare.run : l->provider.run;
 }
 
 void load_pace(struct load *l, const char *group, double per_second) {
@@ -154,21 +155,50 @@ bool load_workers(struct load *l, const char *group, int workers, int bytes, str
     return wait_streams(l, group, before + (size_t)workers, why);
 }
 
+/* On the subject's core, until its standard input closes; NULL when it does not get ready. */
+static struct run *start_client(const char *const *argv, const char *what, struct cause *why) {
+    bench_subject_core();
+    struct run *r = run_start(&(struct run_spec){.argv = argv, .open_stdin = true});
+    bench_driver_core();
+    if (!run_wait_out(r, "ready\n", OPEN_MS)) {
+        (void)cause_set(why, STATUS_IO, "%s: %.300s", what, run_err(r));
+        run_free(&r);
+    }
+    return r;
+}
+
+static bool start_reader(struct load *l, int port, int streams, int each, struct cause *why) {
+    char *argv[] = {xasprintf("%s/tests/bench/control_reader", where_build()),
+                    xasprintf("%d", port),
+                    xasprintf("%d", streams),
+                    xstrdup(LOAD_BARE),
+                    each ? xasprintf("%d", each) : NULL,
+                    NULL};
+    run_free(&l->reader);
+    l->reader = start_client((const char *const *)argv, "the bare reader", why);
+    for (size_t i = 0; i < ARRAY_LEN(argv); i++)
+        free(argv[i]);
+    return l->reader != NULL;
+}
+
 bool load_reader(struct load *l, int streams, struct cause *why) {
-    char *program = xasprintf("%s/tests/bench/control_reader", where_build());
+    return start_reader(l, l->bare.port, streams, 0, why);
+}
+
+bool load_reader_http2(struct load *l, int port, int streams, int each, struct cause *why) {
+    return start_reader(l, port, streams, each, why);
+}
+
+bool load_node(struct load *l, int streams, struct cause *why) {
+    char *script = xasprintf("%s/tests/bench/control_node.js", where_source());
     char port[16], n[16];
     snprintf(port, sizeof(port), "%d", l->bare.port);
     snprintf(n, sizeof(n), "%d", streams);
-    const char *argv[] = {program, port, n, LOAD_BARE, NULL};
-    run_free(&l->reader);
-    bench_subject_core();
-    l->reader = run_start(&(struct run_spec){.argv = argv, .open_stdin = true});
-    bench_driver_core();
-    bool ready = run_wait_out(l->reader, "ready\n", OPEN_MS);
-    if (!ready)
-        (void)cause_set(why, STATUS_IO, "the bare reader: %s", run_err(l->reader));
-    free(program);
-    return ready;
+    const char *argv[] = {"node", script, port, n, LOAD_NODE, NULL};
+    run_free(&l->node);
+    l->node = start_client(argv, "the client in node", why);
+    free(script);
+    return l->node != NULL;
 }
 
 bool load_measure(struct load *l, const char *group, double per_second, int ms, pid_t pid,

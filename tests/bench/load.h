@@ -13,7 +13,9 @@
 #include "tests/lib/run.h"
 #include "tests/lib/tmphome.h"
 
-#define LOAD_BARE "bare" /* the group of the reader's streams; all others are the engine's */
+/* The groups of the reader's streams and of the client in node; all others are the engine's. */
+#define LOAD_BARE "bare"
+#define LOAD_NODE "node"
 
 struct load_server {
     struct run *run;
@@ -26,6 +28,7 @@ struct load {
     struct run *daemon; /* NULL: something else started the engine */
     pid_t engine;
     struct run *reader; /* NULL: none yet */
+    struct run *node;   /* NULL: none */
     int channels;       /* that have been asked for workers so far */
 };
 
@@ -48,6 +51,10 @@ bool load_find_engine(struct load *l, struct cause *why);
 bool load_workers(struct load *l, const char *group, int workers, int bytes, struct cause *why);
 /* A bare reader of so many streams. */
 bool load_reader(struct load *l, int streams, struct cause *why);
+/* The same by HTTP/2 without TLS, so many a connection, from a proxy's port before `bare`. */
+bool load_reader_http2(struct load *l, int port, int streams, int each, struct cause *why);
+/* A client in node with so many streams (control_node.js). */
+bool load_node(struct load *l, int streams, struct cause *why);
 
 /* All streams of the group together: events a second. */
 void load_pace(struct load *l, const char *group, double per_second);
