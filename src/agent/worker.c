@@ -159,6 +159,8 @@ static enum process_outcome cut_short(const struct worker *w, bool late) {
 }
 
 static void cut(struct worker *w, bool late) {
+    /* Until its end is stored: whatever it asked or ran is over. */
+    process_set_state(agent_processes(w->d.agent), worker_self(w), PROCESS_STATE_CANCELLING);
     turn_cancel(&w->d.turn, w->reason);
     enum process_outcome o = cut_short(w, late);
     end(w, o, worker_with_words(w, w->reason), w->owner);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "agent/inbox.h"
 #include "agent/limit.h"
 #include "agent/worker.h"
 #include "base/clock.h"
@@ -77,6 +78,27 @@ static void cancel_while_completing(void **state) {
     settle(f);
     expect_end(f, PROCESS_OUTCOME_PARTIAL, "cancel", "forty-two");
     scripted_expect(script_last_history(SCRIPT_CHANNEL), "forty-two");
+}
+
+static void a_worker_cut_short_asks_no_more(void **state) {
+    struct scripted_home *f = *state;
+    script_push(SCRIPT_WORKER, OUTCOME("forty-two"));
+    script_push(SCRIPT_WORKER,
+                "[" CALL("shell", "{\"command\":\"say x\",\"unsandboxed\":true}") "]");
+    delegate_with(f, "[" SPAWN("count") "]");
+    scripted_turns(f, 30, 10);
+    assert_int_equal(worker(f)->state, PROCESS_STATE_ASKING);
+    cancel(f);
+    unsigned between = 0;
+    while (worker(f)->state != PROCESS_STATE_ENDED) {
+        loop_turn(f->loop, NS_PER_MS * 100);
+        if (inbox_count(agent_inbox(f->agent)))
+            continue;
+        assert_int_not_equal(worker(f)->state, PROCESS_STATE_ASKING);
+        between++;
+    }
+    assert_true(between > 1); /* its end was still to be stored */
+    settle(f);
 }
 
 static void last_words_beat_a_cancel(void **state) {
@@ -733,6 +755,7 @@ int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, scripted_setup, scripted_teardown)
     const struct CMUnitTest tests[] = {
         T(cancel_while_completing),
+        T(a_worker_cut_short_asks_no_more),
         T(last_words_beat_a_cancel),
         T(timeout_while_cancelling),
         T(timeout_while_cancelling_without_a_word),
