@@ -8,6 +8,7 @@
 #define AGENT_CHANNEL_INTERNAL_H
 
 #include "agent/channel.h"
+#include "agent/record.h"
 #include "agent/settings.h"
 #include "agent/turn.h"
 #include "base/list.h"
@@ -25,7 +26,8 @@ struct incoming {
                  */
     char *sender;
     char *message_id; /* the (last) message of a person it is, or goes back to; NULL: none */
-    char *hint;       /* for the model now, not for the history; NULL: none */
+    struct strv heard; /* ids of all messages of people that it is */
+    char *hint;        /* for the model now, not for the history; NULL: none */
     int64_t at_ms;
     bool results;   /* work that was delegated came back */
     bool mentioned; /* it names the one who answers */
@@ -90,6 +92,7 @@ struct channel {
     size_t base;                /* live.n before the turn's own message */
     struct turn *turn;
     struct incoming *current;
+    char turn_id[ID_UUID_SIZE]; /* in the store; "" when nothing is being thought about */
     unsigned corrections; /* times the model was asked to put its answer better */
     unsigned overflows;   /* times the turn's history was made shorter */
     bool leaks;           /* a secret was in the last answer */
@@ -152,6 +155,8 @@ void incoming_free(struct incoming **ip);
 
 /* channel_turn.c */
 extern const struct turn_ops channel_turn_ops;
+/* The present message is over; its row says how. */
+void channel_turn_over(struct channel *ch, enum record_turn_end how);
 /* The present message goes into the history without a turn. */
 void channel_only_note(struct channel *ch);
 
@@ -186,6 +191,9 @@ void channel_results_load(struct channel *ch);
 /* Those that wait become the ones being told. False: none waits. Fills in the text and what they go
  * back to. */
 bool channel_results_take(struct channel *ch, struct incoming *in);
+/* A JSON array of the processes whose results the model is told with the present message, or finds
+ * in the history untold; NULL: none. The caller frees. */
+char *channel_results_told_of(const struct channel *ch);
 /* The message of results was answered: they are told. */
 void channel_results_told(struct channel *ch);
 /* Its turn is over: what was not told is recorded in the history and the store. */

@@ -42,6 +42,11 @@ const char *channel_message_of(const struct process *p) {
     return p->kind == PROCESS_CHANNEL ? channel_message_id(p) : p->reply_to;
 }
 
+const char *channel_turn_id(const struct process *p) {
+    const struct channel *ch = p->body;
+    return ch && ch->turn_id[0] ? ch->turn_id : NULL;
+}
+
 struct process *channel_of_process(const struct agent *a, const struct process *p) {
     char *id = xasprintf("%s:%s", process_kind_name(PROCESS_CHANNEL), p->channel);
     struct process *channel = process_find(agent_processes(a), id);

@@ -58,6 +58,8 @@ struct channel_message {
 enum status channel_say(struct agent *a, struct process *p, const struct channel_message *m,
                         store_after_fn *fn, void *arg, struct store_after **wait,
                         char message_id[ID_UUID_SIZE], struct cause *why) MUST_CHECK;
+/* The turn that is under way, as the store knows it; NULL: none is. Lent. */
+const char *channel_turn_id(const struct process *p);
 /* The id of the person's message that is being answered (through results too), else of the last
  * one; NULL when there is none. Lent. */
 const char *channel_message_id(const struct process *p);

@@ -99,6 +99,8 @@ static struct incoming *combine(struct channel *ch) {
         all->at_ms = in->at_ms;
         x_free(&all->message_id); /* the last one is what is replied to */
         all->message_id = xstrdup_null(in->message_id);
+        for (size_t i = 0; i < in->heard.n; i++)
+            strv_push(&all->heard, in->heard.v[i]);
         list_remove(&in->link);
         incoming_free(&in);
     }
@@ -213,6 +215,7 @@ static struct incoming *incoming_new(const char *sender, const char *text, const
     in->text = xstrdup(text);
     in->sender = xstrdup(sender);
     in->message_id = xstrdup(id);
+    strv_push(&in->heard, id);
     in->at_ms = clock_wall_ms();
     in->mentioned = names_us(text);
     return in;
@@ -234,7 +237,7 @@ enum status channel_say(struct agent *a, struct process *p, const struct channel
     x_free(&meta);
     if (fn)
         *wait = store_after(agent_parts(a)->store, seq, fn, arg);
-    channel_note(ch, JOURNAL_USER, sender, NULL, text);
+    channel_note(ch, JOURNAL_USER, sender, message_id, text);
     BUS_EMIT(agent_bus(a), agent_processes(a), p, EVENT_CHANNEL_USER_MESSAGE,
              BUS_STR("message_id", message_id), BUS_STR("sender", sender), BUS_STR("text", text));
     channel_met(ch, sender);

@@ -21,6 +21,7 @@ void incoming_free(struct incoming **ip) {
         x_free(&(*ip)->text);
         x_free(&(*ip)->sender);
         x_free(&(*ip)->message_id);
+        strv_free(&(*ip)->heard);
         x_free(&(*ip)->hint);
         x_free(ip);
     }
@@ -51,10 +52,19 @@ static void bridge(struct channel *ch) {
         llm_history_push_text(&ch->history, LLM_ROLE_ASSISTANT, bridge_text);
 }
 
+static void note_beginning(struct channel *ch) {
+    const struct incoming *in = ch->current;
+    char *relays = channel_results_told_of(ch);
+    id_uuid(ch->turn_id);
+    record_turn_began(ch->agent, channel_self(ch), ch->turn_id, relays, in->message_id, &in->heard);
+    x_free(&relays);
+}
+
 static void begin(struct channel *ch) {
     struct process *p = channel_self(ch);
     if (!ch->current->results)
         channel_next_stand_in(ch);
+    note_beginning(ch);
     ch->skipped = false;
     ch->corrections = 0;
     ch->overflows = 0;

@@ -9,6 +9,7 @@
 #include "agent/prompt.h"
 #include "agent/record.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -204,6 +205,18 @@ bool channel_results_take(struct channel *ch, struct incoming *in) {
     if (any)
         in->text = results_text(ch, RESULT_TELLING, news);
     return any;
+}
+
+char *channel_results_told_of(const struct channel *ch) {
+    cJSON *ids = json_new_arr();
+    list_for(&ch->results, it) {
+        const struct result *r = list_entry(it, const struct result, link);
+        if (r->state == RESULT_TELLING || r->state == RESULT_RECORDED)
+            cJSON_AddItemToArray(ids, cJSON_CreateString(r->id));
+    }
+    char *text = ids->child ? json_print(ids) : NULL;
+    cJSON_Delete(ids);
+    return text;
 }
 
 void channel_results_told(struct channel *ch) { move(ch, RESULT_TELLING, RESULT_TOLD); }

@@ -172,6 +172,7 @@ void channel_deliver(struct channel *ch, const char *text, struct tool_call *cal
     remember_decision(ch, text);
     d->message_id = xstrdup(id);
     d->reply_to = xstrdup_null(channel_message_id(p));
+    journal_set_ref(&p->journal, e, id);
     /* In the same batch: after a crash it is either told, or still to be told. */
     if (ch->current && ch->current->results)
         channel_results_told(ch);

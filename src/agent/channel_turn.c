@@ -295,8 +295,14 @@ static void ended_answered(struct channel *ch) {
     x_free(&text);
 }
 
+void channel_turn_over(struct channel *ch, enum record_turn_end how) {
+    record_turn_ended(ch->agent, channel_self(ch), ch->turn_id, how);
+    ch->turn_id[0] = '\0';
+}
+
 static void turn_ended(void *arg, enum turn_end how, const struct llm_error *error) {
     struct channel *ch = arg;
+    enum record_turn_end over = RECORD_TURN_DONE;
     ch->turn = NULL;
     switch (how) {
     case TURN_END_TERMINAL:
@@ -316,6 +322,7 @@ static void turn_ended(void *arg, enum turn_end how, const struct llm_error *err
                             "\"go on\" to continue",
                             (long long)calls,
                             ch->current->results ? "all that results get" : "limits.max_turns");
+        over = RECORD_TURN_LIMITED;
         channel_said_close(ch, true);
         channel_failed(ch, STATUS_LIMIT, text);
         write_back(ch, true, NULL);
@@ -325,6 +332,7 @@ static void turn_ended(void *arg, enum turn_end how, const struct llm_error *err
     }
     case TURN_END_STOPPED: /* its tools are never asked to end early */
     case TURN_END_FAILED:
+        over = RECORD_TURN_FAILED;
         if (error)
             channel_failed(
                 ch, error->fault == LLM_FAULT_NOT_CONFIGURED ? STATUS_CONFIG : STATUS_PROVIDER,
@@ -334,6 +342,7 @@ static void turn_ended(void *arg, enum turn_end how, const struct llm_error *err
         break;
     }
     x_free(&ch->replied);
+    channel_turn_over(ch, over);
     channel_next(ch);
 }
 
@@ -357,8 +366,10 @@ static void interrupt_turn(struct channel *ch, const char *reason) {
                  : *partial  ? xasprintf("%s\n[interrupted by the person]", partial)
                              : xstrdup("[interrupted by the person before an answer]");
     char id[ID_UUID_SIZE];
-    if (!ch->replied && *partial)
+    if (!ch->replied && *partial) {
         record_message(a, p, LLM_ROLE_ASSISTANT, "spacebot", said, "{\"interrupted\":true}", id);
+        journal_set_ref(&p->journal, ch->said, id);
+    }
     turn_cancel(&ch->turn, reason);
     process_set_state(agent_processes(a), p, PROCESS_STATE_WAITING);
     channel_failed(ch, STATUS_CANCELLED, reason);
@@ -366,6 +377,7 @@ static void interrupt_turn(struct channel *ch, const char *reason) {
     x_free(&said);
     x_free(&ch->replied);
     channel_note(ch, JOURNAL_NOTICE, NULL, NULL, reason);
+    channel_turn_over(ch, RECORD_TURN_CANCELLED);
     channel_next(ch);
 }
 

@@ -158,6 +158,14 @@ void journal_set_result(struct journal *j, struct journal_entry *e, const char *
     e->version = ++j->version;
 }
 
+void journal_set_ref(struct journal *j, struct journal_entry *e, const char *ref) {
+    j->bytes -= e->ref ? strlen(e->ref) : 0;
+    x_free(&e->ref);
+    e->ref = xstrdup(ref);
+    j->bytes += strlen(ref);
+    e->version = ++j->version;
+}
+
 static void share(struct buf *b, const char **shared, const char *text) {
     size_t n = text_len(text);
     if (*shared || b->len != n || memcmp(b->data, text, n) != 0)

@@ -73,6 +73,8 @@ void journal_append(struct journal *j, struct journal_entry *e, const char *text
 void journal_set_text(struct journal *j, struct journal_entry *e, const char *text, size_t n);
 /* TOOL entries: what the call returned; replaces an earlier result. */
 void journal_set_result(struct journal *j, struct journal_entry *e, const char *text, size_t n);
+/* What an open entry is about, when that is known only now. */
+void journal_set_ref(struct journal *j, struct journal_entry *e, const char *ref);
 void journal_close(struct journal *j, struct journal_entry *e);
 /* `text` is of base/text.h: among the newest entries those that are closed and say the same lend it
  * instead of keeping a copy. */

@@ -96,6 +96,7 @@ void record_usage(struct agent *a, const struct process *p, const char *model,
     memcpy(day, now, 10);
     day[10] = '\0';
     limit_day_spend(agent_day(a), u->cost_usd);
+    record_turn_used(a, p, str_empty(model) ? p->model : model, u);
     store_usage_add(store_of(a), &(struct store_usage_add){
                                      .process_id = p->id,
                                      .day = day,
@@ -175,6 +176,9 @@ uint64_t record_message(struct agent *a, const struct process *channel, enum llm
                                        .sender_id = NULL,
                                        .content = text,
                                        .metadata = metadata,
+                                       .turn_id = role == LLM_ROLE_ASSISTANT
+                                                      ? channel_turn_id(channel)
+                                                      : NULL, /* the turn that hears it says so */
                                        .created_at = clock_wall_ms()});
 }
 
@@ -338,6 +342,11 @@ void record_load_results(struct agent *a, const char *channel,
 /* --- workers ------------------------------------------------------------------------------------
  */
 
+/* Only what a channel's turn started itself belongs to it. */
+static const char *turn_of_parent(const struct process *parent) {
+    return parent && parent->kind == PROCESS_CHANNEL ? channel_turn_id(parent) : NULL;
+}
+
 uint64_t record_worker_created(struct agent *a, const struct process *w, bool interactive) {
     const struct process *parent = process_get(agent_processes(a), w->parent);
     return store_worker_insert(store_of(a),
@@ -350,6 +359,7 @@ uint64_t record_worker_created(struct agent *a, const struct process *w, bool in
                                                              .model = w->model,
                                                              .directory = w->workspace,
                                                              .run_id = agent_run_id(a),
+                                                             .turn_id = turn_of_parent(parent),
                                                              .started_at = w->started_ms});
 }
 
@@ -407,12 +417,14 @@ enum status record_worker_outcome(struct agent *a, const struct process *w, enum
  */
 
 void record_branch_created(struct agent *a, const struct process *b, int64_t max_turns) {
+    const struct process *parent = process_get(agent_processes(a), b->parent);
     store_branch_insert(store_of(a), &(struct store_branch_insert){.id = b->bare,
                                                                    .channel_id = b->channel,
                                                                    .description = b->task,
                                                                    .model = b->model,
                                                                    .max_turns = max_turns,
                                                                    .run_id = agent_run_id(a),
+                                                                   .turn_id = turn_of_parent(parent),
                                                                    .started_at = b->started_ms});
 }
 
@@ -553,7 +565,13 @@ static void partial_whole(struct reconcile *r, struct partial *p) {
     char id[ID_UUID_SIZE];
     buf_puts(&p->text, "\n[interrupted: the engine ended]");
     if (str_prefix(p->process, "channel:") && p->channel) {
+        struct q_turn_running_row turn;
+        struct cause why = {""};
         id_uuid(id);
+        if (q_turn_running(store_read(store_of(r->a)), p->channel, &turn, &why) != STATUS_OK &&
+            why.text[0])
+            log_warn("channel:%s: the turn that was cut off could not be read: %s", p->channel,
+                     why.text);
         store_message_insert(store_of(r->a),
                              &(struct store_message_insert){.id = id,
                                                             .channel_id = p->channel,
@@ -561,7 +579,9 @@ static void partial_whole(struct reconcile *r, struct partial *p) {
                                                             .sender_name = "spacebot",
                                                             .content = buf_str(&p->text),
                                                             .metadata = "{\"interrupted\":true}",
+                                                            .turn_id = turn.id,
                                                             .created_at = p->at_ms});
+        q_turn_running_free(&turn);
     }
     remember(r, p->process, buf_str(&p->text));
     x_free(&p->process);
@@ -632,6 +652,8 @@ enum status record_reconcile(struct agent *a, struct cause *why) {
         st = q_branches_unfinished(r, branch_interrupted, &rec, why);
     if (st == STATUS_OK)
         st = reconcile_partials(&rec, why);
+    if (st == STATUS_OK)
+        store_turns_reconcile(store_of(a), clock_wall_ms());
     if (st == STATUS_OK && rec.n) {
         store_tools_interrupt(store_of(a), clock_wall_ms());
         store_branches_reconcile(store_of(a), "Branch failed: the engine ended", clock_wall_ms());

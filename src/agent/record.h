@@ -24,6 +24,27 @@ void record_tool_done(struct agent *a, const struct process *p, const struct too
 void record_usage(struct agent *a, const struct process *p, const char *model,
                   const struct llm_usage *u);
 
+/* A turn of a channel, and what belongs to it: the messages `heard` (their ids), and in `relays` (a
+ * JSON array, or NULL) the processes whose results it was told. What is said, started and used until
+ * its end is told apart by channel_turn_id(). */
+#define RECORD_TURN_END_TABLE(X)                                                                   \
+    X(DONE, "done")                                                                                \
+    X(LIMITED, "limited")                                                                          \
+    X(FAILED, "failed")                                                                            \
+    X(CANCELLED, "cancelled")
+enum record_turn_end {
+#define X(name, text) RECORD_TURN_##name,
+    RECORD_TURN_END_TABLE(X)
+#undef X
+};
+void record_turn_began(struct agent *a, const struct process *channel, const char *id,
+                       const char *relays, const char *reply_to, const struct strv *heard);
+/* Nothing unless p is a channel in a turn. */
+void record_turn_used(struct agent *a, const struct process *p, const char *model,
+                      const struct llm_usage *u);
+void record_turn_ended(struct agent *a, const struct process *channel, const char *id,
+                       enum record_turn_end how);
+
 /* Text that is still being written: saved every 4 KB and at most 250 ms after it came, dropped when
  * it is whole. Zero it first. */
 struct record_partial {
@@ -122,6 +143,10 @@ void record_branch_created(struct agent *a, const struct process *b, int64_t max
 /* The one terminal commit; `status` as in the schema: done, failed, cancelled. */
 uint64_t record_branch_ended(struct agent *a, const struct process *b, const char *status,
                              const char *conclusion, const struct llm_history *transcript);
+
+/* How a branch stands or ended, in the words of process_outcome_name(), by its status in the store;
+ * "running" while it thinks. */
+const char *record_branch_state(const char *status);
 
 #define RECORD_PAST_MAX 200 /* of each kind, the newest */
 /* Appends objects of ps --json for the workers and branches of earlier engines, oldest first. */

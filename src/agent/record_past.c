@@ -69,8 +69,9 @@ static bool add_worker(void *arg, const struct q_workers_recent_row *row) {
     return true;
 }
 
-/* A branch's own words for how it ended, as an outcome. */
-static const char *outcome_of(const char *status) {
+const char *record_branch_state(const char *status) {
+    if (str_eq(status, "running"))
+        return status;
     enum process_outcome o = str_eq(status, "done")        ? PROCESS_OUTCOME_SUCCEEDED
                              : str_eq(status, "cancelled") ? PROCESS_OUTCOME_CANCELLED
                                                            : PROCESS_OUTCOME_FAILED;
@@ -83,7 +84,7 @@ static bool add_branch(void *arg, const struct q_branches_recent_row *row) {
     if (!o)
         return true;
     char *parent = xasprintf("%s:%s", process_kind_name(PROCESS_CHANNEL), row->channel_id);
-    json_add_str(o, "outcome", outcome_of(row->status));
+    json_add_str(o, "outcome", row->completed_at ? record_branch_state(row->status) : NULL);
     json_add_str(o, "parent", parent);
     json_add_str(o, "status", row->conclusion);
     json_add_str(o, "task", row->description);

@@ -1,7 +1,7 @@
 -- name: branch_insert :exec
 -- param: max_turns int
-INSERT INTO branch_runs (id, channel_id, description, model, max_turns, run_id, started_at)
-VALUES (:id, :channel_id, :description, :model, :max_turns, :run_id, :started_at);
+INSERT INTO branch_runs (id, channel_id, description, model, max_turns, run_id, turn_id, started_at)
+VALUES (:id, :channel_id, :description, :model, :max_turns, :run_id, :turn_id, :started_at);
 
 -- The one commit of its end.
 -- name: branch_end :guarded

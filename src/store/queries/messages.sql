@@ -1,10 +1,10 @@
 -- Appends a message to its channel; its place in the order is given here, where only one writes.
 -- name: message_insert :exec
 INSERT INTO conversation_messages
-    (id, channel_id, seq, role, sender_name, sender_id, content, metadata, created_at)
+    (id, channel_id, seq, role, sender_name, sender_id, content, metadata, turn_id, created_at)
 VALUES (:id, :channel_id,
     (SELECT coalesce(max(seq), 0) + 1 FROM conversation_messages WHERE channel_id = :channel_id),
-    :role, :sender_name, :sender_id, :content, :metadata, :created_at);
+    :role, :sender_name, :sender_id, :content, :metadata, :turn_id, :created_at);
 
 -- The newest messages of a channel, oldest first.
 -- name: messages_newest :many

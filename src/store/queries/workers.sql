@@ -4,9 +4,10 @@
 -- name: worker_insert :exec
 -- param: interactive int
 INSERT INTO worker_runs
-    (id, channel_id, parent, name, task, interactive, model, directory, run_id, started_at)
+    (id, channel_id, parent, name, task, interactive, model, directory, run_id, turn_id,
+    started_at)
 VALUES (:id, :channel_id, :parent, :name, :task, :interactive, :model, :directory, :run_id,
-    :started_at);
+    :turn_id, :started_at);
 
 -- Moves a run from one state, in which it must be, to another that is not an end.
 -- name: worker_transition :guarded
