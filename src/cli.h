@@ -31,6 +31,7 @@ enum cli_exit {
     X(say)                                                                                         \
     X(ps)                                                                                          \
     X(log)                                                                                         \
+    X(trace)                                                                                       \
     X(cancel)                                                                                      \
     X(inbox)                                                                                       \
     X(answer)                                                                                      \
