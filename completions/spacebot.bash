@@ -10,7 +10,7 @@ _spacebot() {
     COMPREPLY=()
 
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'exec say ps log cancel inbox answer permissions attach daemon status stop config doctor
+        mapfile -t COMPREPLY < <(compgen -W 'exec say ps log trace cancel inbox answer permissions attach daemon status stop config doctor
             --help --version' -- "$word")
         return
     fi
@@ -20,6 +20,7 @@ _spacebot() {
     say) options='--sender --to --end' ;;
     ps) options='--json --all' ;;
     log) options='--follow --json' ;;
+    trace) options='--last --json' ;;
     inbox) options='--json' ;;
     answer) options='--json' ;;
     permissions) options='--json' ;;

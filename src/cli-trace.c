@@ -20,7 +20,7 @@
 #define WHAT_LEAST 24
 
 /* Columns right of what happened, each with the two blanks before it. */
-enum { STATE = 13, TIME = 10, TOKENS = 12, COST = 11 };
+enum { STATE = 13, TIME = 10, TOKENS = 12, COST = 10 };
 
 /* --- words and numbers --------------------------------------------------------------------------
  */
@@ -165,7 +165,7 @@ static void print_left_out(const struct why *w, size_t i) {
             continue;
         struct buf line = BUF_INIT;
         put_branches(&line, w, i, r->depth);
-        printf("%s   … and %zu more (spacebot log %.13s)\n", buf_str(&line), r->left_out,
+        printf("%s   … and %zu more (spacebot log %s)\n", buf_str(&line), r->left_out,
                r->kind == WHY_TURN ? w->channel : r->id);
         buf_free(&line);
     }

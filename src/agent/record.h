@@ -40,8 +40,7 @@ enum record_turn_end {
 void record_turn_began(struct agent *a, const struct process *channel, const char *id,
                        const char *relays, const char *reply_to, const struct strv *heard);
 /* Nothing unless p is a channel in a turn. */
-void record_turn_used(struct agent *a, const struct process *p, const char *model,
-                      const struct llm_usage *u);
+void record_turn_used(struct agent *a, const struct process *p, const struct llm_usage *u);
 void record_turn_ended(struct agent *a, const struct process *channel, const char *id,
                        enum record_turn_end how);
 

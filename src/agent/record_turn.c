@@ -33,12 +33,11 @@ void record_turn_began(struct agent *a, const struct process *channel, const cha
         store_turn_hears(s, id, heard->v[i]);
 }
 
-void record_turn_used(struct agent *a, const struct process *p, const char *model,
-                      const struct llm_usage *u) {
+void record_turn_used(struct agent *a, const struct process *p, const struct llm_usage *u) {
     const char *id = p->kind == PROCESS_CHANNEL ? channel_turn_id(p) : NULL;
     if (id)
         store_turn_used(agent_parts(a)->store,
-                        &(struct store_turn_used){.model = model,
+                        &(struct store_turn_used){.model = p->model,
                                                   .input_tokens = u->input_tokens,
                                                   .output_tokens = u->output_tokens,
                                                   .cache_read_tokens = u->cache_read_tokens,

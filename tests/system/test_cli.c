@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "tests/lib/jsonl.h"
+#include "tests/lib/scene.h"
 #include "tests/lib/tmphome.h"
 #include "tests/lib/wait.h"
 
@@ -53,9 +54,9 @@ static void has(const char *text, const char *part) {
 
 static void test_help(void **state) {
     (void)state;
-    static const char *const verbs[] = {"exec",   "say",   "ps",     "log",         "cancel",
-                                        "attach", "inbox", "answer", "permissions", "daemon",
-                                        "status", "stop",  "config", "doctor"};
+    static const char *const verbs[] = {"exec",   "say",    "ps",    "log",    "trace",
+                                        "cancel", "attach", "inbox", "answer", "permissions",
+                                        "daemon", "status", "stop",  "config", "doctor"};
     RUN(0, "--help");
     char *all = xstrdup(OUT);
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
@@ -253,6 +254,64 @@ static void test_inbox_of_hostile_text(void **state) {
                              "   spacebot answer 7 N\n");
 }
 
+/* The document's shape is a contract; the other form fits 80 columns, one row a step. */
+static void test_trace(void **state) {
+    (void)state;
+    RUN(1, "trace");
+    has(ERR, "nothing has been replied yet");
+    RUN(2, "trace", "inbox", "--last");
+    scene_numbers(home, 10);
+    RUN(0, "exec", "--channel", "c1", "--model", "rehearsal/default",
+        "start 2 workers that count the "
+        "lines in this folder");
+    RUN(0, "trace", "--json");
+    cJSON *doc = cJSON_Parse(OUT);
+    assert_non_null(doc);
+    assert_ptr_equal(strchr(OUT, '\n'), OUT + strlen(OUT) - 1);
+    const cJSON *steps = json_arr(doc, "steps"), *turn = cJSON_GetArrayItem(steps, 1);
+    assert_string_equal(json_str(doc, "channel", ""), "c1");
+    assert_string_equal(json_str(cJSON_GetArrayItem(steps, 0), "kind", ""), "message");
+    assert_string_equal(json_str(turn, "kind", ""), "turn");
+    assert_string_equal(json_str(turn, "state", ""), "done");
+    assert_string_equal(json_str(turn, "model", ""), "rehearsal/default");
+    int workers = 0;
+    int64_t tokens = 0;
+    const cJSON *t, *w;
+    cJSON_ArrayForEach(t, steps) {
+        tokens += json_i64(t, "input_tokens", 0);
+        cJSON_ArrayForEach(w, json_arr(t, "steps")) {
+            tokens += json_i64(w, "input_tokens", 0);
+            workers += str_eq(json_str(w, "kind", ""), "worker") &&
+                       str_eq(json_str(w, "state", ""), "succeeded") && json_bool(w, "told", false);
+        }
+    }
+    assert_int_equal(workers, 2);
+    assert_int_equal(tokens, json_i64(doc, "input_tokens", -1));
+    char *id = xstrdup(json_str(doc, "message_id", "")), *json = xstrdup(OUT);
+    cJSON_Delete(doc);
+    /* By its id, and while an engine runs. */
+    RUN(0, "daemon");
+    RUN(0, "trace", "--json", id);
+    assert_string_equal(OUT, json);
+    RUN(0, "trace", "c1");
+    has(OUT, "you: start 2 workers");
+    has(OUT, "\n# rehearsal/default ");
+    has(OUT, "├─ * part 1 of 2");
+    has(OUT, "│  ├─ ▸ shell");
+    has(OUT, "\n# results of ");
+    for (const char *line = OUT; *line; line += strcspn(line, "\n") + 1) {
+        int columns = 0;
+        for (const char *c = line; *c != '\n'; c++)
+            columns += (*c & 0xc0) != 0x80;
+        assert_in_range(columns, 0, 80);
+    }
+    RUN(1, "trace", "nowhere");
+    has(ERR, "there is no reply and no channel \"nowhere\"");
+    RUN(0, "stop");
+    x_free(&id);
+    x_free(&json);
+}
+
 static void test_foreground_and_signal(void **state) {
     (void)state;
     struct run *d = tmphome_start(home, ARGS("daemon", "--foreground"));
@@ -371,6 +430,7 @@ int main(void) {
         TEST(test_refused_before_it_begins),
         TEST(test_daemon),
         TEST(test_inbox_of_hostile_text),
+        TEST(test_trace),
         TEST(test_foreground_and_signal),
         TEST(test_many_at_once_make_one_engine),
         TEST(test_stale_files),

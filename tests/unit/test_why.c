@@ -126,8 +126,8 @@ static void costs_are_those_of_the_store(struct agent_home *h, const struct why 
 /* A question that a branch and two workers are sent out for; the branch sends another one. */
 static void question(struct agent_home *h) {
     script_push(SCRIPT_CHANNEL,
-                "[" BRANCH("recall auth") "," SPAWN("count lines") "," SPAWN("run the tests") ","
-                CALL("reply", "{\"content\":\"I am on it.\"}") "]");
+                "[" BRANCH("recall auth") "," SPAWN("count lines") "," SPAWN(
+                    "run the tests") "," CALL("reply", "{\"content\":\"I am on it.\"}") "]");
     script_push(SCRIPT_BRANCH, "[" LIST(".") "," LIST("nowhere") "]");
     script_push(SCRIPT_BRANCH, "[" SPAWN("look into auth.c") "]");
     script_default(SCRIPT_WORKER, "[" TEXT("so it is") "]");
@@ -261,7 +261,8 @@ static void messages_that_were_answered_together(void **state) {
     struct why *w = load(h, "channel:team");
     /* The one who spoke first has waited for the other. */
     assert_true(w->first_word_ms >= 1500 && w->first_word_ms < 1700);
-    assert_int_equal(w->elapsed_ms, row(w, WHY_REPLY, 0)->ended_ms - row(w, WHY_MESSAGE, 0)->started_ms);
+    assert_int_equal(w->elapsed_ms,
+                     row(w, WHY_REPLY, 0)->ended_ms - row(w, WHY_MESSAGE, 0)->started_ms);
     why_free(&w);
 }
 
@@ -406,8 +407,8 @@ static void bounds(void **state) {
     assert_int_equal(w->n, 2 + 1 + WHY_CALLS_MAX + 1 + 2);
     assert_string_equal(w->v[w->n - 1].text, "done");
     cJSON *o = why_json(w);
-    const cJSON *worker = cJSON_GetArrayItem(
-        json_arr(cJSON_GetArrayItem(json_arr(o, "steps"), 1), "steps"), 0);
+    const cJSON *worker =
+        cJSON_GetArrayItem(json_arr(cJSON_GetArrayItem(json_arr(o, "steps"), 1), "steps"), 0);
     assert_string_equal(json_str(worker, "kind", ""), "worker");
     assert_int_equal(json_i64(worker, "left_out", 0), 250 - WHY_CALLS_MAX);
     assert_int_equal(cJSON_GetArraySize(json_arr(worker, "steps")), WHY_CALLS_MAX);
@@ -478,15 +479,14 @@ static void a_reply_of_an_earlier_version(void **state) {
     struct why *w = load(h, "c1");
     char *meta = xasprintf("{\"reply_to\":\"%s\",\"relays\":[\"%s\"]}", row(w, WHY_MESSAGE, 0)->id,
                            row(w, WHY_WORKER, 0)->id);
-    store_message_insert(h->store,
-                         &(struct store_message_insert){
-                             .id = "aaaaaaaa-0000-4000-8000-000000000001",
-                             .channel_id = "c1",
-                             .role = "assistant",
-                             .sender_name = "spacebot",
-                             .content = "of old",
-                             .metadata = meta,
-                             .created_at = clock_wall_ms()});
+    store_message_insert(
+        h->store, &(struct store_message_insert){.id = "aaaaaaaa-0000-4000-8000-000000000001",
+                                                 .channel_id = "c1",
+                                                 .role = "assistant",
+                                                 .sender_name = "spacebot",
+                                                 .content = "of old",
+                                                 .metadata = meta,
+                                                 .created_at = clock_wall_ms()});
     x_free(&meta);
     why_free(&w);
     agent_turns(h, 5);
