@@ -628,20 +628,18 @@ static bool boundary(const struct markdown *m, const char *raw, size_t n, struct
 }
 
 /* Lays raw[0..n) out behind what is there; a text that begins inside a code block gets its fence
- * back first. */
+ * back first. The parser is given a copy: looking for the end of a link it looks behind the end of
+ * the text (md4c 0.4.8), and finding a ")" there it runs on through memory; behind ours is a NUL. */
 static void lay_out_piece(struct markdown *m, const char *raw, size_t n) {
     if (n == 0)
         return;
     struct buf b = BUF_INIT;
     size_t before = m->nlines;
     m->parsed += n;
-    if (m->fence[0]) {
+    if (m->fence[0])
         buf_printf(&b, "%s\n", m->fence);
-        buf_append(&b, raw, n);
-        lay_out(m, b.data, b.len);
-    } else {
-        lay_out(m, raw, n);
-    }
+    buf_append(&b, raw, n);
+    lay_out(m, b.data, b.len);
     /* It goes on: no blank line between. */
     if (m->goes_on && before && m->nlines > before && m->lines[before].n == 0) {
         memmove(m->lines + before, m->lines + before + 1,

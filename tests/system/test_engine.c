@@ -318,6 +318,7 @@ static void a_killed_engine_leaves_no_child_and_runs_nothing_twice(void **state)
     /* The new engine works, and has not touched the old run: it answers the message, and tells what
      * became of the run. */
     spacebot(ARGS("exec", "--channel", "work", "say hello"), 0);
+    fake_expect(f.fake, "request", asked + 2);
     assert_int_equal(count_requests(), asked + 2);
     char *ran = tmphome_read(f.home, "home/workspace/ran.txt");
     assert_string_equal(ran, "ran\n");

@@ -394,6 +394,8 @@ static int wipe_child(void) {
     return environ_holds("wipe-me-please") == 0 && environ_holds("and-me-too") == 0 ? 0 : 5;
 }
 
+static char *program; /* this one: not /proc/self/exe, which is valgrind's under memcheck */
+
 static void test_wipe(void **state) {
     (void)state;
     put("providers = ( { id = \"x\"; api = \"anthropic\"; base_url = \"http://a\";\n"
@@ -404,7 +406,7 @@ static void test_wipe(void **state) {
         setenv("CONFIG_PATH", path, 1);
         setenv("ANTHROPIC_API_KEY", "wipe-me-please", 1);
         setenv("MY_KEY", "and-me-too", 1);
-        execl("/proc/self/exe", "test_config", "--wipe-child", (char *)NULL);
+        execl(program, program, "--wipe-child", (char *)NULL);
         _exit(1);
     }
     int how = 0;
@@ -500,6 +502,7 @@ static void test_odd_files(void **state) {
 int main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "--wipe-child") == 0)
         return wipe_child();
+    program = realpath(argv[0], NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_missing_file_is_defaults, setup, teardown),
         cmocka_unit_test_setup_teardown(test_every_type, setup, teardown),
@@ -518,5 +521,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(test_template, setup, teardown),
         cmocka_unit_test_setup_teardown(test_odd_files, setup, teardown),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    free(program);
+    return failed;
 }

@@ -109,6 +109,21 @@ static void a_stream_ends_as_the_whole(void **state) {
     }
 }
 
+/* What lies in memory behind the text so far is no part of it. */
+static void the_text_ends_where_it_ends(void **state) {
+    (void)state;
+    static const char raw[] = "see [a](b) and (c) and (d)";
+    struct markdown m = {0};
+    struct buf got = BUF_INIT;
+    for (size_t n = 1; n < sizeof raw; n++)
+        markdown_feed(&m, raw, n, 40, false, false);
+    markdown_feed(&m, raw, strlen("see [a](b"), 40, false, true);
+    dump(&m, &got);
+    assert_string_equal(buf_str(&got), "see [a](b\n");
+    buf_free(&got);
+    markdown_free(&m);
+}
+
 static void a_long_code_block_streams(void **state) {
     (void)state;
     struct buf raw = BUF_INIT, want = BUF_INIT, got = BUF_INIT;
@@ -207,6 +222,7 @@ int main(void) {
         cmocka_unit_test(wrapping),
         cmocka_unit_test(hostile_text_is_shown),
         cmocka_unit_test(a_stream_ends_as_the_whole),
+        cmocka_unit_test(the_text_ends_where_it_ends),
         cmocka_unit_test(a_long_code_block_streams),
         cmocka_unit_test(a_long_block_costs_a_step),
         cmocka_unit_test(no_line_is_too_wide),
