@@ -11,6 +11,7 @@
 #include "agent/inbox.h"
 #include "agent/limit.h"
 #include "agent/record.h"
+#include "agent/routing.h"
 #include "agent/turn.h"
 #include "agent/worker.h"
 #include "base/clock.h"
@@ -39,6 +40,7 @@ struct agent {
     struct local *look; /* servers of this machine are being asked */
     char *found;        /* the model that one of them has; kept to the end: channels lend it */
     struct limit_day *day;
+    struct route *route;
     struct record_partials partials;
     char run_id[ID_UUID_SIZE];
 };
@@ -61,6 +63,9 @@ size_t agent_interrupted_count(const struct agent *a) { return a->interrupted; }
 void agent_set_interrupted(struct agent *a, size_t n) { a->interrupted = n; }
 struct limit_day *agent_day(const struct agent *a) {
     return a->day;
+}
+struct route *agent_route(const struct agent *a) {
+    return a->route;
 }
 struct record_partials *agent_partials(struct agent *a) {
     return &a->partials;
@@ -161,6 +166,8 @@ enum status agent_new(const struct agent_parts *parts, struct agent **out, struc
     a->day = xcalloc(1, sizeof *a->day);
     enum status st = limit_day_load(a->day, store_read(parts->store), why);
     if (st == STATUS_OK)
+        st = routing_new(a, &a->route, why);
+    if (st == STATUS_OK)
         st = record_reconcile(a, why);
     if (st == STATUS_OK)
         st = gate_new(a, &a->gate, why);
@@ -227,6 +234,7 @@ void agent_free(struct agent **ap) {
     local_free(&a->look);
     gate_free(&a->gate);
     inbox_free(&a->inbox);
+    route_free(&a->route);
     bus_free(&a->bus);
     process_table_free(&a->processes);
     x_free(&a->found);

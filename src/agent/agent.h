@@ -79,6 +79,9 @@ const char *agent_default_model(const struct agent *a);
 void agent_look_for_model(struct agent *a);
 /* The model that was found so, or NULL. */
 const char *agent_found_model(const struct agent *a);
+/* Where every process makes its model calls. */
+struct route;
+struct route *agent_route(const struct agent *a);
 /* What was spent today. */
 struct limit_day;
 struct limit_day *agent_day(const struct agent *a);

@@ -9,6 +9,7 @@
 #include "agent/delegate.h"
 #include "agent/prompt.h"
 #include "agent/record.h"
+#include "agent/routing.h"
 #include "agent/trim.h"
 #include "agent/turn.h"
 #include "base/json.h"
@@ -192,7 +193,8 @@ static const struct turn_ops branch_turn_ops = {.system = turn_system,
 static void fit(struct branch *b, const char *task) {
     struct llm_history *h = &b->d.history;
     char *system = turn_system(b);
-    int64_t window = agent_parts(b->d.agent)->config->limits.context_window;
+    int64_t window =
+        health_ceiling(route_health(agent_route(b->d.agent)), delegate_process(&b->d)->model);
     int64_t room = window - window * BRANCH_RESERVE_PERCENT / 100 -
                    (int64_t)(strlen(system) + strlen(task)) / 4;
     x_free(&system);
@@ -207,7 +209,7 @@ static void fit(struct branch *b, const char *task) {
 
 enum status branch_start(struct agent *a, struct process *channel,
                          const struct llm_history *history, const char *description,
-                         struct process **out, struct cause *why) {
+                         const char *task_type, struct process **out, struct cause *why) {
     const struct config *config = agent_parts(a)->config;
     if (str_empty(description))
         return cause_set(why, STATUS_INVALID, "the description is empty");
@@ -218,12 +220,10 @@ enum status branch_start(struct agent *a, struct process *channel,
             why, STATUS_LIMIT,
             "this channel has %lld branches at once, which is its limit: wait for one to come back",
             (long long)config->limits.branches);
-    const char *model = channel_model_override(channel);
     struct branch *b = xcalloc(1, sizeof *b);
     struct process *p;
-    enum status st =
-        delegate_add(a, PROCESS_BRANCH, NULL, channel, description,
-                     model ? model : config->routing.branch, &b->d, &branch_ops, &p, why);
+    enum status st = delegate_add(a, PROCESS_BRANCH, NULL, channel, description, task_type, NULL,
+                                  &b->d, &branch_ops, &p, why);
     if (st != STATUS_OK) {
         x_free(&b);
         return st;
@@ -254,7 +254,6 @@ enum status branch_start(struct agent *a, struct process *channel,
                                                   .limit = config->limits.branch_turns,
                                                   .backoff_ms = branch_backoff_ms,
                                                   .nbackoff = ARRAY_LEN(branch_backoff_ms),
-                                                  .retry_partial = true,
                                                   .wall_secs = config->limits.branch_wall_secs,
                                                   .ops = &branch_turn_ops,
                                                   .arg = b});
@@ -270,7 +269,8 @@ void branch_tool_start(struct tool_call *c, const char *description) {
     struct agent *a = turn_agent(t);
     struct process *channel = process_get(agent_processes(a), turn_process(t)->handle), *p = NULL;
     struct cause why;
-    if (branch_start(a, channel, channel_history(channel), description, &p, &why) != STATUS_OK) {
+    if (branch_start(a, channel, channel_history(channel), description,
+                     json_str(c->args, "task_type", NULL), &p, &why) != STATUS_OK) {
         tool_call_donef(c, true, "%s", why.text);
         return;
     }

@@ -10,7 +10,7 @@
  * STATUS_LIMIT when the channel has as many as it may. */
 enum status branch_start(struct agent *a, struct process *channel,
                          const struct llm_history *history, const char *description,
-                         struct process **out, struct cause *why) MUST_CHECK;
+                         const char *task_type, struct process **out, struct cause *why) MUST_CHECK;
 /* Cancels; false when it has ended or is ending. */
 bool branch_cancel(struct agent *a, struct process *b, const char *reason);
 void branch_free(struct agent *a, struct process *b);

@@ -217,11 +217,6 @@ void channel_next_stand_in(struct channel *ch) {
         put_stand_in(ch->agent, channel_self(ch), ch->next_stand_in);
 }
 
-const char *channel_worker_model(const struct agent *a, const struct process *p) {
-    const char *model = channel_model_override(p);
-    return model ? model : agent_parts(a)->config->routing.worker;
-}
-
 void channel_set_model(struct agent *a, struct process *p, const char *model) {
     struct channel *ch = p->body;
     set_text(&ch->model, model);

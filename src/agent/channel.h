@@ -23,8 +23,6 @@ enum status channel_open(struct agent *a, const char *bare, const char *model,
 /* Whether there is such a conversation; else the cause says so to a model. */
 bool channel_exists(const struct agent *a, const char *bare, struct cause *why);
 void channel_free(struct agent *a, struct process *p);
-/* The model for its workers: what it was opened with, else routing.worker. */
-const char *channel_worker_model(const struct agent *a, const struct process *p);
 /* The model it uses for everything: the one it was told to, else what stands in for it, else NULL.
  */
 const char *channel_model_override(const struct process *p);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/record.h"
+#include "agent/routing.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/json.h"
@@ -98,7 +99,7 @@ static void get_status(struct channel *ch, struct tool_call *c) {
     json_add_str(o, "channel", p->bare);
     json_add_str(o, "mode", response_mode_name(settings_response_mode(&ch->settings)));
     json_add_str(o, "model", p->model);
-    json_add_str(o, "worker_model", channel_worker_model(ch->agent, p));
+    json_add_str(o, "worker_model", routing_model(ch->agent, PROCESS_WORKER, NULL, p));
     json_add_i64(o, "max_workers", config->limits.workers);
     json_add_i64(o, "max_branches", config->limits.branches);
     json_add_str(o, "sandbox", sandbox_mode_name(sandbox_mode(agent_parts(ch->agent)->sandbox)));

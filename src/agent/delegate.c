@@ -5,6 +5,7 @@
 
 #include "agent/channel.h"
 #include "agent/record.h"
+#include "agent/routing.h"
 #include "agent/trim.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -23,9 +24,9 @@ struct process *delegate_channel(const struct delegate *d) {
  */
 
 enum status delegate_add(struct agent *a, enum process_kind kind, const char *id,
-                         const struct process *parent, const char *task, const char *model,
-                         struct delegate *d, const struct delegate_ops *ops, struct process **out,
-                         struct cause *why) {
+                         const struct process *parent, const char *task, const char *task_type,
+                         const char *model, struct delegate *d, const struct delegate_ops *ops,
+                         struct process **out, struct cause *why) {
     char uuid[ID_UUID_SIZE];
     struct process *p = NULL;
     if (!id)
@@ -40,7 +41,8 @@ enum status delegate_add(struct agent *a, enum process_kind kind, const char *id
     p->task = xstrdup(task);
     process_set_name(p, task);
     p->channel = xstrdup(parent->channel);
-    p->model = xstrdup(model);
+    p->task_type = xstrdup_null(task_type);
+    p->model = xstrdup(model ? model : routing_model(a, kind, task_type, delegate_channel(d)));
     p->workspace = xstrdup(parent->workspace);
     p->reply_to = xstrdup_null(channel_message_of(parent));
     *out = p;

@@ -35,11 +35,11 @@ struct delegate {
 
 /* Adds a process below `parent` (a channel, or a branch) and fills in what it has from it; the body
  * is the caller's to set up: *d is zeroed but for agent, process and ops. id: its uuid; NULL: a new
- * one. */
+ * one. task_type: the kind of its work, NULL: none. model: NULL: the routing's. */
 enum status delegate_add(struct agent *a, enum process_kind kind, const char *id,
-                         const struct process *parent, const char *task, const char *model,
-                         struct delegate *d, const struct delegate_ops *ops, struct process **out,
-                         struct cause *why) MUST_CHECK;
+                         const struct process *parent, const char *task, const char *task_type,
+                         const char *model, struct delegate *d, const struct delegate_ops *ops,
+                         struct process **out, struct cause *why) MUST_CHECK;
 /* The task into its journal, the link into its channel's. */
 void delegate_note_start(struct delegate *d);
 struct process *delegate_process(const struct delegate *d);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "llm/price.h"
 #include "store/queries.gen.h"
 
 static void today(char day[11]) {
@@ -58,31 +59,99 @@ static int64_t tokens_of(const struct llm_usage *u) {
     return u->input_tokens + u->output_tokens + u->cache_read_tokens + u->cache_write_tokens;
 }
 
-bool limit_allows(const struct agent *a, const struct process *p, const struct llm_usage *before,
-                  struct cause *why) {
+/* What is left of one allowance, and who says so. */
+struct purse {
+    double limit, used; /* limit 0: none */
+    double held;        /* of it, for other calls under way */
+};
+
+/* What the input and `output` tokens of an answer cost at the most: what is not cached yet is
+ * cached now. */
+static double cost_of(const struct price *p, int64_t input, int64_t output) {
+    double in = p->cache_write > p->input ? p->cache_write : p->input;
+    return ((double)input * in + (double)output * p->output) / 1e6;
+}
+
+static double left_of(const struct purse *p) { return p->limit - p->used - p->held; }
+
+/* How long an answer may be that `dollars` pay for, the input apart. */
+static int output_for(const struct price *p, int64_t input, double dollars) {
+    double paid = dollars - cost_of(p, input, 0);
+    if (p->output <= 0 || paid * 1e6 >= p->output * LIMIT_OUTPUT_MAX)
+        return LIMIT_OUTPUT_MAX;
+    double tokens = paid * 1e6 / p->output;
+    return tokens > LIMIT_OUTPUT_MIN ? (int)tokens : LIMIT_OUTPUT_MIN;
+}
+
+static bool tokens_allowed(const struct allowance *may, int64_t used, int64_t input,
+                           const char *kind, struct cause *why) {
+    if (!may->tokens || used + input <= may->tokens)
+        return true;
+    cause_set(why, STATUS_LIMIT,
+              "ended after %lld tokens: the next call has %lld, and %lld are allowed "
+              "(limits.%s_tokens)",
+              (long long)used, (long long)input, (long long)may->tokens, kind);
+    return false;
+}
+
+static void say_own(struct cause *why, const struct purse *own, double need, const char *kind) {
+    cause_set(why, STATUS_LIMIT,
+              "ended after %.4g dollars: the next call may cost %.2g, and %.4g are allowed "
+              "(limits.%s_dollars)",
+              own->used, need, own->limit, kind);
+}
+
+static void say_day(struct cause *why, const struct purse *day, double need) {
+    cause_set(why, STATUS_LIMIT,
+              "ended: %.4g dollars are spent today, the next call may cost %.2g, and %.4g a day "
+              "are allowed; it goes on at 00:00 UTC, or with a higher limits.dollars_a_day",
+              day->used, need, day->limit);
+}
+
+enum limit_answer limit_allows(const struct agent *a, const struct process *p,
+                               const struct llm_usage *before, const char *model,
+                               int64_t input_tokens, struct limit_hold *hold, struct cause *why) {
     const struct config *c = agent_parts(a)->config;
+    struct limit_day *d = agent_day(a);
     const char *kind = process_kind_name(p->kind);
     struct allowance may = allowance_of(c, p->kind);
-    int64_t tokens = tokens_of(&p->usage) - tokens_of(before);
-    double dollars = p->usage.cost_usd - before->cost_usd;
-    if (may.tokens && tokens >= may.tokens) {
-        cause_set(why, STATUS_LIMIT, "ended after %lld tokens; %lld are allowed (limits.%s_tokens)",
-                  (long long)tokens, (long long)may.tokens, kind);
-        return false;
+    struct price price;
+    (void)price_find(model, &price);
+    if (!tokens_allowed(&may, tokens_of(&p->usage) - tokens_of(before), input_tokens, kind, why))
+        return LIMIT_NO;
+    double need = cost_of(&price, input_tokens, LIMIT_OUTPUT_MIN);
+    const struct purse own = {may.dollars, p->usage.cost_usd - before->cost_usd, 0};
+    const struct purse day = {c->limits.dollars_a_day, limit_day_spent(d), d->held};
+    if (own.limit > 0 && (need > left_of(&own) || own.used >= own.limit)) {
+        say_own(why, &own, need, kind);
+        return LIMIT_NO;
     }
-    if (may.dollars > 0 && dollars >= may.dollars) {
-        cause_set(why, STATUS_LIMIT,
-                  "ended after %.4g dollars; %.4g are allowed (limits.%s_dollars)", dollars,
-                  may.dollars, kind);
-        return false;
+    if (day.limit > 0 && (need > day.limit - day.used || day.used >= day.limit)) {
+        say_day(why, &day, need);
+        return LIMIT_NO;
     }
-    double spent = limit_day_spent(agent_day(a));
-    if (c->limits.dollars_a_day > 0 && spent >= c->limits.dollars_a_day) {
-        cause_set(why, STATUS_LIMIT,
-                  "ended: %.4g dollars are spent today and %.4g a day are allowed; it goes on at "
-                  "00:00 UTC, or with a higher limits.dollars_a_day",
-                  spent, c->limits.dollars_a_day);
-        return false;
+    if (day.limit > 0 && need > left_of(&day))
+        return LIMIT_LATER;
+    if (!hold)
+        return LIMIT_YES;
+    int most = LIMIT_OUTPUT_MAX;
+    if (own.limit > 0)
+        most = output_for(&price, input_tokens, left_of(&own));
+    if (day.limit > 0) {
+        int shared = output_for(&price, input_tokens, left_of(&day) / (double)(d->calls + 1));
+        most = shared < most ? shared : most;
     }
-    return true;
+    *hold = (struct limit_hold){need, most < LIMIT_OUTPUT_MAX ? most : 0, true};
+    d->held += need;
+    d->calls++;
+    return LIMIT_YES;
+}
+
+void limit_release(const struct agent *a, struct limit_hold *hold) {
+    struct limit_day *d = agent_day(a);
+    if (!hold->held)
+        return;
+    d->calls--;
+    d->held = d->calls ? d->held - hold->dollars : 0; /* no dust is left */
+    *hold = (struct limit_hold){0};
 }

@@ -37,6 +37,8 @@ static void record_free(struct process *p) {
     x_free(&p->task);
     x_free(&p->channel);
     x_free(&p->model);
+    x_free(&p->task_type);
+    x_free(&p->answered_by);
     x_free(&p->workspace);
     x_free(&p->tool);
     x_free(&p->status);

@@ -29,6 +29,8 @@ struct process {
     char *task;                   /* what it was asked to do; NULL for a channel */
     char *channel;                /* bare id of the channel it belongs to, its own for a channel */
     char *model;                  /* provider/model it uses */
+    char *task_type;              /* kind of its work, for the routing; NULL: none */
+    char *answered_by;            /* the model that answers in place of `model`; NULL: none */
     char *workspace;              /* absolute */
     char *tool;                   /* what runs now: "shell make check"; NULL when none */
     char *status;                 /* what it last said of itself; NULL when nothing */

@@ -56,6 +56,15 @@ static char *finished(struct buf *out, const struct agent *a, const struct proce
     return buf_steal(out);
 }
 
+static void append_task_types(struct buf *out, const struct config *c) {
+    struct buf kinds = BUF_INIT;
+    for (size_t i = 0; i < c->routing.ntask_overrides; i++)
+        buf_printf(&kinds, "%s%s", i ? ", " : "", c->routing.task_overrides[i].task);
+    if (kinds.len)
+        prompt_task_types_render(out, &(struct prompt_task_types_vars){.kinds = buf_str(&kinds)});
+    buf_free(&kinds);
+}
+
 /* The order is SPEC A.3's, with the sections that there are: identity, behaviour (with authority,
  * workers, conversation), the workspace's own words, enforcement. What changes from message to
  * message stands in front of the message. */
@@ -68,6 +77,7 @@ char *prompt_channel_system(const struct agent *a, const struct process *p) {
                                              .sandbox = sandbox_note(a)};
     identity_append_home(&out, a);
     prompt_channel_render(&out, &vars);
+    append_task_types(&out, agent_parts(a)->config);
     x_free(&workers);
     return finished(&out, a, p);
 }

@@ -87,10 +87,10 @@ void record_tool_done(struct agent *a, const struct process *p, const struct too
 /* --- usage --------------------------------------------------------------------------------------
  */
 
-void record_usage(struct agent *a, const struct process *p, const char *model,
+void record_usage(struct agent *a, const struct process *p, const char *asked, const char *said,
                   const struct llm_usage *u) {
-    const char *slash = strchr(p->model, '/');
-    char *provider = slash ? xstrndup(p->model, (size_t)(slash - p->model)) : xstrdup("anthropic");
+    const char *slash = strchr(asked, '/');
+    char *provider = slash ? xstrndup(asked, (size_t)(slash - asked)) : xstrdup("anthropic");
     char now[CLOCK_RFC3339_SIZE], day[11];
     clock_rfc3339(clock_wall_ms(), now);
     memcpy(day, now, 10);
@@ -101,7 +101,9 @@ void record_usage(struct agent *a, const struct process *p, const char *model,
                                      .process_id = p->id,
                                      .day = day,
                                      .provider = provider,
-                                     .model = str_empty(model) ? p->model : model,
+                                     .model = !str_empty(said) ? said
+                                              : slash          ? slash + 1
+                                                               : asked,
                                      .cost_status = u->cost_is_estimate ? "estimated" : "known",
                                      .agent_id = "main",
                                      .process_type = process_kind_name(p->kind),

@@ -20,8 +20,9 @@ struct store_after *record_tool_intended(struct agent *a, const struct process *
 void record_tool_done(struct agent *a, const struct process *p, const struct tool_call *c,
                       const char *result, bool is_error);
 
-/* One model call's tokens and cost. */
-void record_usage(struct agent *a, const struct process *p, const char *model,
+/* The tokens and cost of one attempt at a model call: `asked` is the model as provider/model,
+ * `said` what the provider calls it ("": it did not say). */
+void record_usage(struct agent *a, const struct process *p, const char *asked, const char *said,
                   const struct llm_usage *u);
 
 /* A turn of a channel, and what belongs to it: the messages `heard` (their ids), and in `relays` (a

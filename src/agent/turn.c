@@ -11,16 +11,20 @@
 #include "agent/leak.h"
 #include "agent/limit.h"
 #include "agent/record.h"
+#include "agent/routing.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/utf8.h"
 #include "llm/arg_stream.h"
+#include "llm/route.h"
 
 #define EVENT_ARGS_MAX 2000u    /* SPEC A.2 */
 #define EVENT_RESULT_MAX 50000u /* SPEC A.2 */
-#define RETRY_AFTER_MAX_MS 60000
+#define FIT_PERCENT 85          /* of the ceiling (SPEC C) */
+#define FIT_ROUNDS 8
+#define MONEY_NS (NS_PER_SEC / 4)  /* between looks whether some is free */
 #define STALL_NS (30 * NS_PER_SEC) /* silent for so long, a call is shown as stalled */
 
 static const char leaks_text[] =
@@ -31,8 +35,8 @@ struct turn {
     struct turn_options o;
     struct process_table *processes;
     struct bus *bus;
-    struct llm_call *call;       /* a model call is in flight */
-    struct loop_timer *timer;    /* a pause before the next attempt, or the first step */
+    struct route_call *call;     /* a model call is in flight */
+    struct loop_timer *timer;    /* the first step, or the next tool */
     struct loop_timer *stall;    /* looks whether the call under way has gone silent */
     struct loop_timer *wall;     /* its time is over; not while a person is asked */
     int64_t left_ns, since_ns;   /* what is left of it, and since when it runs */
@@ -41,11 +45,14 @@ struct turn {
     bool intended;               /* it was, or is being */
     struct tool_call *tool;      /* a tool runs, or will when it may and its intent is safe */
     int64_t calls;               /* model calls made */
-    size_t attempt;              /* failed attempts of the present call */
     struct llm_message response; /* whose tool calls are being run; blocks [0..next) are done */
     size_t next;
     struct llm_message results;
     struct journal_entry *text, *thinking, *entry, *output; /* open journal entries */
+    struct llm_tool *tools;                                 /* o.tools, as a request has them */
+    struct limit_hold hold;                                 /* what the call under way may cost */
+    struct cause over;                                      /* why it may not be made; "" */
+    int64_t overhead; /* tokens of a request beside the history, as it was last */
     struct guard guard;
     bool guarded;         /* the guard keeps the present call from being run */
     unsigned refused;     /* calls in a row that it has kept from being run */
@@ -73,6 +80,8 @@ struct agent *turn_agent(const struct turn *t) {
 
 static void step(struct turn *t);
 static void next_tool(struct turn *t);
+
+static const char overflow_text[] = "the model's context was full: the oldest part was left out";
 
 /* --- journal ------------------------------------------------------------------------------------
  */
@@ -118,7 +127,8 @@ static void interrupt_entries(struct turn *t) {
  */
 
 static void turn_free(struct turn *t) {
-    llm_call_cancel(&t->call);
+    route_call_cancel(&t->call);
+    limit_release(t->o.agent, &t->hold);
     loop_timer_del(&t->timer);
     loop_timer_del(&t->stall);
     loop_timer_del(&t->wall);
@@ -131,6 +141,7 @@ static void turn_free(struct turn *t) {
     scrub_free(&t->said);
     scrub_free(&t->thought);
     scrub_free(&t->replied);
+    x_free(&t->tools);
     struct process *p = self(t);
     record_partial_end(t->o.agent, &t->partial);
     p->span = 0;
@@ -226,7 +237,8 @@ void turn_cut_text(struct turn *t) {
 /* Whatever is under way ends here and now, and every call has a result. */
 static void abort_all(struct turn *t, const char *reason) {
     struct trace *trace = agent_parts(t->o.agent)->trace;
-    llm_call_cancel(&t->call);
+    route_call_cancel(&t->call);
+    limit_release(t->o.agent, &t->hold);
     loop_timer_del(&t->timer);
     store_after_cancel(&t->intent);
     turn_cut_text(t);
@@ -381,54 +393,84 @@ static void notice(struct turn *t, enum journal_kind kind, const char *text) {
              BUS_STR("level", kind == JOURNAL_ERROR ? "error" : "notice"), BUS_STR("text", text));
 }
 
-static void on_retry(void *arg) {
+/* One attempt of the call under way is about to be made, by the model that r names. */
+static char *prepare(void *arg, struct llm_request *r, struct cause *why) {
     struct turn *t = arg;
-    t->timer = NULL;
-    step(t);
+    char *system = t->o.ops->system(t->o.arg);
+    r->tools = t->tools;
+    r->ntools = t->o.ntools;
+    t->overhead = (int64_t)strlen(system) / 4;
+    for (size_t i = 0; i < t->o.ntools; i++)
+        t->overhead += (int64_t)strlen(t->tools[i].schema) / 4;
+    limit_release(t->o.agent, &t->hold);
+    if (limit_allows(t->o.agent, self(t), &t->o.before, r->model,
+                     llm_history_tokens(r->history) + t->overhead, &t->hold,
+                     &t->over) == LIMIT_NO) {
+        *why = t->over;
+        x_free(&system);
+        return NULL;
+    }
+    r->max_tokens = t->hold.max_tokens;
+    return system;
+}
+
+static void on_restart(void *arg) {
+    struct turn *t = arg;
+    turn_cut_text(t);
+    interrupt_entries(t);
+    record_partial_end(t->o.agent, &t->partial);
+}
+
+static void on_pause(void *arg, const struct llm_error *error, int64_t ms) {
+    struct turn *t = arg;
+    char *text = ms % 1000
+                     ? xasprintf("%s; trying again in %.1f s", error->text, (double)ms / 1000)
+                     : xasprintf("%s; trying again in %lld s", error->text, (long long)(ms / 1000));
+    notice(t, JOURNAL_NOTICE, text);
+    x_free(&text);
+}
+
+/* Said once when another model comes in, and once when the first one is back. */
+static void on_answers(void *arg, const struct route_stand_in *s) {
+    struct turn *t = arg;
+    struct process *p = self(t);
+    if (s ? str_eq(s->model, p->answered_by) : !p->answered_by)
+        return;
+    char *text = s ? routing_stand_in_text(s) : xasprintf("%s answers again", p->model);
+    x_free(&p->answered_by);
+    p->answered_by = xstrdup_null(s ? s->model : NULL);
+    notice(t, JOURNAL_NOTICE, text);
+    x_free(&text);
+}
+
+static void on_usage(void *arg, const char *model, const char *said, const struct llm_usage *u) {
+    struct turn *t = arg;
+    llm_usage_add(&self(t)->usage, u);
+    record_usage(t->o.agent, self(t), model, said, u);
 }
 
 static void on_error(void *arg, const struct llm_error *error) {
     struct turn *t = arg;
-    struct process *p = self(t);
     t->call = NULL;
-    if (error->usage.input_tokens || error->usage.output_tokens) {
-        llm_usage_add(&p->usage, &error->usage);
-        record_usage(t->o.agent, p, NULL, &error->usage);
-    }
+    limit_release(t->o.agent, &t->hold);
     span_end(agent_parts(t->o.agent)->trace, t->call_span, STATUS_PROVIDER, error->text);
     t->call_span = 0;
     turn_cut_text(t);
     bool overflow = error->fault == LLM_FAULT_OVERFLOW && t->o.ops->overflow;
-    bool again = llm_fault_retriable(error->fault) && (!error->delivered || t->o.retry_partial) &&
-                 t->attempt < t->o.nbackoff;
-    if (!again && !overflow)
+    if (!overflow)
         keep_partial(t);
     interrupt_entries(t);
     record_partial_end(t->o.agent, &t->partial);
     if (overflow && t->o.ops->overflow(t->o.arg)) {
-        notice(t, JOURNAL_NOTICE, "the model's context was full: the oldest part was left out");
-        t->calls--;
+        notice(t, JOURNAL_NOTICE, overflow_text);
+        t->calls--; /* the attempt does not count as a call that was made */
         step(t);
-        return;
-    }
-    if (!again) {
+    } else if (*t->over.text) {
+        end_budget(t, t->over.text);
+    } else {
         notice(t, JOURNAL_ERROR, error->text);
         finish(t, TURN_END_FAILED, error);
-        return;
     }
-    int64_t pause = t->o.backoff_ms[t->attempt++];
-    if (error->retry_after_ms > pause)
-        pause =
-            error->retry_after_ms < RETRY_AFTER_MAX_MS ? error->retry_after_ms : RETRY_AFTER_MAX_MS;
-    char *text =
-        pause % 1000
-            ? xasprintf("%s; trying again in %.1f s", error->text, (double)pause / 1000)
-            : xasprintf("%s; trying again in %lld s", error->text, (long long)(pause / 1000));
-    notice(t, JOURNAL_NOTICE, text);
-    x_free(&text);
-    t->calls--; /* the attempt does not count as a call that was made */
-    t->timer =
-        loop_timer(agent_parts(t->o.agent)->loop, pause * NS_PER_MS, on_retry, t, "turn retry");
 }
 
 /* From here on the message is as everybody may read it; `text` is what its own was. */
@@ -446,12 +488,10 @@ static void on_done(void *arg, struct llm_response *r) {
     struct turn *t = arg;
     struct process *p = self(t);
     t->call = NULL;
-    t->attempt = 0;
+    limit_release(t->o.agent, &t->hold);
     p->model_calls++;
-    llm_usage_add(&p->usage, &r->usage);
     p->context_tokens = r->usage.input_tokens + r->usage.cache_read_tokens +
                         r->usage.cache_write_tokens + r->usage.output_tokens;
-    record_usage(t->o.agent, p, r->model, &r->usage);
     span_end(agent_parts(t->o.agent)->trace, t->call_span, STATUS_OK, "");
     t->call_span = 0;
     turn_cut_text(t);
@@ -497,13 +537,48 @@ static void on_done(void *arg, struct llm_response *r) {
     step(t);
 }
 
-static const struct llm_events llm_events = {.on_text = on_text,
-                                             .on_thinking = on_thinking,
-                                             .on_tool_start = on_tool_start,
-                                             .on_tool_input = on_tool_input,
-                                             .on_bytes = on_bytes,
-                                             .on_done = on_done,
-                                             .on_error = on_error};
+static const struct route_events route_events = {.prepare = prepare,
+                                                 .on_text = on_text,
+                                                 .on_thinking = on_thinking,
+                                                 .on_tool_start = on_tool_start,
+                                                 .on_tool_input = on_tool_input,
+                                                 .on_bytes = on_bytes,
+                                                 .on_restart = on_restart,
+                                                 .on_pause = on_pause,
+                                                 .on_answers = on_answers,
+                                                 .on_usage = on_usage,
+                                                 .on_done = on_done,
+                                                 .on_error = on_error};
+
+/* What is known not to fit is not sent. */
+static void fit(struct turn *t) {
+    const struct process *p = self(t);
+    int64_t ceiling = health_ceiling(route_health(agent_route(t->o.agent)), p->model);
+    int64_t room = ceiling * FIT_PERCENT / 100 - t->overhead;
+    for (int i = 0; i < FIT_ROUNDS && t->o.ops->overflow; i++) {
+        if (llm_history_tokens(t->o.history) <= room || !t->o.ops->overflow(t->o.arg))
+            return;
+        if (i == 0)
+            notice(t, JOURNAL_NOTICE, overflow_text);
+    }
+}
+
+static void on_later(void *arg) {
+    struct turn *t = arg;
+    t->timer = NULL;
+    step(t);
+}
+
+/* Money that is kept for others may become free. */
+static bool waits_for_money(struct turn *t) {
+    const struct process *p = self(t);
+    struct cause why = {""};
+    int64_t input = llm_history_tokens(t->o.history) + t->overhead;
+    if (limit_allows(t->o.agent, p, &t->o.before, p->model, input, NULL, &why) != LIMIT_LATER)
+        return false;
+    t->timer = loop_timer(agent_parts(t->o.agent)->loop, MONEY_NS, on_later, t, "money");
+    return true;
+}
 
 static void step(struct turn *t) {
     struct process *p = self(t);
@@ -513,24 +588,14 @@ static void step(struct turn *t) {
         finish(t, TURN_END_LIMIT, NULL);
         return;
     }
-    struct cause why;
-    if (!limit_allows(t->o.agent, p, &t->o.before, &why)) {
-        end_budget(t, why.text);
+    if (waits_for_money(t))
         return;
-    }
     if (t->o.ops->before_call)
         t->o.ops->before_call(t->o.arg);
+    fit(t);
     t->calls++;
     t->reply_open = false;
-    struct llm_tool tools[sizeof(unsigned) * 8];
-    size_t n = 0;
-    for (; n < t->o.ntools && n < ARRAY_LEN(tools); n++) {
-        const struct tool *tool = tool_get(t->o.tools[n]);
-        tools[n] = (struct llm_tool){tool->name, tool->description, tool->schema};
-    }
-    char *system = t->o.ops->system(t->o.arg);
-    struct llm_request r = {
-        .model = p->model, .system = system, .history = t->o.history, .tools = tools, .ntools = n};
+    t->over.text[0] = '\0';
     const struct agent_parts *parts = agent_parts(t->o.agent);
     t->call_span = span_begin(parts->trace, SPAN_MODEL_CALL, t->span, p->model, p->id);
     p->last_byte_ns = clock_mono_ns();
@@ -539,8 +604,12 @@ static void step(struct turn *t) {
         loop_timer_again(t->stall, STALL_NS);
     else
         t->stall = loop_timer(parts->loop, STALL_NS, look_for_stall, t, "stall");
-    t->call = llm_call_start(parts->llm, &r, &llm_events, t);
-    x_free(&system);
+    struct route_request r = {.model = p->model,
+                              .history = t->o.history,
+                              .backoff_ms = t->o.backoff_ms,
+                              .nbackoff = t->o.nbackoff};
+    routing_fallbacks(t->o.agent, p, &r);
+    t->call = route_call_start(agent_route(t->o.agent), &r, &route_events, t);
 }
 
 /* --- tools --------------------------------------------------------------------------------------
@@ -775,6 +844,11 @@ struct turn *turn_start(const struct turn_options *o) {
     struct process *p = self(t);
     guard_reset(&t->guard, p->kind);
     t->said.values = t->thought.values = t->replied.values = agent_parts(o->agent)->values;
+    t->tools = xcalloc(o->ntools, sizeof *t->tools);
+    for (size_t i = 0; i < o->ntools; i++) {
+        const struct tool *tool = tool_get(o->tools[i]);
+        t->tools[i] = (struct llm_tool){tool->name, tool->description, tool->schema};
+    }
     t->span = span_begin(agent_parts(o->agent)->trace, SPAN_TURN, 0, p->name, p->id);
     p->span = t->span;
     process_set_state(t->processes, p, PROCESS_STATE_THINKING);

@@ -49,7 +49,8 @@ struct turn_ops {
     void (*text_delta)(void *arg, const char *text, size_t n);
     /* The response is whole and goes on with tool calls: text so far stood beside them. */
     void (*text_done)(void *arg);
-    /* The attempt under way was given up: what was streamed so far is partial. */
+    /* What was streamed so far is partial, and will not go on: the answer begins anew, or has
+     * ended. */
     void (*interrupted)(void *arg);
     /* Last callback. The turn is freed after it returns. */
     void (*end)(void *arg, enum turn_end how, const struct llm_error *error);
@@ -65,7 +66,6 @@ struct turn_options {
     int64_t limit;             /* model calls */
     const int64_t *backoff_ms; /* static: pauses before further attempts of a failed call */
     size_t nbackoff;
-    bool retry_partial;      /* a call that broke off in the middle is made again as well */
     struct llm_usage before; /* of the process, not counted against its limits (limit.h) */
     int64_t wall_secs;       /* the whole turn's time, people's answers apart; 0: no limit */
     const struct turn_ops *ops;

@@ -302,14 +302,15 @@ static enum status refuse(struct agent *a, const struct process *channel,
 }
 
 enum status worker_start(struct agent *a, struct process *parent, const char *task,
-                         bool interactive, struct process **out, struct cause *why) {
+                         const char *task_type, bool interactive, struct process **out,
+                         struct cause *why) {
     struct process *channel = channel_of_process(a, parent), *p;
     enum status st = refuse(a, channel, parent, task, out, why);
     if (st != STATUS_OK)
         return st;
     struct worker *w = xcalloc(1, sizeof *w);
-    st = delegate_add(a, PROCESS_WORKER, NULL, parent, task, channel_worker_model(a, channel),
-                      &w->d, &worker_ops, &p, why);
+    st = delegate_add(a, PROCESS_WORKER, NULL, parent, task, task_type, NULL, &w->d, &worker_ops,
+                      &p, why);
     if (st != STATUS_OK) {
         x_free(&w);
         return st;
@@ -394,9 +395,8 @@ static enum status resume(struct agent *a, const struct waiting *v, struct cause
     if (st != STATUS_OK)
         return st;
     struct worker *w = xcalloc(1, sizeof *w);
-    st = delegate_add(a, PROCESS_WORKER, v->id, channel, v->task,
-                      v->model ? v->model : channel_worker_model(a, channel), &w->d, &worker_ops,
-                      &p, why);
+    st = delegate_add(a, PROCESS_WORKER, v->id, channel, v->task, NULL, v->model, &w->d,
+                      &worker_ops, &p, why);
     if (st != STATUS_OK) {
         x_free(&w);
         return st;

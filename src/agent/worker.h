@@ -21,7 +21,8 @@
 /* Starts a worker below `parent`: a channel, or a branch of one. STATUS_LIMIT when the channel has
  * as many as it may; STATUS_EXISTS when one is at the same task: *out is that one then. */
 enum status worker_start(struct agent *a, struct process *parent, const char *task,
-                         bool interactive, struct process **out, struct cause *why) MUST_CHECK;
+                         const char *task_type, bool interactive, struct process **out,
+                         struct cause *why) MUST_CHECK;
 /* Those that waited to be written to when an earlier engine ended wait again. */
 enum status worker_resume_all(struct agent *a, struct cause *why) MUST_CHECK;
 /* Ends it; false when it has ended or is ending. Its partial result is kept. One that has said

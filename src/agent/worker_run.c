@@ -7,6 +7,7 @@
 #include "agent/channel.h"
 #include "agent/prompt.h"
 #include "agent/record.h"
+#include "agent/routing.h"
 #include "agent/trim.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -180,7 +181,8 @@ void worker_run(struct worker *w) {
     struct agent *a = w->d.agent;
     const struct config_limits *limits = &agent_parts(a)->config->limits;
     int64_t left = limits->worker_turns - calls_made(w);
-    if (llm_history_tokens(&w->d.history) * 100 >= limits->context_window * WORKER_TRIM_PERCENT)
+    int64_t ceiling = health_ceiling(route_health(agent_route(a)), worker_self(w)->model);
+    if (llm_history_tokens(&w->d.history) * 100 >= ceiling * WORKER_TRIM_PERCENT)
         (void)trim(w, 50);
     w->overflows = 0;
     w->d.rests = false;
@@ -195,7 +197,6 @@ void worker_run(struct worker *w) {
                                .limit = left < WORKER_SEGMENT_TURNS ? left : WORKER_SEGMENT_TURNS,
                                .backoff_ms = worker_backoff_ms,
                                .nbackoff = ARRAY_LEN(worker_backoff_ms),
-                               .retry_partial = true,
                                .ops = &worker_turn_ops,
                                .arg = w});
 }

@@ -43,7 +43,8 @@ void worker_tool_spawn(struct tool_call *c, const char *task, bool interactive) 
     struct agent *a = turn_agent(t);
     struct process *parent = process_get(agent_processes(a), turn_process(t)->handle), *p = NULL;
     struct cause why;
-    enum status st = worker_start(a, parent, task, interactive, &p, &why);
+    enum status st =
+        worker_start(a, parent, task, json_str(c->args, "task_type", NULL), interactive, &p, &why);
     if (st == STATUS_OK)
         spawn_reply(c, p, true, interactive,
                     interactive

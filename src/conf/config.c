@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libconfig.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,10 +13,9 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "conf/config_keys.h"
+#include "conf/config-internal.h"
 
 #define FILE_MAX (1024u * 1024u)
-#define LIST_MAX 256
 #define NAMES_MAX 64
 
 #define KEY_AS_INT(d) .number = (double)(d)
@@ -71,15 +69,7 @@ static const char *key_type_text(enum key_type t) {
     return "?";
 }
 
-/* Everything a check needs to say where it is. */
-struct reading {
-    struct config *c;
-    struct cause *why;
-};
-
-static enum status wrong(const struct reading *r, const config_setting_t *at, const char *fmt, ...)
-    PRINTF_LIKE(3, 4);
-static enum status wrong(const struct reading *r, const config_setting_t *at, const char *fmt,
+enum status config_wrong(const struct reading *r, const config_setting_t *at, const char *fmt,
                          ...) {
     struct buf text = BUF_INIT;
     va_list ap;
@@ -92,41 +82,42 @@ static enum status wrong(const struct reading *r, const config_setting_t *at, co
     return STATUS_CONFIG;
 }
 
-static enum status unknown(const struct reading *r, const config_setting_t *at, const char *what,
+enum status config_unknown(const struct reading *r, const config_setting_t *at, const char *what,
                            const char *prefix, const char *const *names, size_t n) {
     const char *name = config_setting_name(at);
     const char *near = str_nearest(name, names, n);
     if (near)
-        return wrong(r, at, "unknown %s `%s%s`; did you mean `%s`?", what, prefix, name, near);
+        return config_wrong(r, at, "unknown %s `%s%s`; did you mean `%s`?", what, prefix, name,
+                            near);
     /* A good key in the wrong place is the other common mistake. */
     for (size_t i = 0; i < config_nkeys; i++)
         if (str_eq(config_keys[i].name, name))
-            return wrong(r, at, "unknown %s `%s%s`; did you mean `%s.%s`?", what, prefix, name,
-                         config_keys[i].section, config_keys[i].name);
+            return config_wrong(r, at, "unknown %s `%s%s`; did you mean `%s.%s`?", what, prefix,
+                                name, config_keys[i].section, config_keys[i].name);
     struct buf all = BUF_INIT;
     for (size_t i = 0; i < n; i++)
         buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
     enum status s =
-        wrong(r, at, "unknown %s `%s%s`; known here: %s", what, prefix, name, buf_str(&all));
+        config_wrong(r, at, "unknown %s `%s%s`; known here: %s", what, prefix, name, buf_str(&all));
     buf_free(&all);
     return s;
 }
 
-/* Bounded, one line, valid: what comes from here goes into URLs, environments and terminals. */
-static enum status get_string(const struct reading *r, const config_setting_t *at,
+/* What comes from here goes into URLs, environments and terminals. */
+enum status config_get_string(const struct reading *r, const config_setting_t *at,
                               const char *label, const char **out) {
     *out = NULL;
     const char *s = config_setting_get_string(at);
     if (!s)
-        return wrong(r, at, "`%s` must be a string", label);
+        return config_wrong(r, at, "`%s` must be a string", label);
     size_t n = strlen(s);
     if (n > CONFIG_STRING_MAX)
-        return wrong(r, at, "`%s` is longer than %u bytes", label, CONFIG_STRING_MAX);
+        return config_wrong(r, at, "`%s` is longer than %u bytes", label, CONFIG_STRING_MAX);
     if (!utf8_valid(s, n))
-        return wrong(r, at, "`%s` is not valid UTF-8", label);
+        return config_wrong(r, at, "`%s` is not valid UTF-8", label);
     for (const char *p = s; *p; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7F)
-            return wrong(r, at, "`%s` may not hold control characters", label);
+            return config_wrong(r, at, "`%s` may not hold control characters", label);
     *out = s;
     return STATUS_OK;
 }
@@ -135,8 +126,8 @@ static enum status check_number(const struct reading *r, const config_setting_t 
                                 const struct config_key_info *k, double v) {
     if (v >= k->min && v <= k->max)
         return STATUS_OK;
-    return wrong(r, at, "`%s.%s` must be from %.15g to %.15g, not %.15g", k->section, k->name,
-                 k->min, k->max, v);
+    return config_wrong(r, at, "`%s.%s` must be from %.15g to %.15g, not %.15g", k->section,
+                        k->name, k->min, k->max, v);
 }
 
 /* A wrong element must be caught here: each list is used without a further look. */
@@ -144,9 +135,9 @@ static enum status check_list_item(const struct reading *r, const config_setting
                                    const char *label, const struct config_key_info *k,
                                    const char *s) {
     if (str_eq(k->name, "writable_paths") && s[0] != '/')
-        return wrong(r, at, "`%s`: \"%s\" is not an absolute path", label, s);
+        return config_wrong(r, at, "`%s`: \"%s\" is not an absolute path", label, s);
     if (str_eq(k->name, "passthrough_env") && (!*s || strchr(s, '=')))
-        return wrong(r, at, "`%s`: \"%s\" is not the name of a variable", label, s);
+        return config_wrong(r, at, "`%s`: \"%s\" is not the name of a variable", label, s);
     return STATUS_OK;
 }
 
@@ -166,8 +157,8 @@ static enum status check_choice(const struct reading *r, const config_setting_t 
         for (const char *w = choices[i].words; (w = strstr(w, s)); w++)
             if ((w == choices[i].words || w[-1] == ' ') && (w[n] == ' ' || w[n] == '\0'))
                 return STATUS_OK;
-        return wrong(r, at, "`%s.%s` must be one of: %s; not \"%s\"", k->section, k->name,
-                     choices[i].words, s);
+        return config_wrong(r, at, "`%s.%s` must be one of: %s; not \"%s\"", k->section, k->name,
+                            choices[i].words, s);
     }
     return STATUS_OK;
 }
@@ -176,14 +167,15 @@ static enum status read_list(const struct reading *r, const config_setting_t *at
                              const struct config_key_info *k, struct strv *out) {
     int type = config_setting_type(at);
     if (type != CONFIG_TYPE_ARRAY && type != CONFIG_TYPE_LIST)
-        return wrong(r, at, "`%s` must be %s: [ \"…\", \"…\" ]", label, key_type_text(k->type));
+        return config_wrong(r, at, "`%s` must be %s: [ \"…\", \"…\" ]", label,
+                            key_type_text(k->type));
     int n = config_setting_length(at);
-    if (n > LIST_MAX)
-        return wrong(r, at, "`%s` has more than %d entries", label, LIST_MAX);
+    if (n > CONFIG_LIST_MAX)
+        return config_wrong(r, at, "`%s` has more than %d entries", label, CONFIG_LIST_MAX);
     for (int i = 0; i < n; i++) {
         const config_setting_t *e = config_setting_get_elem(at, (unsigned)i);
         const char *s = NULL;
-        enum status st = get_string(r, e, label, &s);
+        enum status st = config_get_string(r, e, label, &s);
         if (s)
             st = check_list_item(r, e, label, k, s);
         if (!s || st != STATUS_OK)
@@ -204,7 +196,7 @@ static enum status read_key(const struct reading *r, const config_setting_t *at,
     switch (k->type) {
     case KEY_INT:
         if (!is_integer(type)) {
-            st = wrong(r, at, "`%s` must be %s", label, key_type_text(k->type));
+            st = config_wrong(r, at, "`%s` must be %s", label, key_type_text(k->type));
             break;
         }
         st = check_number(r, at, k, (double)config_setting_get_int64(at));
@@ -213,7 +205,7 @@ static enum status read_key(const struct reading *r, const config_setting_t *at,
         break;
     case KEY_REAL: {
         if (!is_integer(type) && type != CONFIG_TYPE_FLOAT) {
-            st = wrong(r, at, "`%s` must be %s", label, key_type_text(k->type));
+            st = config_wrong(r, at, "`%s` must be %s", label, key_type_text(k->type));
             break;
         }
         double v =
@@ -225,15 +217,15 @@ static enum status read_key(const struct reading *r, const config_setting_t *at,
     }
     case KEY_BOOL:
         if (type != CONFIG_TYPE_BOOL)
-            st = wrong(r, at, "`%s` must be %s", label, key_type_text(k->type));
+            st = config_wrong(r, at, "`%s` must be %s", label, key_type_text(k->type));
         else
             *(bool *)(void *)(base + k->offset) = config_setting_get_bool(at) != 0;
         break;
     case KEY_STRING: {
         const char *s = NULL;
-        st = get_string(r, at, label, &s);
+        st = config_get_string(r, at, label, &s);
         if (s && !*s)
-            st = wrong(r, at, "`%s` is empty", label);
+            st = config_wrong(r, at, "`%s` is empty", label);
         if (s && st == STATUS_OK)
             st = check_choice(r, at, k, s);
         if (s && st == STATUS_OK) {
@@ -251,36 +243,6 @@ static enum status read_key(const struct reading *r, const config_setting_t *at,
     return st;
 }
 
-static enum status read_section(const struct reading *r, const config_setting_t *sec) {
-    const char *section = config_setting_name(sec);
-    const char *names[NAMES_MAX];
-    size_t n = 0;
-    for (size_t i = 0; i < config_nkeys; i++)
-        if (str_eq(config_keys[i].section, section) && n < NAMES_MAX)
-            names[n++] = config_keys[i].name;
-    if (!config_setting_is_group(sec))
-        return wrong(r, sec, "`%s` must be a group: %s = { … };", section, section);
-    for (int i = 0; i < config_setting_length(sec); i++) {
-        const config_setting_t *at = config_setting_get_elem(sec, (unsigned)i);
-        const struct config_key_info *k = NULL;
-        for (size_t j = 0; j < config_nkeys && !k; j++)
-            if (str_eq(config_keys[j].section, section) &&
-                str_eq(config_keys[j].name, config_setting_name(at)))
-                k = &config_keys[j];
-        enum status st;
-        if (k) {
-            st = read_key(r, at, k);
-        } else {
-            char *prefix = xasprintf("%s.", section);
-            st = unknown(r, at, "key", prefix, names, n);
-            x_free(&prefix);
-        }
-        if (st != STATUS_OK)
-            return st;
-    }
-    return STATUS_OK;
-}
-
 bool config_id_ok(const char *s) {
     size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-");
     return n && !s[n] && n <= 64;
@@ -296,36 +258,37 @@ static bool api_known(const char *api) {
 static enum status provider_check(const struct reading *r, const config_setting_t *at,
                                   const struct config_provider *p) {
     if (!p->id)
-        return wrong(r, at, "a provider needs an `id`");
+        return config_wrong(r, at, "a provider needs an `id`");
     if (!config_id_ok(p->id))
-        return wrong(r, at, "provider id \"%s\" may only hold a-z, 0-9, _ and -", p->id);
+        return config_wrong(r, at, "provider id \"%s\" may only hold a-z, 0-9, _ and -", p->id);
     if (str_eq(p->id, "rehearsal"))
-        return wrong(r, at, "provider \"rehearsal\" is built in; choose another id");
+        return config_wrong(r, at, "provider \"rehearsal\" is built in; choose another id");
     for (size_t i = 0; i < r->c->nproviders; i++)
         if (str_eq(r->c->providers[i].id, p->id))
-            return wrong(r, at, "provider \"%s\" is already described in line %d", p->id,
-                         r->c->providers[i].line);
+            return config_wrong(r, at, "provider \"%s\" is already described in line %d", p->id,
+                                r->c->providers[i].line);
     if (!p->api && !config_env_provider(p->id))
-        return wrong(r, at, "provider \"%s\" needs an `api`: anthropic or openai_completions",
-                     p->id);
+        return config_wrong(
+            r, at, "provider \"%s\" needs an `api`: anthropic or openai_completions", p->id);
     if (p->api && !api_known(p->api))
-        return wrong(r, at,
-                     "provider \"%s\": unknown api \"%s\"; known: anthropic, openai_completions",
-                     p->id, p->api);
+        return config_wrong(
+            r, at, "provider \"%s\": unknown api \"%s\"; known: anthropic, openai_completions",
+            p->id, p->api);
     if (p->base_url && !config_url_ok(p->base_url))
-        return wrong(r, at, "provider \"%s\": base_url must begin with http:// or https://", p->id);
+        return config_wrong(r, at, "provider \"%s\": base_url must begin with http:// or https://",
+                            p->id);
     if (p->base_url && config_url_has_login(p->base_url))
-        return wrong(r, at, "provider \"%s\": no login in base_url; use api_key", p->id);
+        return config_wrong(r, at, "provider \"%s\": no login in base_url; use api_key", p->id);
     if (!p->base_url && !config_env_provider(p->id))
-        return wrong(r, at, "provider \"%s\" needs a `base_url`", p->id);
+        return config_wrong(r, at, "provider \"%s\" needs a `base_url`", p->id);
     const char *var = p->api_key ? config_env_name(p->api_key) : NULL;
     if (var && (!*var || strchr(var, '=') || strchr(var, ' ')))
-        return wrong(r, at, "provider \"%s\": \"%s\" does not name a variable", p->id, p->api_key);
+        return config_wrong(r, at, "provider \"%s\": \"%s\" does not name a variable", p->id,
+                            p->api_key);
     return STATUS_OK;
 }
 
-/* A group of strings, each of which may be left out; what is read goes into *slots[i]. */
-static enum status read_strings(const struct reading *r, const config_setting_t *g,
+enum status config_read_strings(const struct reading *r, const config_setting_t *g,
                                 const char *prefix, const char *const *names, char **const *slots,
                                 size_t n) {
     for (int i = 0; i < config_setting_length(g); i++) {
@@ -334,11 +297,11 @@ static enum status read_strings(const struct reading *r, const config_setting_t 
         while (f < n && !str_eq(names[f], config_setting_name(at)))
             f++;
         if (f == n)
-            return unknown(r, at, "key", prefix, names, n);
+            return config_unknown(r, at, "key", prefix, names, n);
         const char *s = NULL;
-        enum status st = get_string(r, at, names[f], &s);
+        enum status st = config_get_string(r, at, names[f], &s);
         if (s && !*s)
-            st = wrong(r, at, "`%s` is empty", names[f]);
+            st = config_wrong(r, at, "`%s` is empty", names[f]);
         if (st != STATUS_OK)
             return st;
         x_free(slots[f]);
@@ -354,14 +317,14 @@ static enum status read_provider(const struct reading *r, const config_setting_t
 #undef X
     };
     if (!config_setting_is_group(g))
-        return wrong(r, g, "each provider must be a group: { id = \"…\"; … }");
+        return config_wrong(r, g, "each provider must be a group: { id = \"…\"; … }");
     struct config_provider p = {.line = (int)config_setting_source_line(g)};
     char **const slots[] = {
 #define X(field, what) &p.field,
         CONFIG_PROVIDER_FIELDS(X)
 #undef X
     };
-    enum status st = read_strings(r, g, "providers: ", names, slots, ARRAY_LEN(names));
+    enum status st = config_read_strings(r, g, "providers: ", names, slots, ARRAY_LEN(names));
     if (st == STATUS_OK)
         st = provider_check(r, g, &p);
     if (st != STATUS_OK) {
@@ -388,13 +351,14 @@ static enum status permission_check(const struct reading *r, const config_settin
                                     const struct config_permission *p) {
     static const char *const actions[] = {"allow", "ask", "deny"};
     if (!p->tool || !p->action)
-        return wrong(r, at, "a permission needs a `tool` and an `action`");
+        return config_wrong(r, at, "a permission needs a `tool` and an `action`");
     for (size_t i = 0; i < ARRAY_LEN(actions); i++)
         if (str_eq(p->action, actions[i]))
             return STATUS_OK;
     const char *near = str_nearest(p->action, actions, ARRAY_LEN(actions));
-    return wrong(r, at, "`action` must be allow, ask or deny, not \"%.40s\"%s%s%s", p->action,
-                 near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
+    return config_wrong(r, at, "`action` must be allow, ask or deny, not \"%.40s\"%s%s%s",
+                        p->action, near ? "; did you mean `" : "", near ? near : "",
+                        near ? "`?" : "");
 }
 
 static enum status read_permission(const struct reading *r, const config_setting_t *g) {
@@ -404,14 +368,15 @@ static enum status read_permission(const struct reading *r, const config_setting
 #undef X
     };
     if (!config_setting_is_group(g))
-        return wrong(r, g, "each permission must be a group: { tool = \"…\"; action = \"…\"; }");
+        return config_wrong(r, g,
+                            "each permission must be a group: { tool = \"…\"; action = \"…\"; }");
     struct config_permission p = {.line = (int)config_setting_source_line(g)};
     char **const slots[] = {
 #define X(field, what) &p.field,
         CONFIG_PERMISSION_FIELDS(X)
 #undef X
     };
-    enum status st = read_strings(r, g, "permissions: ", names, slots, ARRAY_LEN(names));
+    enum status st = config_read_strings(r, g, "permissions: ", names, slots, ARRAY_LEN(names));
     if (st == STATUS_OK)
         st = permission_check(r, g, &p);
     if (st != STATUS_OK) {
@@ -424,23 +389,77 @@ static enum status read_permission(const struct reading *r, const config_setting
     return STATUS_OK;
 }
 
-/* Lists of groups, beside the sections of keys. */
-static const struct group_list {
-    const char *name, *example;
-    enum status (*read)(const struct reading *r, const config_setting_t *g);
-} group_lists[] = {
-    {"providers", "( { id = \"…\"; … } )", read_provider},
-    {"permissions", "( { tool = \"…\"; match = \"…\"; action = \"…\"; } )", read_permission},
+/* ---- lists of groups, beside the sections of keys and in them ---- */
+
+static const struct config_list lists[] = {
+    {NULL, "providers", "( { id = \"…\"; … } )", read_provider},
+    {NULL, "permissions", "( { tool = \"…\"; match = \"…\"; action = \"…\"; } )", read_permission},
+    {NULL, "prices", "( { model = \"…\"; input = 1.0; output = 5.0; } )", config_read_price},
+    {"routing", "task_overrides", "( { task = \"…\"; model = \"…\"; } )", config_read_task},
+    {"routing", "fallbacks", "( { model = \"…\"; then = [ \"…\" ]; } )", config_read_fallback},
 };
 
-static enum status read_groups(const struct reading *r, const config_setting_t *list,
-                               const struct group_list *kind) {
+static const struct config_list *find_list(const char *section, const char *name) {
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        if (str_eq(lists[i].section, section) && str_eq(lists[i].name, name))
+            return &lists[i];
+    return NULL;
+}
+
+/* Appends the lists of a section (NULL: the top) to what is known there. */
+static size_t list_names(const char *section, const char **names, size_t n) {
+    for (size_t i = 0; i < ARRAY_LEN(lists) && n < NAMES_MAX; i++)
+        if (str_eq(lists[i].section, section))
+            names[n++] = lists[i].name;
+    return n;
+}
+
+enum status config_read_list(const struct reading *r, const config_setting_t *list,
+                             const struct config_list *kind) {
+    const char *dot = kind->section ? "." : "", *section = kind->section ? kind->section : "";
     if (!config_setting_is_list(list))
-        return wrong(r, list, "`%s` must be a list of groups: %s", kind->name, kind->example);
-    if (config_setting_length(list) > LIST_MAX)
-        return wrong(r, list, "`%s` has more than %d entries", kind->name, LIST_MAX);
+        return config_wrong(r, list, "`%s%s%s` must be a list of groups: %s", section, dot,
+                            kind->name, kind->example);
+    if (config_setting_length(list) > CONFIG_LIST_MAX)
+        return config_wrong(r, list, "`%s%s%s` has more than %d entries", section, dot, kind->name,
+                            CONFIG_LIST_MAX);
     for (int i = 0; i < config_setting_length(list); i++) {
-        enum status st = kind->read(r, config_setting_get_elem(list, (unsigned)i));
+        const config_setting_t *g = config_setting_get_elem(list, (unsigned)i);
+        enum status st = kind->read(r, g);
+        if (st != STATUS_OK)
+            return st;
+    }
+    return STATUS_OK;
+}
+
+static enum status read_section(const struct reading *r, const config_setting_t *sec) {
+    const char *section = config_setting_name(sec);
+    const char *names[NAMES_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < config_nkeys; i++)
+        if (str_eq(config_keys[i].section, section) && n < NAMES_MAX)
+            names[n++] = config_keys[i].name;
+    n = list_names(section, names, n);
+    if (!config_setting_is_group(sec))
+        return config_wrong(r, sec, "`%s` must be a group: %s = { … };", section, section);
+    for (int i = 0; i < config_setting_length(sec); i++) {
+        const config_setting_t *at = config_setting_get_elem(sec, (unsigned)i);
+        const struct config_list *list = find_list(section, config_setting_name(at));
+        const struct config_key_info *k = NULL;
+        for (size_t j = 0; j < config_nkeys && !k; j++)
+            if (str_eq(config_keys[j].section, section) &&
+                str_eq(config_keys[j].name, config_setting_name(at)))
+                k = &config_keys[j];
+        enum status st;
+        if (k) {
+            st = read_key(r, at, k);
+        } else if (list) {
+            st = config_read_list(r, at, list);
+        } else {
+            char *prefix = xasprintf("%s.", section);
+            st = config_unknown(r, at, "key", prefix, names, n);
+            x_free(&prefix);
+        }
         if (st != STATUS_OK)
             return st;
     }
@@ -449,18 +468,17 @@ static enum status read_groups(const struct reading *r, const config_setting_t *
 
 static enum status read_root(const struct reading *r, const config_setting_t *root) {
     const char *sections[NAMES_MAX];
-    size_t keyed = config_sections(sections, NAMES_MAX - ARRAY_LEN(group_lists)), n = keyed;
-    for (size_t i = 0; i < ARRAY_LEN(group_lists); i++)
-        sections[n++] = group_lists[i].name;
+    size_t keyed = config_sections(sections, NAMES_MAX), n = list_names(NULL, sections, keyed);
     for (int i = 0; i < config_setting_length(root); i++) {
         const config_setting_t *at = config_setting_get_elem(root, (unsigned)i);
         const char *name = config_setting_name(at);
+        const struct config_list *list = find_list(NULL, name);
         size_t s = 0;
-        while (s < n && !str_eq(sections[s], name))
+        while (s < keyed && !str_eq(sections[s], name))
             s++;
-        enum status st = s == n      ? unknown(r, at, "section", "", sections, n)
+        enum status st = list        ? config_read_list(r, at, list)
                          : s < keyed ? read_section(r, at)
-                                     : read_groups(r, at, &group_lists[s - keyed]);
+                                     : config_unknown(r, at, "section", "", sections, n);
         if (st != STATUS_OK)
             return st;
     }
@@ -596,6 +614,7 @@ void config_free(struct config **c) {
     for (size_t i = 0; i < (*c)->npermissions; i++)
         permission_free(&(*c)->permissions[i]);
     x_free(&(*c)->permissions);
+    config_free_routing(*c);
     x_free(&(*c)->path);
     x_free(c);
 }

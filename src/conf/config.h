@@ -14,6 +14,10 @@
       "model that holds conversations, as provider/model; else of the first provider with a key")  \
     X(routing, branch, STRING, NULL, 0, 0, "model that thinks aside; else likewise")               \
     X(routing, worker, STRING, NULL, 0, 0, "model that does the work; else likewise")              \
+    X(routing, rate_limit_cooldown_secs, INT, 60, 1, 86400,                                        \
+      "how long a model that failed is left alone when it does not say how long")                  \
+    X(routing, retry_secs, INT, 120, 0, 86400,                                                     \
+      "how long a failed model call waits in all before it is tried again; then it has failed")    \
     X(routing, tool_use_enforcement, STRING, "auto", 0, 0,                                         \
       "models that are told to act, not to announce: auto (gpt, codex), always, never, or parts "  \
       "of their names")                                                                            \
@@ -78,9 +82,35 @@ struct config_permission {
     int line;
 };
 
+/* Who is asked when a model fails: those of its own, else those of the kind of process. */
+struct config_fallback {
+    char *model;      /* NULL: for a kind of process */
+    char *process;    /* "channel" and so on; NULL: for a model; both NULL: for all */
+    struct strv then; /* at least one */
+    int line;
+};
+
+/* The model for a kind of work. */
+struct config_task {
+    char *task, *model;
+    int line;
+};
+
+/* What a model's tokens cost, in dollars a million, in place of what is built in. */
+struct config_price {
+    char *model;
+    double input, output, cache_read, cache_write;
+    int line;
+};
+
 struct config {
     struct {
         char *channel, *branch, *worker, *tool_use_enforcement;
+        int64_t rate_limit_cooldown_secs, retry_secs;
+        struct config_task *task_overrides;
+        size_t ntask_overrides;
+        struct config_fallback *fallbacks;
+        size_t nfallbacks;
     } routing;
     struct config_limits {
         int64_t workers, branches, branch_turns, max_turns, worker_turns, silence_secs,
@@ -108,6 +138,8 @@ struct config {
     size_t nlocals;
     struct config_permission *permissions;
     size_t npermissions;
+    struct config_price *prices;
+    size_t nprices;
     char *path; /* the file, whether it exists or not */
     bool exists;
 };

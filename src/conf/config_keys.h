@@ -81,6 +81,25 @@ void config_add_routing(struct config *c);
     X(match, "a glob for its command or path: * any characters, ? one; left out: every call")      \
     X(action, "allow, ask or deny; deny beats ask beats allow")
 
+/* X(field, "what it is") */
+#define CONFIG_TASK_FIELDS(X)                                                                      \
+    X(task, "a kind of work, which the channel names when it starts a worker or a branch")         \
+    X(model, "the model for it, as provider/model")
+
+/* X(field, "what it is") */
+#define CONFIG_FALLBACK_FIELDS(X)                                                                  \
+    X(model, "the model that fails; left out: any of that kind of process")                        \
+    X(process, "channel, branch or worker; left out: every kind")                                  \
+    X(then, "the models that are asked instead, in this order; the first three count")
+
+/* X(field, "what it is") */
+#define CONFIG_PRICE_FIELDS(X)                                                                     \
+    X(model, "as provider/model")                                                                  \
+    X(input, "dollars a million tokens that go in")                                                \
+    X(output, "dollars a million tokens that come out")                                            \
+    X(cache_read, "of those that go in, the cached ones; left out: as input")                      \
+    X(cache_write, "and those that are put into the cache; left out: as input")
+
 /* "env:NAME" names a variable: its name, else NULL. */
 const char *config_env_name(const char *api_key);
 

@@ -89,6 +89,52 @@ static void put_permissions(struct buf *out, const struct config *c) {
         buf_puts(out, ");\n");
 }
 
+static void put_member(struct buf *out, const char *name, const char *value) {
+    if (!value)
+        return;
+    buf_printf(out, " %s = ", name);
+    put_string(out, value);
+    buf_putc(out, ';');
+}
+
+/* The lists of `routing`, inside its section. */
+static void put_routing(struct buf *out, const struct config *c) {
+    for (size_t i = 0; i < c->routing.ntask_overrides; i++) {
+        buf_puts(out, i ? ",\n    {" : "  task_overrides = (\n    {");
+        put_member(out, "task", c->routing.task_overrides[i].task);
+        put_member(out, "model", c->routing.task_overrides[i].model);
+        buf_puts(out, " }");
+    }
+    buf_puts(out, c->routing.ntask_overrides ? "\n  );\n" : "  task_overrides = ( );\n");
+    for (size_t i = 0; i < c->routing.nfallbacks; i++) {
+        const struct config_fallback *f = &c->routing.fallbacks[i];
+        buf_puts(out, i ? ",\n    {" : "  fallbacks = (\n    {");
+        put_member(out, "model", f->model);
+        put_member(out, "process", f->process);
+        buf_puts(out, " then = ");
+        put_list(out, &f->then);
+        buf_puts(out, "; }");
+    }
+    buf_puts(out, c->routing.nfallbacks ? "\n  );\n" : "  fallbacks = ( );\n");
+}
+
+static void put_prices(struct buf *out, const struct config *c) {
+    for (size_t i = 0; i < c->nprices; i++) {
+        const struct config_price *p = &c->prices[i];
+        buf_puts(out, i ? ",\n  {" : "prices = (\n  {");
+        put_member(out, "model", p->model);
+        const double values[] = {p->input, p->output, p->cache_read, p->cache_write};
+        static const char *const names[] = {"input", "output", "cache_read", "cache_write"};
+        for (size_t k = 0; k < ARRAY_LEN(names); k++) {
+            buf_printf(out, " %s = ", names[k]);
+            put_real(out, values[k]);
+            buf_putc(out, ';');
+        }
+        buf_puts(out, " }");
+    }
+    buf_puts(out, c->nprices ? "\n);\n" : "prices = ( );\n");
+}
+
 char *config_show(const struct config *c) {
     struct buf out = BUF_INIT;
     buf_printf(&out, "# %s%s\n", c->path, c->exists ? "" : " (does not exist; defaults)");
@@ -103,6 +149,8 @@ char *config_show(const struct config *c) {
             put_value(&out, &config_keys[i], c);
             buf_puts(&out, ";\n");
         }
+        if (str_eq(sections[s], "routing"))
+            put_routing(&out, c);
         buf_puts(&out, "};\n");
     }
     buf_puts(&out, c->nproviders ? "providers = (\n" : "providers = ( );\n");
@@ -121,7 +169,24 @@ char *config_show(const struct config *c) {
     if (c->nproviders)
         buf_puts(&out, ");\n");
     put_permissions(&out, c);
+    put_prices(&out, c);
     return buf_steal(&out);
+}
+
+static void put_routing_template(struct buf *out) {
+    buf_puts(out, "  # Models for kinds of work; in each group:\n");
+#define X(field, what) buf_printf(out, "  #   %-10s %s\n", #field, what);
+    CONFIG_TASK_FIELDS(X)
+    buf_puts(out, "  task_overrides = (\n"
+                  "    #{ task = \"coding\"; model = \"anthropic/claude-sonnet-5-5\"; }\n"
+                  "  );\n"
+                  "  # Who is asked when a model fails; in each group:\n");
+    CONFIG_FALLBACK_FIELDS(X)
+#undef X
+    buf_puts(out,
+             "  fallbacks = (\n"
+             "    #{ model = \"anthropic/claude-sonnet-5-5\"; then = [ \"openai/gpt-5.2\" ]; }\n"
+             "  );\n");
 }
 
 char *config_template(void) {
@@ -145,6 +210,8 @@ char *config_template(void) {
             put_value(&out, k, c);
             buf_puts(&out, ";\n");
         }
+        if (str_eq(sections[s], "routing"))
+            put_routing_template(&out);
         buf_puts(&out, "};\n\n");
     }
     buf_puts(&out, "# Where models are. Without this list the usual variables are read:\n");
@@ -170,6 +237,13 @@ char *config_template(void) {
 #undef X
     buf_puts(&out, "permissions = (\n"
                    "  #{ tool = \"shell\"; match = \"git push*\"; action = \"ask\"; }\n"
+                   ");\n\n"
+                   "# What models cost, where what is built in is not right. In each group:\n");
+#define X(field, what) buf_printf(&out, "#   %-11s %s\n", #field, what);
+    CONFIG_PRICE_FIELDS(X)
+#undef X
+    buf_puts(&out, "prices = (\n"
+                   "  #{ model = \"local/llama\"; input = 0.0; output = 0.0; }\n"
                    ");\n");
     config_free(&c);
     return buf_steal(&out);

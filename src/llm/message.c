@@ -78,6 +78,16 @@ void llm_message_add_result(struct llm_message *m, const char *call_id, const ch
     b->is_error = is_error;
 }
 
+void llm_message_add_copy(struct llm_message *m, const struct llm_block *b) {
+    struct llm_block *t = llm_message_add(m, b->kind);
+    t->text = text_keep(b->text);
+    t->id = xstrdup_null(b->id);
+    t->name = xstrdup_null(b->name);
+    t->signature = xstrdup_null(b->signature);
+    t->input = text_keep(b->input);
+    t->is_error = b->is_error;
+}
+
 void llm_message_free(struct llm_message *m) {
     for (size_t i = 0; i < m->n; i++) {
         struct llm_block *b = &m->blocks[i];
@@ -94,16 +104,8 @@ void llm_message_free(struct llm_message *m) {
 void llm_message_copy(struct llm_message *to, const struct llm_message *from) {
     memset(to, 0, sizeof(*to));
     to->role = from->role;
-    for (size_t i = 0; i < from->n; i++) {
-        const struct llm_block *f = &from->blocks[i];
-        struct llm_block *t = llm_message_add(to, f->kind);
-        t->text = text_keep(f->text);
-        t->id = xstrdup_null(f->id);
-        t->name = xstrdup_null(f->name);
-        t->signature = xstrdup_null(f->signature);
-        t->input = text_keep(f->input);
-        t->is_error = f->is_error;
-    }
+    for (size_t i = 0; i < from->n; i++)
+        llm_message_add_copy(to, &from->blocks[i]);
 }
 
 char *llm_message_text(const struct llm_message *m) {

@@ -58,6 +58,7 @@ struct llm_block *llm_message_add(struct llm_message *m, enum llm_block_kind kin
 void llm_message_add_text(struct llm_message *m, const char *text);
 void llm_message_add_result(struct llm_message *m, const char *call_id, const char *text,
                             bool is_error);
+void llm_message_add_copy(struct llm_message *m, const struct llm_block *b);
 void llm_message_free(struct llm_message *m); /* its contents; zeroes it */
 void llm_message_copy(struct llm_message *to, const struct llm_message *from);
 /* All text blocks joined by a blank line; the caller frees; "" when none. */

@@ -96,7 +96,9 @@ const struct tool tool_branch = {
     .schema = "{\"type\":\"object\",\"properties\":{"
               "\"description\":{\"type\":\"string\",\"minLength\":1,\"description\":\"what to "
               "think about, and what "
-              "to come back with\"}},"
+              "to come back with\"},"
+              "\"task_type\":{\"type\":\"string\",\"description\":\"kind of work, where there are "
+              "some to choose from\"}},"
               "\"required\":[\"description\"],\"additionalProperties\":false}",
     .start = branch_start,
     .label = branch_label,
@@ -127,7 +129,9 @@ const struct tool tool_spawn_worker = {
               "bring back; self-contained\"},"
               "\"interactive\":{\"type\":\"boolean\",\"description\":\"after its first result it "
               "waits for what you route to it, until you end it; for work that goes to and "
-              "fro\"}},"
+              "fro\"},"
+              "\"task_type\":{\"type\":\"string\",\"description\":\"kind of work, where there are "
+              "some to choose from\"}},"
               "\"required\":[\"task\"],\"additionalProperties\":false}",
     .start = spawn_start,
     .label = spawn_label,

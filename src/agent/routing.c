@@ -1,0 +1,182 @@
+/* routing: the configuration's words about models, applied to processes. */
+#include "agent/routing.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "agent/channel.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "conf/config_keys.h"
+#include "store/queries.gen.h"
+
+#define MODEL_MAX 200u /* bytes of a name */
+
+/* ---- who is asked ---- */
+
+static const char *slot(const struct config *c, enum process_kind kind) {
+    switch (kind) {
+    case PROCESS_CHANNEL:
+        return c->routing.channel;
+    case PROCESS_BRANCH:
+        return c->routing.branch;
+    case PROCESS_WORKER:
+        return c->routing.worker;
+    case PROCESS_COMPACTOR:
+    case PROCESS_CORTEX:
+    case PROCESS_VOICE:
+        break; /* none of these runs yet */
+    }
+    return c->routing.channel;
+}
+
+const char *routing_model(const struct agent *a, enum process_kind kind, const char *task_type,
+                          const struct process *channel) {
+    const struct config *c = agent_parts(a)->config;
+    const char *told = channel_model_override(channel);
+    if (told)
+        return told;
+    for (size_t i = 0; kind != PROCESS_CHANNEL && i < c->routing.ntask_overrides; i++)
+        if (str_eq(c->routing.task_overrides[i].task, task_type))
+            return c->routing.task_overrides[i].model;
+    return slot(c, kind);
+}
+
+void routing_changed(struct agent *a, const struct process *channel) {
+    struct process_table *t = agent_processes(a);
+    size_t pos = 0;
+    for (struct process *p; (p = process_next(t, &pos));) {
+        if (!p->body || !str_eq(p->channel, channel->channel))
+            continue;
+        const char *model = routing_model(a, p->kind, p->task_type, channel);
+        if (str_eq(model, p->model))
+            continue;
+        x_free(&p->model);
+        x_free(&p->answered_by);
+        p->model = xstrdup(model);
+        process_changed(t, p);
+    }
+}
+
+static const struct strv *chain_of(const struct config *c, const struct process *p) {
+    const struct strv *kind = NULL, *all = NULL;
+    for (size_t i = 0; i < c->routing.nfallbacks; i++) {
+        const struct config_fallback *f = &c->routing.fallbacks[i];
+        if (f->model && str_eq(f->model, p->model))
+            return &f->then;
+        if (!kind && f->process && str_eq(f->process, process_kind_name(p->kind)))
+            kind = &f->then;
+        if (!all && !f->model && !f->process)
+            all = &f->then;
+    }
+    return kind ? kind : all;
+}
+
+/* The usual model of the provider that a model is of, for that kind of process; NULL: none. */
+static const char *const *usual_model(const struct process *p) {
+    for (size_t i = 0; i < config_nenv_providers; i++) {
+        const struct config_env_provider *e = &config_env_providers[i];
+        size_t len = strlen(e->id);
+        const char *const *usual = p->kind == PROCESS_WORKER ? &e->works : &e->thinks;
+        if (*usual && strncmp(p->model, e->id, len) == 0 && p->model[len] == '/')
+            return usual;
+    }
+    return NULL;
+}
+
+void routing_fallbacks(const struct agent *a, const struct process *p, struct route_request *r) {
+    const struct strv *chain = chain_of(agent_parts(a)->config, p);
+    if (chain) {
+        r->then = (const char *const *)chain->v;
+        r->nthen = chain->n;
+    }
+    r->instead = usual_model(p);
+    r->ninstead = r->instead != NULL;
+}
+
+char *routing_stand_in_text(const struct route_stand_in *s) {
+    const char *sep = *s->why ? "; " : "";
+    if (!s->until_ms)
+        return xasprintf("%s%s%s answers", s->why, sep, s->model);
+    time_t t = (time_t)(s->until_ms / 1000);
+    struct tm at;
+    localtime_r(&t, &at);
+    return xasprintf("%s%s%s answers until %02d:%02d", s->why, sep, s->model, at.tm_hour,
+                     at.tm_min);
+}
+
+/* ---- names ---- */
+
+enum status routing_check(const struct agent *a, const char *model, struct cause *why) {
+    const char *slash = strchr(model, '/');
+    if (!*model || strlen(model) > MODEL_MAX || strpbrk(model, " \t\r\n") || (slash && !slash[1]))
+        return cause_set(why, STATUS_INVALID,
+                         "\"%.60s\" is no model; write provider/model, as in %s", model,
+                         agent_parts(a)->config->routing.channel);
+    if (!llm_has_provider(agent_parts(a)->llm, model))
+        return agent_no_provider(a, model, why);
+    return STATUS_OK;
+}
+
+static void offer(const struct agent *a, const char *prefix, const char *model, struct strv *out) {
+    if (!model || !str_prefix(model, prefix) || !llm_has_provider(agent_parts(a)->llm, model))
+        return;
+    for (size_t i = 0; i < out->n; i++)
+        if (str_eq(out->v[i], model))
+            return;
+    strv_push(out, model);
+}
+
+void routing_names(const struct agent *a, const char *prefix, struct strv *out) {
+    const struct config *c = agent_parts(a)->config;
+    size_t pos = 0;
+    offer(a, prefix, c->routing.channel, out);
+    offer(a, prefix, c->routing.branch, out);
+    offer(a, prefix, c->routing.worker, out);
+    for (size_t i = 0; i < c->routing.ntask_overrides; i++)
+        offer(a, prefix, c->routing.task_overrides[i].model, out);
+    for (size_t i = 0; i < c->routing.nfallbacks; i++)
+        for (size_t k = 0; k < c->routing.fallbacks[i].then.n; k++)
+            offer(a, prefix, c->routing.fallbacks[i].then.v[k], out);
+    for (const struct process *p; (p = process_next(agent_processes(a), &pos));)
+        offer(a, prefix, p->model, out);
+    offer(a, prefix, agent_found_model(a), out);
+    for (size_t i = 0; i < config_nenv_providers; i++) {
+        offer(a, prefix, config_env_providers[i].thinks, out);
+        offer(a, prefix, config_env_providers[i].works, out);
+    }
+    for (size_t i = 0; i < c->nprices; i++)
+        offer(a, prefix, c->prices[i].model, out);
+}
+
+/* ---- the route ---- */
+
+static void on_learned(void *arg, const char *model, int64_t tokens) {
+    struct agent *a = arg;
+    log_info("%s takes less than was thought: %lld tokens are counted on from now on", model,
+             (long long)tokens);
+    store_model_limit_save(agent_parts(a)->store, model, tokens, clock_wall_ms());
+}
+
+static bool on_limit(void *arg, const struct q_model_limits_row *row) {
+    health_set_ceiling(arg, row->model, row->context_tokens);
+    return true;
+}
+
+enum status routing_new(struct agent *a, struct route **out, struct cause *why) {
+    const struct agent_parts *parts = agent_parts(a);
+    const char *run = agent_run_id(a);
+    *out = route_new(&(struct route_config){
+        .loop = parts->loop,
+        .llm = parts->llm,
+        .cooldown_ms = parts->config->routing.rate_limit_cooldown_secs * 1000,
+        .retry_ms = parts->config->routing.retry_secs * 1000,
+        .context = parts->config->limits.context_window,
+        .seed = hash_bytes(run, strlen(run)),
+        .on_learned = on_learned,
+        .arg = a});
+    return q_model_limits(store_read(parts->store), on_limit, route_health(*out), why);
+}
