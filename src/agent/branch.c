@@ -193,8 +193,7 @@ static const struct turn_ops branch_turn_ops = {.system = turn_system,
 static void fit(struct branch *b, const char *task) {
     struct llm_history *h = &b->d.history;
     char *system = turn_system(b);
-    int64_t window =
-        health_ceiling(route_health(agent_route(b->d.agent)), delegate_process(&b->d)->model);
+    int64_t window = routing_ceiling(b->d.agent, delegate_process(&b->d)->model);
     int64_t room = window - window * BRANCH_RESERVE_PERCENT / 100 -
                    (int64_t)(strlen(system) + strlen(task)) / 4;
     x_free(&system);

@@ -154,6 +154,11 @@ void routing_names(const struct agent *a, const char *prefix, struct strv *out) 
 
 /* ---- the route ---- */
 
+int64_t routing_ceiling(const struct agent *a, const char *model) {
+    return health_ceiling(route_health(agent_route(a)), model,
+                          agent_parts(a)->config->limits.context_window);
+}
+
 static void on_learned(void *arg, const char *model, int64_t tokens) {
     struct agent *a = arg;
     log_info("%s takes less than was thought: %lld tokens are counted on from now on", model,
@@ -174,7 +179,6 @@ enum status routing_new(struct agent *a, struct route **out, struct cause *why) 
         .llm = parts->llm,
         .cooldown_ms = parts->config->routing.rate_limit_cooldown_secs * 1000,
         .retry_ms = parts->config->routing.retry_secs * 1000,
-        .context = parts->config->limits.context_window,
         .seed = hash_bytes(run, strlen(run)),
         .on_learned = on_learned,
         .arg = a});

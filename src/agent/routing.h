@@ -25,6 +25,9 @@ enum status routing_check(const struct agent *a, const char *model, struct cause
 struct strv;
 void routing_names(const struct agent *a, const char *prefix, struct strv *out);
 
+/* Tokens of context that are counted on. */
+int64_t routing_ceiling(const struct agent *a, const char *model);
+
 /* Makes the route of an agent; its learned ceilings are loaded and stored. */
 enum status routing_new(struct agent *a, struct route **out, struct cause *why) MUST_CHECK;
 

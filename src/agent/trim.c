@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/str.h"
 #include "base/utf8.h"
 
 #define RECAP_PART_MAX 200u           /* bytes of arguments, notes and results (SPEC A.5) */
@@ -38,6 +39,9 @@ void trim_replace(struct llm_history *h, size_t from, size_t cut, const char *no
     h->n -= cut - from - 1;
 }
 
+static const char recap_head[] =
+    "[system] The oldest part of what you did was left out to make room. In short:\n";
+
 static void part(struct buf *b, const char *what, const char *text) {
     size_t n = text ? strlen(text) : 0, cut = text ? utf8_cut(text, n, RECAP_PART_MAX) : 0;
     if (n == 0)
@@ -55,6 +59,10 @@ char *trim_recap(const struct llm_history *h, size_t from, size_t cut) {
             const struct llm_block *block = &m->blocks[k];
             switch (block->kind) {
             case LLM_BLOCK_TEXT:
+                if (str_prefix(block->text, recap_head)) { /* goes on in this one */
+                    buf_puts(&b, block->text + strlen(recap_head));
+                    break;
+                }
                 part(&b, m->role == LLM_ROLE_ASSISTANT ? "note: " : "told: ", block->text);
                 break;
             case LLM_BLOCK_TOOL_USE:
@@ -70,8 +78,7 @@ char *trim_recap(const struct llm_history *h, size_t from, size_t cut) {
             }
         }
     }
-    buf_puts(&out,
-             "[system] The oldest part of what you did was left out to make room. In short:\n");
+    buf_puts(&out, recap_head);
     size_t start = 0;
     if (b.len > RECAP_MAX) {
         start = b.len - RECAP_MAX;

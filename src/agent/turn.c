@@ -553,9 +553,9 @@ static const struct route_events route_events = {.prepare = prepare,
 /* What is known not to fit is not sent. */
 static void fit(struct turn *t) {
     const struct process *p = self(t);
-    int64_t ceiling = health_ceiling(route_health(agent_route(t->o.agent)), p->model);
+    int64_t ceiling = routing_ceiling(t->o.agent, p->model);
     int64_t room = ceiling * FIT_PERCENT / 100 - t->overhead;
-    for (int i = 0; i < FIT_ROUNDS && t->o.ops->overflow; i++) {
+    for (int i = 0; i < FIT_ROUNDS && room > 0 && t->o.ops->overflow; i++) {
         if (llm_history_tokens(t->o.history) <= room || !t->o.ops->overflow(t->o.arg))
             return;
         if (i == 0)

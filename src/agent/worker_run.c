@@ -181,7 +181,7 @@ void worker_run(struct worker *w) {
     struct agent *a = w->d.agent;
     const struct config_limits *limits = &agent_parts(a)->config->limits;
     int64_t left = limits->worker_turns - calls_made(w);
-    int64_t ceiling = health_ceiling(route_health(agent_route(a)), worker_self(w)->model);
+    int64_t ceiling = routing_ceiling(a, worker_self(w)->model);
     if (llm_history_tokens(&w->d.history) * 100 >= ceiling * WORKER_TRIM_PERCENT)
         (void)trim(w, 50);
     w->overflows = 0;

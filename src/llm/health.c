@@ -22,14 +22,13 @@ struct model {
 struct health {
     struct model *v;
     size_t n;
-    int64_t rest_ms, ceiling;
+    int64_t rest_ms;
     uint64_t uses;
 };
 
-struct health *health_new(int64_t rest_ms, int64_t ceiling) {
+struct health *health_new(int64_t rest_ms) {
     struct health *h = xcalloc(1, sizeof *h);
     h->rest_ms = rest_ms;
-    h->ceiling = ceiling;
     return h;
 }
 
@@ -128,14 +127,14 @@ const char *health_why(const struct health *h, const char *model) {
     return m && m->why ? m->why : "";
 }
 
-int64_t health_ceiling(const struct health *h, const char *model) {
+int64_t health_ceiling(const struct health *h, const char *model, int64_t usual) {
     const struct model *m = find(h, model);
-    return m && m->ceiling && m->ceiling < h->ceiling ? m->ceiling : h->ceiling;
+    return m && m->ceiling && m->ceiling < usual ? m->ceiling : usual;
 }
 
 int64_t health_overflowed(struct health *h, const char *model, int64_t sent) {
     int64_t ceiling = sent * LEARN_PERCENT / 100;
-    if (ceiling < HEALTH_CEILING_MIN || ceiling >= health_ceiling(h, model))
+    if (ceiling < HEALTH_CEILING_MIN || ceiling >= health_ceiling(h, model, INT64_MAX))
         return 0;
     use(h, model)->ceiling = ceiling;
     return ceiling;

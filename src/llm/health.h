@@ -23,9 +23,8 @@ enum health_state {
 #define HEALTH_CEILING_MIN 1000 /* tokens: what is learned below it was something else */
 
 struct health;
-/* rest_ms: how long a model rests that did not say how long. ceiling: tokens of context that are
- * counted on where nothing was learned. */
-struct health *health_new(int64_t rest_ms, int64_t ceiling);
+/* rest_ms: how long a model rests that did not say how long. */
+struct health *health_new(int64_t rest_ms);
 void health_free(struct health **h);
 
 enum health_state health_of(const struct health *h, const char *model);
@@ -43,8 +42,8 @@ int64_t health_until_ns(const struct health *h, const char *model);
 bool health_told(const struct health *h, const char *model);
 const char *health_why(const struct health *h, const char *model);
 
-/* Tokens of context it takes: the smaller one of the usual and what was learned. */
-int64_t health_ceiling(const struct health *h, const char *model);
+/* Tokens of context it takes: the smaller one of `usual` and what was learned. */
+int64_t health_ceiling(const struct health *h, const char *model, int64_t usual);
 /* So many were too many: 90 % of it is learned (SPEC C). Returns the new ceiling, 0: it stays. */
 int64_t health_overflowed(struct health *h, const char *model, int64_t sent);
 /* What was learned before. */

@@ -68,7 +68,7 @@ struct route_call {
 struct route *route_new(const struct route_config *c) {
     struct route *r = xcalloc(1, sizeof *r);
     r->config = *c;
-    r->health = health_new(c->cooldown_ms, c->context);
+    r->health = health_new(c->cooldown_ms);
     r->random = c->seed;
     list_init(&r->calls);
     return r;

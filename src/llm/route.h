@@ -15,7 +15,6 @@ struct route_config {
     struct llm *llm;     /* lent, outliving it */
     int64_t cooldown_ms; /* a model that failed rests for so long when it does not say how long */
     int64_t retry_ms;    /* a call pauses for so long in all before it is tried again */
-    int64_t context;     /* tokens of a context that are counted on */
     uint64_t seed;       /* of the jitter */
     void (*on_learned)(void *arg, const char *model, int64_t tokens); /* its ceiling; may be NULL */
     void *arg;

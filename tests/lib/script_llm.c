@@ -25,6 +25,7 @@ static struct script {
     struct list answers;
     size_t calls;
     char *history, *system, *fallback;
+    int max_tokens;
     bool ready;
 } scripts[3];
 
@@ -93,6 +94,8 @@ const char *script_last_history(enum script_who who) {
 const char *script_last_system(enum script_who who) {
     return script(who)->system ? script(who)->system : "";
 }
+
+int script_max_tokens(enum script_who who) { return script(who)->max_tokens; }
 
 void script_default(enum script_who who, const char *blocks) {
     x_free(&script(who)->fallback);
@@ -252,6 +255,7 @@ struct llm_call *llm_call_start(struct llm *llm, const struct llm_request *r,
     s->history = llm_history_json(r->history);
     x_free(&s->system);
     s->system = xstrdup_null(r->system);
+    s->max_tokens = r->max_tokens;
     if (chooser) {
         enum llm_fault fault = LLM_FAULT_CANCELLED;
         chooser->check(chooser->arg, who, r);

@@ -22,6 +22,8 @@ size_t script_left(enum script_who who);
 size_t script_calls(enum script_who who);
 const char *script_last_history(enum script_who who);
 const char *script_last_system(enum script_who who);
+/* And how long its answer may be; 0: as ever. */
+int script_max_tokens(enum script_who who);
 /* A call without a scripted answer gets this one instead of failing the test; NULL: fails. */
 void script_default(enum script_who who, const char *blocks);
 /* Instead of scripts: `choose` answers every call as script_push() would (the caller frees nothing:

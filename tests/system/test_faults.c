@@ -19,9 +19,9 @@ static const struct fault faults[] = {
     {"\"cut_after_bytes\":300", "(cut|ended|broke)", true, 3},
     {"\"cut_after_bytes\":300,\"cut_reset\":true", "(cut|ended|broke|reset)", true, 3},
     {"\"silence_after_events\":1", "(silen|nothing|no byte|no answer)", true, 3},
-    {"\"silence_after_events\":4", "(silen|nothing|no byte|no answer)", false, 1},
+    {"\"silence_after_events\":4", "(silen|nothing|no byte|no answer)", true, 3},
     {"\"mid_stream_error\":{\"type\":\"api_error\",\"message\":\"boom\"}", "boom", true, 3},
-    {"\"mid_stream_error\":true,\"mid_stream_error_after\":4", "overloaded", false, 1},
+    {"\"mid_stream_error\":true,\"mid_stream_error_after\":4", "overloaded", true, 3},
     {"\"garbage\":\"json\"", "not the stream.*JSON", true, 3},
     {"\"garbage\":\"sse\"", "(cut|ended|not the stream)", true, 3},
     {"\"garbage\":\"flood\"", "larger than", true, 3},
@@ -75,7 +75,8 @@ static void what_fails_once_is_tried_again(void **state) {
 static void a_wait_that_the_provider_asks_for_is_kept(void **state) {
     (void)state;
     cJSON *lines = spacebot_exec("later", "later!", 0);
-    assert_matches(json_str(jsonl_must(lines, "notice", 0), "text", ""), "too many.*again in 2 s");
+    assert_matches(json_str(jsonl_must(lines, "notice", 0), "text", ""),
+                   "too many.*again in 2(\\.[0-9])? s");
     cJSON_Delete(lines);
     /* The second request came no earlier. */
     cJSON *asked = requests_with("later!");

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "llm/route.h"
 #include "tests/lib/script_shell.h"
 #include "tests/lib/scripted.h"
 
@@ -59,7 +60,10 @@ static void a_long_conversation_is_trimmed_first(void **state) {
         scripted_settle(f);
         x_free(&said);
     }
-    f->config->limits.context_window = 2400; /* the conversation has some 2,500 tokens */
+    /* The conversation has some 2,500 tokens; the branches' model has turned out to take fewer. */
+    x_free(&f->config->routing.branch);
+    f->config->routing.branch = xstrdup("anthropic/claude-haiku-5-5");
+    health_set_ceiling(route_health(agent_route(f->agent)), f->config->routing.branch, 2400);
     script_push(SCRIPT_BRANCH, "[" TEXT("Take the second.") "]");
     think(f);
     settle(f);
@@ -147,9 +151,13 @@ static void money_and_time_are_limited(void **state) {
 
 static void tokens_are_limited(void **state) {
     struct scripted_home *f = *state;
-    f->config->limits.branch_tokens = 100;
     script_push(SCRIPT_BRANCH, "[" TEXT("So far: yes.") "," CALL("file_list", "{}") "]");
-    think(f);
+    script_push(SCRIPT_CHANNEL, "[" BRANCH("weigh it") "]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    scripted_say(f, "go");
+    for (int i = 0; i < 50 && !script_calls(SCRIPT_BRANCH); i++)
+        scripted_turns(f, 1, 1);
+    f->config->limits.branch_tokens = 200; /* used are 110, and the next call has more than 90 */
     expect_once(f, "So far: yes.");
     scripted_expect(script_last_history(SCRIPT_CHANNEL), "limits.branch_tokens");
 }

@@ -467,10 +467,18 @@ static void test_template(void **state) {
         p[3] = ' ';
         c = load(text);
         p[3] = '#';
-        assert_int_equal(c->nproviders + c->npermissions, 1);
+        assert_int_equal(c->nproviders + c->npermissions + c->nprices, 1);
         config_free(&c);
     }
-    assert_int_equal(groups, 5); /* four providers and a permission */
+    assert_int_equal(groups, 6); /* four providers, a permission and a price */
+    for (char *p = strstr(text, "\n    #{"); p; p = strstr(p + 1, "\n    #{"), groups++) {
+        p[5] = ' ';
+        c = load(text);
+        p[5] = '#';
+        assert_int_equal(c->routing.ntask_overrides + c->routing.nfallbacks, 1);
+        config_free(&c);
+    }
+    assert_int_equal(groups, 8);
     c = load(text);
     with = config_show(c);
     config_free(&c);

@@ -365,9 +365,9 @@ static void transient_failures_have_their_own_budget(void **state) {
 
 static void a_long_history_is_trimmed_before_it_overflows(void **state) {
     struct scripted_home *f = *state;
-    f->config->limits.context_window = 1000;
+    f->config->limits.context_window = 5000;
     for (int i = 0; i < 20; i++) {
-        char *s = xasprintf(SHELL("say %d %0300d"), i, i);
+        char *s = xasprintf(SHELL("say %d %0500d"), i, i);
         script_push(SCRIPT_WORKER, s);
         x_free(&s);
     }
@@ -640,31 +640,37 @@ static void a_person_writes_to_a_worker(void **state) {
 
 static void tokens_are_limited(void **state) {
     struct scripted_home *f = *state;
-    f->config->limits.worker_tokens = 300; /* a scripted call uses 110 */
+    f->config->limits.worker_tokens = 950; /* a scripted call uses 110, and has over 700 */
     script_push(SCRIPT_WORKER, "[" TEXT("one") "," CALL("shell", "{\"command\":\"say 1\"}") "]");
     script_push(SCRIPT_WORKER, "[" TEXT("two") "," CALL("shell", "{\"command\":\"say 2\"}") "]");
     script_push(SCRIPT_WORKER, "[" TEXT("three") "," CALL("shell", "{\"command\":\"say 3\"}") "]");
     delegate_with(f, "[" SPAWN("count") "]");
     settle(f);
-    expect_end(f, PROCESS_OUTCOME_PARTIAL, "worker",
-               "ended after 330 tokens; 300 are allowed (limits.worker_tokens)");
-    scripted_expect(script_last_history(SCRIPT_CHANNEL), "three"); /* kept */
+    expect_end(f, PROCESS_OUTCOME_PARTIAL, "worker", "and 950 are allowed (limits.worker_tokens)");
+    /* It ended before the limit was passed, and what it had is kept. */
+    scripted_expect(script_last_history(SCRIPT_CHANNEL), "ended after 220 tokens");
+    scripted_expect(script_last_history(SCRIPT_CHANNEL), "two");
+    assert_int_equal(script_left(SCRIPT_WORKER), 1);
+    script_reset();
 }
 
 static void money_is_limited(void **state) {
     struct scripted_home *f = *state;
-    f->config->limits.worker_dollars = 0.0015; /* a scripted call costs 0.001 */
+    /* A scripted call costs 0.001; the next one, with an answer of 1,024 tokens, may cost 0.006. */
+    f->config->limits.worker_dollars = 0.0075;
     script_push(SCRIPT_WORKER, SHELL("say 1"));
     script_push(SCRIPT_WORKER, SHELL("say 2"));
     delegate_with(f, "[" SPAWN("count") "]");
     settle(f);
     expect_end(f, PROCESS_OUTCOME_PARTIAL, "worker", "limits.worker_dollars");
+    scripted_expect(script_last_history(SCRIPT_CHANNEL), "ended after 0.002 dollars");
+    assert_in_range(script_max_tokens(SCRIPT_WORKER), 1024, 1400); /* what is left pays for them */
 }
 
 static void a_day_has_its_money(void **state) {
     struct scripted_home *f = *state;
     struct scripted_answer a;
-    f->config->limits.dollars_a_day = 0.0035;
+    f->config->limits.dollars_a_day = 1;
     script_push(SCRIPT_CHANNEL, REPLY("one"));
     scripted_exec(f, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
     scripted_clear(&a);
@@ -672,7 +678,12 @@ static void a_day_has_its_money(void **state) {
     script_push(SCRIPT_CHANNEL, "[" SPAWN("count") "]");
     script_push(SCRIPT_CHANNEL, "[]");
     script_push(SCRIPT_WORKER, "[" TEXT("so far 3") "," CALL("shell", "{\"command\":\"say\"}") "]");
-    scripted_exec(f, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    scripted_ask(f, COMMAND_EXEC, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    for (int i = 0; i < 100 && !script_calls(SCRIPT_WORKER); i++)
+        scripted_turns(f, 1, 1);
+    limit_day_spend(agent_day(f->agent), 0.994); /* a call may cost 0.006 */
+    for (int i = 0; i < 1000 && !a.given; i++)
+        scripted_turns(f, 1, 1000);
     assert_int_equal(a.st, STATUS_LIMIT); /* the channel says so too */
     scripted_expect(json_str(a.body, "error", ""), "limits.dollars_a_day");
     scripted_clear(&a);
@@ -691,12 +702,19 @@ static void a_day_has_its_money(void **state) {
 static void a_channel_says_that_it_is_at_its_limit(void **state) {
     struct scripted_home *f = *state;
     struct scripted_answer a;
-    f->config->limits.channel_tokens = 100;
     script_push(SCRIPT_CHANNEL, "[" CALL("look", "{}") "]");
-    scripted_exec(f, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    scripted_ask(f, COMMAND_EXEC, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
+    for (int i = 0; i < 100 && !script_calls(SCRIPT_CHANNEL); i++)
+        scripted_turns(f, 1, 1);
+    f->config->limits.channel_tokens = 200; /* used are 110, and the next call has more than 90 */
+    for (int i = 0; i < 100 && !a.given; i++)
+        scripted_turns(f, 1, 1);
     assert_int_equal(a.st, STATUS_LIMIT);
     scripted_expect(json_str(a.body, "error", ""), "limits.channel_tokens");
+    scripted_expect(json_str(a.body, "error", ""), "ended after 110 tokens");
     scripted_clear(&a);
+    f->config->limits.channel_tokens = 100000;
+    process_find(agent_processes(f->agent), "channel:c1")->usage.input_tokens += 1000000;
     script_push(SCRIPT_CHANNEL, REPLY("a new message, a new allowance"));
     scripted_exec(f, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
     assert_int_equal(a.st, STATUS_OK);
