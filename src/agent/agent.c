@@ -23,6 +23,7 @@
 #include "base/str.h"
 #include "conf/config_keys.h"
 #include "llm/local.h"
+#include "llm/price.h"
 #include "llm/rehearsal.h"
 #include "store/queries.gen.h"
 
@@ -235,6 +236,7 @@ void agent_free(struct agent **ap) {
     gate_free(&a->gate);
     inbox_free(&a->inbox);
     route_free(&a->route);
+    price_forget();
     bus_free(&a->bus);
     process_table_free(&a->processes);
     x_free(&a->found);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "conf/config_keys.h"
+#include "llm/price.h"
 #include "store/queries.gen.h"
 
 #define MODEL_MAX 200u /* bytes of a name */
@@ -174,6 +175,12 @@ static bool on_limit(void *arg, const struct q_model_limits_row *row) {
 enum status routing_new(struct agent *a, struct route **out, struct cause *why) {
     const struct agent_parts *parts = agent_parts(a);
     const char *run = agent_run_id(a);
+    price_forget();
+    for (size_t i = 0; i < parts->config->nprices; i++) {
+        const struct config_price *p = &parts->config->prices[i];
+        price_say(p->model,
+                  &(struct price){p->input, p->output, p->cache_read, p->cache_write, false});
+    }
     *out = route_new(&(struct route_config){
         .loop = parts->loop,
         .llm = parts->llm,

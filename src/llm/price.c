@@ -78,8 +78,40 @@ static bool is_of_family(const char *model, const char *name) {
     return strncmp(model, name, n) == 0 && strchr("-.", model[n]);
 }
 
+/* What people say their models cost. */
+static struct said {
+    char *model;
+    struct price price;
+} * said;
+static size_t nsaid;
+
+void price_say(const char *model, const struct price *p) {
+    said = xreallocarray(said, nsaid + 1, sizeof(*said));
+    said[nsaid++] = (struct said){xstrdup(model), *p};
+}
+
+void price_forget(void) {
+    for (size_t i = 0; i < nsaid; i++)
+        x_free(&said[i].model);
+    x_free(&said);
+    nsaid = 0;
+}
+
+static bool find_said(const char *model, struct price *out) {
+    char *full = strchr(model, '/') ? xstrdup(model) : xasprintf("anthropic/%s", model);
+    size_t i = nsaid;
+    while (i > 0 && !is_version_of(full, said[i - 1].model))
+        i--;
+    x_free(&full);
+    if (i > 0)
+        *out = said[i - 1].price;
+    return i > 0;
+}
+
 bool price_find(const char *model, struct price *out) {
     memset(out, 0, sizeof(*out));
+    if (find_said(model, out))
+        return true;
     /* Inside this program, or on this machine: it is free, and that is no guess. */
     if (str_prefix(model, "rehearsal/") || str_prefix(model, "ollama/"))
         return true;

@@ -19,6 +19,11 @@ struct price {
  * fits. */
 bool price_find(const char *model, struct price *out);
 
+/* What the configuration says of a model ("provider/model", copied) goes before the table, and is
+ * no estimate. price_forget() takes all of it back. Loop's thread only. */
+void price_say(const char *model, const struct price *p);
+void price_forget(void);
+
 /* Sets u->cost_usd from the tokens in u; sets cost_is_estimate where the price is unknown or
  * estimated, and leaves it set where it is set already. Nothing used costs nothing, and that is no
  * guess. */

@@ -80,10 +80,27 @@ static void test_apply(void **state) {
     assert_false(none.cost_is_estimate);
 }
 
+static void what_is_said_goes_first(void **state) {
+    struct price p;
+    struct llm_usage u = {.input_tokens = 1000000, .output_tokens = 2000000};
+    (void)state;
+    price_say("local/qwen", &(struct price){1, 2, 1, 1, false});
+    price_say("anthropic/claude-haiku-5-5", &(struct price){10, 20, 10, 10, false});
+    price_apply("local/qwen", &u);
+    assert_true(u.cost_usd > 4.99 && u.cost_usd < 5.01);
+    assert_false(u.cost_is_estimate);
+    assert_true(price_find("claude-haiku-5-5", &p) && p.input > 9);
+    assert_true(price_find("anthropic/claude-haiku-5-5-20261101", &p) && p.input > 9);
+    assert_true(price_find("anthropic/claude-haiku-4-5", &p) && p.input < 2);
+    price_forget();
+    assert_false(price_find("local/qwen", &p));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_apply),
+        cmocka_unit_test(what_is_said_goes_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
