@@ -629,7 +629,8 @@ static bool boundary(const struct markdown *m, const char *raw, size_t n, struct
 
 /* Lays raw[0..n) out behind what is there; a text that begins inside a code block gets its fence
  * back first. The parser is given a copy: looking for the end of a link it looks behind the end of
- * the text (md4c 0.4.8), and finding a ")" there it runs on through memory; behind ours is a NUL. */
+ * the text (md4c 0.4.8), and finding a ")" there it runs on through memory; behind ours is a NUL.
+ */
 static void lay_out_piece(struct markdown *m, const char *raw, size_t n) {
     if (n == 0)
         return;
