@@ -37,14 +37,7 @@ static void check_verdict(struct world *w, const struct llm_block *b) {
         BROKEN(w, "%s was not allowed, and the model reads: %s", b->id, b->text);
 }
 
-/* No tool call without its result right behind it, no result without its call, the person speaks
- * first and last. */
-void models_check(void *arg, enum script_who who, const struct llm_request *r) {
-    struct world *w = arg;
-    const struct llm_history *h = r->history;
-    (void)who;
-    if (h->n == 0 || h->v[h->n - 1].role != LLM_ROLE_USER)
-        BROKEN(w, "a request does not end with a user's message");
+void models_check_pairs(struct world *w, const struct llm_history *h) {
     for (size_t i = 0; i < h->n; i++) {
         const struct llm_message *m = &h->v[i];
         for (size_t k = 0; k < m->n; k++) {
@@ -59,6 +52,15 @@ void models_check(void *arg, enum script_who who, const struct llm_request *r) {
             check_verdict(w, b);
         }
     }
+}
+
+void models_check(void *arg, enum script_who who, const struct llm_request *r) {
+    struct world *w = arg;
+    const struct llm_history *h = r->history;
+    (void)who;
+    if (h->n == 0 || h->v[h->n - 1].role != LLM_ROLE_USER)
+        BROKEN(w, "a request does not end with a user's message");
+    models_check_pairs(w, h);
 }
 
 /* --- what they answer ---------------------------------------------------------------------------

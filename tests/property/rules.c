@@ -251,10 +251,21 @@ static void know_waiting(struct world *w) {
     }
 }
 
-/* Each result is in its channel's history exactly once: none lost, none told twice. */
+static bool still_to_tell(void *arg, const struct q_results_pending_row *row) {
+    BROKEN((struct world *)arg, "a result of %s is to be told again", row->process_id);
+}
+
+/* Each result is in its channel's history exactly once: none lost, none told twice, by a later
+ * engine neither. */
 static void check_results(struct world *w) {
     size_t pos = 0;
     const char *id;
+    struct cause why;
+    for (int c = 0; c < CHANNELS; c++) {
+        char bare[8] = {'c', (char)('0' + c)};
+        if (q_results_pending(store_read(w->store), bare, still_to_tell, w, &why) != STATUS_OK)
+            BROKEN(w, "%s", why.text);
+    }
     for (const struct known *k; (k = map_next(w->known, &pos, &id));) {
         struct process *p = process_find(agent_processes(w->agent), id);
         if (!p)
@@ -386,6 +397,18 @@ static bool unfinished(void *arg, const struct q_workers_unfinished_row *row) {
     BROKEN((struct world *)arg, "worker %s is left %s in the store", row->id, row->lifecycle);
 }
 
+/* What is kept of a worker is as valid as what its model was sent. */
+static void check_transcript(struct world *w, const struct q_worker_row *row) {
+    struct llm_history h = {0};
+    struct cause why;
+    if (!row->transcript)
+        return;
+    if (llm_history_parse(row->transcript, row->transcript_len, &h, &why) != STATUS_OK)
+        BROKEN(w, "worker:%s: %s", row->id, why.text);
+    models_check_pairs(w, &h);
+    llm_history_free(&h);
+}
+
 static bool one_end(void *arg, const struct q_workers_recent_row *row) {
     struct world *w = arg;
     struct q_worker_row full;
@@ -399,6 +422,7 @@ static bool one_end(void *arg, const struct q_workers_recent_row *row) {
     if (k && k->ended && !str_eq(full.outcome_kind, process_outcome_name(k->outcome)))
         BROKEN(w, "%s ended as %s, and is stored as %s", id, process_outcome_name(k->outcome),
                full.outcome_kind ? full.outcome_kind : full.lifecycle);
+    check_transcript(w, &full);
     q_worker_free(&full);
     x_free(&id);
     return true;

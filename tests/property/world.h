@@ -128,6 +128,9 @@ void world_stop(struct world *w);
 
 /* models.c */
 struct process *any_process(struct world *w); /* NULL: there is none */
+/* Every call has its one result right behind it, every result its call, and says what a person
+ * decided. */
+void models_check_pairs(struct world *w, const struct llm_history *h);
 void models_check(void *arg, enum script_who who, const struct llm_request *r);
 char *models_choose(void *arg, enum script_who who, enum llm_fault *fault);
 
