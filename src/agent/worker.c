@@ -103,6 +103,8 @@ static void end(struct worker *w, enum process_outcome o, char *result,
     turn_cancel(&w->d.turn, "it had ended"); /* first, so that the transcript is whole */
     worker_clock(w, false);
     loop_timer_del(&w->grace);
+    if (w->resting && w->rested) /* not told yet: its end tells of it */
+        record_result_over(w->d.agent, w->d.row);
     store_after_cancel(&w->resting);
     enum lifecycle to = lifecycle_of(o);
     if (!lifecycle_may(w->lifecycle, to))

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "agent/channel.h"
+#include "agent/worker.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/json.h"
@@ -341,6 +342,38 @@ static void an_abandoned_command_leaves_another_answered(void **state) {
     agent_answer_clear(&other);
 }
 
+/* Also in the moment in which its first result is being stored: the store keeps none that was told,
+ * or the next engine would tell it again. */
+static void a_result_is_told_once_whenever_its_worker_is_cancelled(void **state) {
+    struct agent_home *h = *state;
+    bool waited = false;
+    for (int n = 0; n < 24; n++) {
+        script_reset();
+        char *spawn = xasprintf(
+            "[" CALL("spawn_worker", "{\"task\":\"count %d\",\"interactive\":true}") "]", n);
+        script_push(SCRIPT_CHANNEL, spawn);
+        script_push(SCRIPT_CHANNEL, "[]");
+        script_push(SCRIPT_WORKER, OUTCOME("forty-two"));
+        script_push(SCRIPT_WORKER, "[]");
+        script_default(SCRIPT_CHANNEL, REPLY("told"));
+        x_free(&spawn);
+        agent_say(h, "c1", NULL, "go");
+        for (int i = 0; i < n; i++)
+            loop_turn(h->loop, NS_PER_MS);
+        size_t pos = 0;
+        for (struct process *p; (p = process_next(agent_processes(h->agent), &pos));)
+            if (p->kind == PROCESS_WORKER && p->body) {
+                waited |= worker_waits(p);
+                (void)agent_cancel(h->agent, p, "enough");
+            }
+        agent_settle(h);
+        unsigned left = untold(h, "c1");
+        if (left)
+            fail_msg("cancelled after %d turns of the loop, %u results are told again", n, left);
+    }
+    assert_true(waited); /* the last ones had told and waited */
+}
+
 int main(void) {
     clock_set_virtual(INT64_C(1796000000000));
     id_seed(1);
@@ -359,6 +392,7 @@ int main(void) {
         T(a_skip_of_results_with_words_says_the_words),
         T(an_abandoned_command_wants_no_results),
         T(an_abandoned_command_leaves_another_answered),
+        T(a_result_is_told_once_whenever_its_worker_is_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
