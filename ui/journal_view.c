@@ -275,6 +275,23 @@ const char *journal_view_open(struct journal_view *v, const struct process_table
     return NULL;
 }
 
+const struct journal_entry *journal_view_entry(struct journal_view *v,
+                                               const struct process_table *t,
+                                               const struct theme *theme) {
+    struct walk k;
+    return walk_start(&k, v, t, theme, 0) ? k.j->v[cursor_place(&k).index] : NULL;
+}
+
+void journal_view_go(struct journal_view *v, const struct process_table *t,
+                     const struct theme *theme, uint64_t seq) {
+    struct walk k;
+    if (!walk_start(&k, v, t, theme, 0))
+        return;
+    struct place found = find(&k, seq, 0);
+    v->follow = false;
+    keep(v, &k, up_from(&k, found, v->height / 2), found);
+}
+
 /* ---- searching and copying ------------------------------------------------------------------- */
 
 /* The first row of the entry that holds the needle, from row `from` in direction `by`; false: none.

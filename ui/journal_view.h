@@ -42,6 +42,13 @@ void journal_view_bottom(struct journal_view *v);
 const char *journal_view_open(struct journal_view *v, const struct process_table *t,
                               const struct theme *theme);
 
+/* The entry under the cursor; NULL: there is none. Lent. */
+const struct journal_entry *journal_view_entry(struct journal_view *v,
+                                               const struct process_table *t,
+                                               const struct theme *theme);
+/* Moves the cursor to the first row of an entry that there is. */
+void journal_view_go(struct journal_view *v, const struct process_table *t,
+                     const struct theme *theme, uint64_t seq);
 /* Moves the cursor to the next row upwards (by < 0) or downwards whose text holds `needle` (case
  * does not matter), unfolding what hides it. False: there is none that way. */
 bool journal_view_search(struct journal_view *v, const struct process_table *t,

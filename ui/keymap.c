@@ -73,6 +73,7 @@ static const struct {
     {KEYSYM_CHAR, ':', 0, ACTION_COMMAND},
     {KEYSYM_CHAR, 'w', 0, ACTION_WALL},
     {KEYSYM_CHAR, 't', 0, ACTION_TABLE},
+    {KEYSYM_CHAR, 'W', 0, ACTION_WHY},
     {KEYSYM_CHAR, 'z', 0, ACTION_ZOOM},
     {KEYSYM_CHAR, '+', 0, ACTION_ZOOM},
     {KEYSYM_CHAR, 'y', 0, ACTION_COPY},

@@ -14,6 +14,7 @@
     X(WALL, "wall")                                                                                \
     X(TABLE, "table")                                                                              \
     X(INBOX, "inbox")                                                                              \
+    X(WHY, "why")                                                                                  \
     X(HELP, "help")                                                                                \
     X(PROMPT, "prompt")
 enum focus {
@@ -29,7 +30,8 @@ const char *focus_name(enum focus f);
 #define AT_WIDE (AT(WALL) | AT(TABLE)) /* instead of the panes */
 #define AT_PANES (AT_LISTS | AT_WIDE)
 #define AT_JOURNALS (AT(TRANSCRIPT) | AT(LIVE))
-#define AT_ALL (AT_MAIN | AT_WIDE | AT(INBOX) | AT(HELP))
+#define AT_SCROLLED (AT_PANES | AT(INBOX) | AT(WHY) | AT(HELP))
+#define AT_ALL (AT_MAIN | AT_SCROLLED)
 
 /* X(NAME, "keys for people", where, "word in the footer or NULL", "help")
  * The order is that of footer and help. */
@@ -43,11 +45,13 @@ const char *focus_name(enum focus f);
     X(ALWAYS, "a", AT(INBOX), "always", "allow it from now on, by the rule that is shown")         \
     X(REFUSE, "n", AT(INBOX), "no", "deny it (:answer N no WHY tells why)")                        \
     X(CHOOSE, "1-9", AT(INBOX), "choose", "an option of the question")                             \
-    X(OPEN, "Enter", AT_PANES | AT(INBOX), "open", "open it, or fold and unfold the entry")        \
+    X(OPEN, "Enter", AT_PANES | AT(INBOX) | AT(WHY), "open",                                       \
+      "open it, or fold and unfold the entry")                                                     \
     X(INBOX, "i", AT_PANES | AT(INBOX), "inbox", "what waits for you; again: back")                \
     X(DISMISS, "d", AT_PANES, "interrupted: seen", "what a crash interrupted has been looked at")  \
     X(WALL, "w", AT_PANES, "wall", "all that runs, side by side; again: back")                     \
     X(TABLE, "t", AT_PANES, "table", "all processes, a row each; again: back")                     \
+    X(WHY, "W", AT_LISTS | AT(WHY), "why", "what led to the reply under the cursor; again: back")  \
     X(ZOOM, "z", AT_LISTS, "zoom", "this pane alone; again: all of them")                          \
     X(NEXT_PANE, "Tab", AT_MAIN, "pane", "the next pane")                                          \
     X(PREVIOUS_PANE, "S-Tab", AT_MAIN, NULL, "the pane before")                                    \
@@ -61,12 +65,12 @@ const char *focus_name(enum focus f);
     X(QUIT, "^C ^C", AT_ALL, "close", "close the screen (twice within a second)")                  \
     X(PAGE_UP, "PgUp", AT_ALL, "scroll", "one page up (from the composer: the transcript)")        \
     X(PAGE_DOWN, "PgDn", AT_ALL, NULL, "one page down")                                            \
-    X(UP, "k Up", AT_PANES | AT(INBOX) | AT(HELP), NULL, "one line up")                            \
-    X(DOWN, "j Down", AT_PANES | AT(INBOX) | AT(HELP), NULL, "one line down")                      \
+    X(UP, "k Up", AT_SCROLLED, NULL, "one line up")                                                \
+    X(DOWN, "j Down", AT_SCROLLED, NULL, "one line down")                                          \
     X(LEFT, "h Left", AT(WALL), NULL, "the pane to the left")                                      \
     X(RIGHT, "l Right", AT(WALL), NULL, "the pane to the right")                                   \
-    X(TOP, "g Home", AT_PANES | AT(INBOX) | AT(HELP), NULL, "to the beginning")                    \
-    X(BOTTOM, "G End", AT_PANES | AT(INBOX) | AT(HELP), NULL, "to the end, and stay there")        \
+    X(TOP, "g Home", AT_SCROLLED, NULL, "to the beginning")                                        \
+    X(BOTTOM, "G End", AT_SCROLLED, NULL, "to the end, and stay there")                            \
     X(NEWLINE, "^J", AT(COMPOSER), "newline", "a new line in the message (also Alt-Enter)")        \
     X(REDRAW, "^L", AT_ALL, NULL, "draw the screen anew")                                          \
     X(SUSPEND, "^Z", AT_ALL, NULL, "to the shell; fg comes back here")                             \
@@ -103,6 +107,7 @@ const struct action_info *keymap_action(size_t i);
     case ACTION_BACK:                                                                              \
     case ACTION_WALL:                                                                              \
     case ACTION_TABLE:                                                                             \
+    case ACTION_WHY:                                                                               \
     case ACTION_ZOOM:                                                                              \
     case ACTION_COPY:                                                                              \
     case ACTION_SEARCH:                                                                            \

@@ -19,6 +19,7 @@
     X(WALL, wall)                                                                                  \
     X(TABLE, table)                                                                                \
     X(INBOX, inbox)                                                                                \
+    X(WHY, why_ops)                                                                                \
     X(HELP, help)
 /* clang-format on */
 enum pane_kind {

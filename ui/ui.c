@@ -227,6 +227,14 @@ static void host_suspend(void *arg) {
     ctl_client_suspend(u->client);
 }
 
+static struct why *host_why(void *arg, const char *message, struct cause *cause) {
+    const struct ui *u = arg;
+    struct why *w = NULL;
+    return why_load(store_read(u->parts->store), message, WHY_TIME_NS, &w, cause) == STATUS_OK
+               ? w
+               : NULL;
+}
+
 static void host_redraw(void *arg) { term_redraw(((struct ui *)arg)->term); }
 
 static void host_quit(void *arg) {
@@ -287,6 +295,7 @@ static void start_view(struct ui *u) {
                              .suspend = host_suspend,
                              .answer = host_answer,
                              .dismiss = host_dismiss,
+                             .why = host_why,
                              .redraw = host_redraw,
                              .quit = host_quit,
                              .arg = u};

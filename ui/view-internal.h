@@ -24,7 +24,7 @@ struct view {
     const struct view_pane *wide_drawn; /* what took the place of the panes in the last frame */
     int cols, rows;
 
-    struct view_pane tree, transcript, help, wall, table, inbox_pane, live[LAYOUT_LIVE_MAX];
+    struct view_pane tree, transcript, help, wall, table, inbox_pane, why_pane, live[LAYOUT_LIVE_MAX];
     struct process_handle live_process[LAYOUT_LIVE_MAX];
     int nlive;         /* processes that would like a live pane and have a slot */
     size_t live_extra; /* those that found none */
@@ -42,6 +42,9 @@ struct view {
     const char *const *greeting;
     const struct inbox *inbox;
     size_t interrupted; /* runs that a crash cut off and nobody has looked at */
+
+    uint64_t why_version; /* of the table, when the chain was read */
+    int64_t why_ns;       /* and when that was */
 
     char message[256];
     enum style message_style;
@@ -71,6 +74,15 @@ void view_live_update(struct view *v, int cols, int rows);
 /* Those in a slot that have ended count as seen. */
 void view_live_seen(struct view *v);
 
+/* view_why.c: the chain behind the reply that the transcript's cursor is at. */
+bool view_why_can(const struct view *v);
+void view_why(struct view *v);
+/* Something of the chain that is shown may have gone on. */
+bool view_why_stale(const struct view *v);
+void view_why_refresh(struct view *v);
+/* Enter on a row: to its process `h`, which may be gone. */
+void view_why_open(struct view *v, struct process_handle h);
+
 /* view_command.c: what is asked for by a prompt. */
 void view_prompt_start(struct view *v, char sign);
 void view_prompt_key(struct view *v, const struct key *k, int64_t now_ns);
@@ -82,6 +94,8 @@ void view_copy(struct view *v);
  * does. */
 struct view_pane *view_wide(struct view *v);
 bool view_act(struct view *v, enum action a, const struct key *k, int64_t now_ns);
+/* Instead of the panes, and back again. */
+void view_toggle_wide(struct view *v, enum focus f);
 void view_open_process(struct view *v, struct process_handle h);
 bool view_can(const struct view *v, enum action a);
 struct view_pane *view_focused_pane(struct view *v);

@@ -53,6 +53,7 @@ struct view *view_new(const struct process_table *t, const char *history_path,
     pane_start(&v->wall, PANE_WALL);
     pane_start(&v->table, PANE_TABLE);
     pane_start(&v->inbox_pane, PANE_INBOX);
+    pane_start(&v->why_pane, PANE_WHY);
     return v;
 }
 
@@ -67,6 +68,7 @@ void view_free(struct view **vp) {
     pane_end(&v->wall);
     pane_end(&v->table);
     pane_end(&v->inbox_pane);
+    pane_end(&v->why_pane);
     prompt_free(&v->prompt);
     x_free(&v->needle);
     for (size_t i = 0; i < ARRAY_LEN(v->live); i++)
@@ -136,6 +138,8 @@ struct view_pane *view_wide(struct view *v) {
         return &v->table;
     case FOCUS_INBOX:
         return &v->inbox_pane;
+    case FOCUS_WHY:
+        return &v->why_pane;
     case FOCUS_TREE:
     case FOCUS_TRANSCRIPT:
     case FOCUS_LIVE:
@@ -165,6 +169,8 @@ struct view_pane *view_focused_pane(struct view *v) {
         return &v->table;
     case FOCUS_INBOX:
         return &v->inbox_pane;
+    case FOCUS_WHY:
+        return &v->why_pane;
     case FOCUS_PROMPT:
         break;
     }
@@ -193,6 +199,7 @@ static void step_focus(struct view *v, int by) {
     case FOCUS_WALL:
     case FOCUS_TABLE:
     case FOCUS_INBOX:
+    case FOCUS_WHY:
     case FOCUS_PROMPT:
         return;
     }
@@ -227,6 +234,7 @@ static void back(struct view *v) {
     case FOCUS_HELP:
     case FOCUS_TABLE:
     case FOCUS_INBOX:
+    case FOCUS_WHY:
         v->focus = v->before;
         return;
     case FOCUS_PROMPT:
@@ -293,6 +301,8 @@ bool view_can(const struct view *v, enum action a) {
     case ACTION_CHOOSE:
         r = pane_inbox_selected(v->inbox_pane.self, v->inbox);
         return r && r->kind == INBOX_QUESTION;
+    case ACTION_WHY:
+        return v->focus == FOCUS_WHY || view_why_can(v);
     case ACTION_QUIT:
         return !view_can(v, ACTION_INTERRUPT);
     case ACTION_OPEN:
@@ -376,14 +386,13 @@ void view_open_process(struct view *v, struct process_handle h) {
     v->focus = write ? FOCUS_COMPOSER : FOCUS_TRANSCRIPT;
 }
 
-/* Instead of the panes, and back again. */
-static void toggle_wide(struct view *v, enum focus f) {
+void view_toggle_wide(struct view *v, enum focus f) {
     if (v->focus == f) {
         back(v);
         return;
     }
     if (v->focus != FOCUS_HELP && v->focus != FOCUS_WALL && v->focus != FOCUS_TABLE &&
-        v->focus != FOCUS_INBOX)
+        v->focus != FOCUS_INBOX && v->focus != FOCUS_WHY)
         v->before = v->focus;
     v->zoomed = false;
     v->focus = f;
@@ -435,7 +444,7 @@ bool view_act(struct view *v, enum action a, const struct key *k, int64_t now_ns
     case ACTION_QUIT:
         break; /* a second interrupt() */
     case ACTION_INBOX:
-        toggle_wide(v, FOCUS_INBOX);
+        view_toggle_wide(v, FOCUS_INBOX);
         break;
     case ACTION_ALLOW:
         answer(v, a, "once");
@@ -462,13 +471,16 @@ bool view_act(struct view *v, enum action a, const struct key *k, int64_t now_ns
         v->host.redraw(v->host.arg);
         break;
     case ACTION_HELP:
-        toggle_wide(v, FOCUS_HELP);
+        view_toggle_wide(v, FOCUS_HELP);
         break;
     case ACTION_WALL:
-        toggle_wide(v, FOCUS_WALL);
+        view_toggle_wide(v, FOCUS_WALL);
         break;
     case ACTION_TABLE:
-        toggle_wide(v, FOCUS_TABLE);
+        view_toggle_wide(v, FOCUS_TABLE);
+        break;
+    case ACTION_WHY:
+        view_why(v);
         break;
     case ACTION_ZOOM:
         v->zoomed = !v->zoomed;
@@ -505,6 +517,10 @@ bool view_act(struct view *v, enum action a, const struct key *k, int64_t now_ns
         if (!v->theme)
             break; /* nothing has been drawn: there is nothing to move in */
         struct pane_answer answer = pane->ops->act(pane->self, &env, a);
+        if (a == ACTION_OPEN && v->focus == FOCUS_WHY) {
+            view_why_open(v, answer.process);
+            break;
+        }
         switch (answer.verdict) {
         case PANE_SHOW:
             view_open_process(v, answer.process);
@@ -571,6 +587,8 @@ bool view_stale(const struct view *v) {
 }
 
 bool view_ticks(const struct view *v) {
+    if (view_why_stale(v))
+        return true;
     size_t pos = 0;
     const struct process *p;
     while ((p = process_next(v->processes, &pos)) != NULL)

@@ -6,13 +6,14 @@
 
 #include "agent/inbox.h"
 #include "agent/process.h"
+#include "agent/why.h"
 #include "base/str.h"
 #include "ui/keys.h"
 #include "ui/theme.h"
 
 struct view;
 
-/* All may be called from view_key() only; texts are lent. */
+/* All may be called from view_key() only, but why(), which view_draw() calls too; texts are lent. */
 struct view_host {
     void (*say)(void *arg, const char *channel, const char *text);
     void (*run)(void *arg, const char *channel, const char *command);
@@ -28,6 +29,8 @@ struct view_host {
     /* `answer` as inbox_answer() takes it. */
     void (*answer)(void *arg, int64_t request, const char *answer, const char *remark);
     void (*dismiss)(void *arg); /* the interrupted runs have been looked at */
+    /* What led to a message; the caller frees. NULL: `cause` says why not. */
+    struct why *(*why)(void *arg, const char *message, struct cause *cause);
     void (*redraw)(void *arg);
     void (*quit)(void *arg); /* the view may be freed inside: its last use of itself */
     void *arg;

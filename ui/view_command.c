@@ -37,6 +37,7 @@ static bool typeable(enum action a) {
     case ACTION_QUIT:
     case ACTION_WALL:
     case ACTION_TABLE:
+    case ACTION_WHY:
     case ACTION_ZOOM:
     case ACTION_COPY:
     case ACTION_REDRAW:

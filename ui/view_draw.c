@@ -255,6 +255,7 @@ static enum layout_pane single_pane(const struct view *v) {
     case FOCUS_WALL:
     case FOCUS_TABLE:
     case FOCUS_INBOX:
+    case FOCUS_WHY:
     case FOCUS_HELP:
     case FOCUS_PROMPT:
         return LAYOUT_TRANSCRIPT;
@@ -288,7 +289,7 @@ static void arrange(struct view *v, int cols, int rows, const char *label) {
     struct window all = in(v, (struct rect){0, 0, cols, rows});
     window_clear(&all);
     v->tree.drawn = v->transcript.drawn = v->help.drawn = v->wall.drawn = v->table.drawn =
-        v->inbox_pane.drawn = 0;
+        v->inbox_pane.drawn = v->why_pane.drawn = 0;
     for (size_t i = 0; i < ARRAY_LEN(v->live); i++)
         v->live[i].drawn = 0;
 }
@@ -335,6 +336,7 @@ void view_draw(struct view *v, const struct theme *theme, int cols, int rows,
     if (!process_get(v->processes, v->shown))
         view_show(v, first_channel(v));
     view_live_update(v, cols, rows);
+    view_why_refresh(v);
     char *label = view_label(v);
     arrange(v, cols, rows, label);
     draw_status(v, facts);

@@ -219,6 +219,76 @@ static void hundred(void) {
     view_show(t->view, t->inbox->handle);
 }
 
+/* A conversation whose last reply the store can tell of. */
+static void explained(void) {
+    conversation();
+    done(the_test.inbox, JOURNAL_REPLY, NULL, "m2", "Two decisions touch auth.");
+}
+
+static struct why_row *step(struct why *w, enum why_kind kind, int depth, const char *id,
+                            const char *name, const char *text, const char *state, int from,
+                            int seconds) {
+    struct why_row *r = why_add(w, kind, depth);
+    r->id = xstrdup(id);
+    r->name = xstrdup(name);
+    r->text = xstrdup(text);
+    r->bytes = strlen(text);
+    r->state = xstrdup_null(state);
+    r->started_ms = NOON + from * 1000;
+    r->ended_ms = seconds < 0 ? 0 : r->started_ms + seconds * 1000;
+    return r;
+}
+
+static void cost(struct why_row *r, int64_t in, int64_t out, double usd, bool estimate) {
+    r->costs = true;
+    r->calls = 2;
+    r->usage = (struct llm_usage){
+        .input_tokens = in, .output_tokens = out, .cost_usd = usd, .cost_is_estimate = estimate};
+}
+
+/* Of everything that a chain can hold: a cut, an error, an estimate, hostile words, what runs on.
+ */
+static struct why *chain(void *arg, const char *message, struct cause *cause) {
+    (void)arg;
+    (void)cause;
+    struct why *w = xcalloc(1, sizeof *w);
+    w->channel = xstrdup("inbox");
+    memcpy(w->asked, message, strlen(message));
+    step(w, WHY_MESSAGE, 0, "m1", "you", "what do we know about auth, and do the tests pass?", NULL,
+         0, 0);
+    cost(step(w, WHY_TURN, 0, "t1", "anthropic/claude-sonnet-5-5", "", "done", 0, 2), 1200, 80,
+         0.003, false);
+    struct why_row *r =
+        step(w, WHY_BRANCH, 1, "branch:b", "recall auth", "recall auth", "succeeded", 1, 12);
+    cost(r, 18000, 410, 0.006, false);
+    r->outcome = xstrdup("JWT for tokens (9 May); sessions were dropped for the app (12 May)");
+    step(w, WHY_MEMORY, 2, "mem1", "decision", "JWT for auth tokens", NULL, 2, 0);
+    r = step(w, WHY_TOOL, 2, "c1", "file_read", "{\"path\":\"src/auth.c\"}", "ok", 3, 0);
+    r->label = xstrdup("file_read src/auth.c");
+    cost(step(w, WHY_WORKER, 2, "worker:p", "port the \x1b[2Jtests", "port", "timed_out", 4, 8),
+         3100, 90, 0.001, true);
+    r = step(w, WHY_TOOL, 3, "c2", "shell", "{\"command\":\"make check\"}", "error", 5, 6);
+    r->label = xstrdup("shell make check");
+    r = step(w, WHY_WORKER, 1, "00000004-1111-4111-8111-111111111111", "test-run", "run them",
+             "running", 2, -1);
+    cost(r, 1000, 100, 0.001, false);
+    r->left_out = 50;
+    step(w, WHY_TOOL, 2, "c3", "mystery", "{\"of\":\"a later version\"}", "interrupted", 6, 1);
+    step(w, WHY_REPLY, 1, "m0", "spacebot", "Recalling what was decided; the tests are running.",
+         NULL, 1, 1);
+    cost(step(w, WHY_TURN, 0, "t2", "anthropic/claude-sonnet-5-5", "results of recall auth", "done",
+              12, 2),
+         4000, 120, 0.004, false);
+    step(w, WHY_REPLY, 1, message, "spacebot", "Two decisions touch auth.", NULL, 13, 1);
+    w->started_ms = NOON;
+    w->elapsed_ms = 14000;
+    w->first_word_ms = 900;
+    w->calls = 10;
+    w->usage = (struct llm_usage){
+        .input_tokens = 27300, .output_tokens = 800, .cost_usd = 0.015, .cost_is_estimate = true};
+    return w;
+}
+
 static void nobody(void) {
     the_test.inbox = add(PROCESS_CHANNEL, NULL, "inbox");
     view_show(the_test.view, the_test.inbox->handle);
@@ -313,6 +383,7 @@ static void show(const struct look *look, void (*scene)(void), const char *keys,
                                    .suspend = silent,
                                    .answer = answer,
                                    .dismiss = silent,
+                                   .why = chain,
                                    .redraw = silent,
                                    .quit = silent,
                                    .arg = t};
@@ -425,6 +496,17 @@ static void help(void **state) {
     both("help", conversation, "?");
 }
 
+static void what_led_to_a_reply(void **state) {
+    (void)state;
+    both("why", explained, "\t\tW");
+    compare("why-top", explained, "\t\tWgjj", 80, 24, false);
+    compare("why", explained, "\t\tW", 40, 10, false);
+    compare("ascii-why", explained, "\t\tW", 80, 24, true);
+    compare("why-back", explained, "\t\tWW", 80, 24, false);
+    compare("why-message", explained, "\t\tW\r", 80, 24, false);
+    compare("why-none", nobody, ":why\r", 80, 24, false);
+}
+
 static void command_prompt(void **state) {
     (void)state;
     both("command", conversation, ":show \t");
@@ -482,6 +564,7 @@ int main(void) {
         TEST(table),
         TEST(table_of_a_hundred),
         TEST(help),
+        TEST(what_led_to_a_reply),
         TEST(command_prompt),
         TEST(search_prompt),
         TEST(found),
