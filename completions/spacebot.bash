@@ -16,8 +16,8 @@ _spacebot() {
     fi
 
     case $verb in
-    exec) options='--json --channel --model --workspace --allow --timeout' ;;
-    say) options='--sender --to --end' ;;
+    exec) options='--json --channel --model --workspace --attach --allow --timeout' ;;
+    say) options='--sender --attach --to --end' ;;
     ps) options='--json --all' ;;
     log) options='--follow --json' ;;
     trace) options='--last --json' ;;
@@ -33,6 +33,11 @@ _spacebot() {
     case $before in
     --workspace)
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
+        compopt -o filenames 2>/dev/null
+        return
+        ;;
+    --attach)
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
         return
         ;;

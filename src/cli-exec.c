@@ -90,6 +90,8 @@ static int take_options(struct cli *c, cJSON *args, int64_t *timeout_ns) {
         return cli_usage(c, "--channel is empty");
     if (model && !*model)
         return cli_usage(c, "--model is empty");
+    if (cli_attach(c, args) != CLI_OK)
+        return CLI_USAGE;
     if (channel)
         json_add_str(args, "channel", channel);
     if (model)
@@ -348,6 +350,7 @@ static const struct cli_option options[] = {
     {"channel", "ID", "the channel to say it to; made when there is none (default: a new one)"},
     {"model", "M", "provider/model for every process of the channel"},
     {"workspace", "DIR", "where its workers work (default: the home's workspace)"},
+    {"attach", "FILE…", "a file that comes with the message; may be given again"},
     {"allow", "PATTERN…", "what would ask is allowed: TOOL or TOOL:GLOB; may be given again"},
     {"timeout", "S", "seconds after which it is cancelled (default: none)"},
     {NULL, NULL, NULL}};

@@ -9,6 +9,8 @@
 static int route(struct cli *c) {
     struct ctl_conn *conn = NULL;
     bool end = cli_has(c, "end");
+    if (cli_has(c, "attach"))
+        return cli_usage(c, "--attach goes with a channel, not with --to");
     if (c->n > 1 || (c->n == 0 && !end))
         return cli_usage(c, "--to PROCESS takes one text%s", end ? " or none" : "");
     int rc = cli_connect(c, &conn);
@@ -29,6 +31,7 @@ static int route(struct cli *c) {
 
 static const struct cli_option options[] = {
     {"sender", "NAME", "who says it, where several people talk (default: you)"},
+    {"attach", "FILE…", "a file that comes with the message; may be given again"},
     {"to", "PROCESS", "write to this worker instead of a channel"},
     {"end", NULL, "with --to: nothing more will come; an interactive worker ends when it is done"},
     {0}};
@@ -43,10 +46,14 @@ static int run(struct cli *c) {
         return cli_usage(c, "a channel and a text are needed");
     if (!*c->operands[0] || !*c->operands[1])
         return cli_usage(c, "channel and text may not be empty");
-    int rc = cli_connect(c, &conn);
-    if (rc != CLI_OK)
-        return rc;
     cJSON *args = json_new_obj();
+    int rc = cli_attach(c, args);
+    if (rc == CLI_OK)
+        rc = cli_connect(c, &conn);
+    if (rc != CLI_OK) {
+        cJSON_Delete(args);
+        return rc;
+    }
     json_add_str(args, "channel", c->operands[0]);
     json_add_str(args, "text", c->operands[1]);
     if (cli_value(c, "sender"))

@@ -3,10 +3,12 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -94,6 +96,23 @@ const char *cli_each(const struct cli *c, const char *option, size_t nth) {
         if (str_eq(c->verb->options[c->given[i].option].name, option) && nth-- == 0)
             return c->given[i].value;
     return NULL;
+}
+
+int cli_attach(const struct cli *c, cJSON *args) {
+    const char *file;
+    cJSON *list = NULL;
+    for (size_t i = 0; (file = cli_each(c, "attach", i)); i++) {
+        char real[PATH_MAX];
+        struct stat sb;
+        if (!realpath(file, real) || stat(real, &sb) != 0 || access(real, R_OK) != 0)
+            return cli_usage(c, "--attach %s: %s", file, strerror(errno));
+        if (!S_ISREG(sb.st_mode))
+            return cli_usage(c, "--attach %s: no regular file", file);
+        if (!list)
+            list = json_add_arr(args, "attach");
+        cJSON_AddItemToArray(list, cJSON_CreateString(real));
+    }
+    return CLI_OK;
 }
 
 int cli_fail(int code, const char *fmt, ...) {

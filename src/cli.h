@@ -91,6 +91,9 @@ const char *cli_each(const struct cli *c, const char *option, size_t nth);
 
 /* "spacebot VERB: text", and for usage where to look. Return their code. */
 int cli_usage(const struct cli *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* The files of --attach, as absolute paths in "attach" of a request: CLI_OK, or CLI_USAGE when one
+ * is no file that can be read. */
+int cli_attach(const struct cli *c, cJSON *args);
 int cli_fail(int code, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The exit code that a status stands for where a verb has no rule of its own. */
 int cli_exit_of(enum status st);

@@ -64,6 +64,7 @@ static bool speaks_elsewhere(const char *tool) {
         return true;
     case TOOL_GET_STATUS:
     case TOOL_CHANNEL_RECALL:
+    case TOOL_ATTACHMENT_RECALL:
     case TOOL_SEND_MESSAGE:
     case TOOL_CANCEL:
     case TOOL_ROUTE:

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "agent/attachment.h"
 #include "agent/delegate.h"
 #include "agent/record.h"
 #include "base/log.h"
@@ -232,7 +233,11 @@ static void heard_before(void *arg, const struct record_message_row *row) {
         llm_history_push_text(&ch->history, row->role, row->text);
         return;
     }
-    char *text = channel_said_by(row->system ? NULL : row->sender, row->at_ms, row->text);
+    struct buf all = BUF_INIT;
+    buf_puts(&all, row->text);
+    attachment_tell(&all, row->attachments, NULL);
+    char *text = channel_said_by(row->system ? NULL : row->sender, row->at_ms, buf_str(&all));
+    buf_free(&all);
     llm_history_push_text(&ch->history, row->role, text);
     x_free(&text);
     if (!row->system) {

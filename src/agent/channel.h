@@ -43,9 +43,11 @@ void channel_recent(const struct process *p,
                     void *arg);
 
 struct channel_watch;
+struct attachment_list;
 struct channel_message {
     const char *sender; /* at most 64 bytes of it are kept */
     const char *text;
+    const struct attachment_list *files; /* given with it, saved already; NULL: none */
     bool authority; /* it may change the conversation: stamped by whoever brings it (SPEC H) */
     /* Who waits for what comes of it, and of nothing else; NULL: nobody. It is answered alone. */
     struct channel_watch *watch;

@@ -1,13 +1,15 @@
-/* channel_attach: files that a message of a person names with an at sign. Each is read by the tool
- * that models read with, one after the other, and the message is said when all have been: what they
- * hold then stands before it. What cannot be read says why in the transcript, and the message is
- * said all the same. */
+/* channel_attach: files that a message of a person names with an at sign. Each is saved, and read
+ * by the tool that models read with when it is text, one after the other, and the message is said
+ * when all have been: what they hold then stands before it. What cannot be saved or read says why
+ * in the transcript, and the message is said all the same. */
 #include "agent/channel-internal.h"
 
 #include <string.h>
 
+#include "agent/attachment.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/mime.h"
 #include "base/str.h"
 
 /* A message whose files are being read, or that waits for one before it. */
@@ -18,6 +20,8 @@ struct channel_attach {
     bool authority;
     struct strv paths;
     size_t read; /* of them */
+    struct attachment_save *save;
+    struct attachment_list files; /* that were saved */
     /* Where to tell; NULL: nobody asks any more, the message is said all the same. */
     store_after_fn *fn;
     void *arg;
@@ -64,6 +68,8 @@ static void attach_free(struct channel_attach *at) {
     list_remove(&at->link);
     if (at->self)
         *at->self = NULL;
+    attachment_save_cancel(&at->save);
+    attachment_list_free(&at->files);
     strv_free(&at->paths);
     x_free(&at->sender);
     x_free(&at->text);
@@ -77,7 +83,7 @@ static void say(struct channel_attach *at) {
     struct cause why = {""};
     struct store_after *unused = NULL;
     const struct channel_message m = {
-        .sender = at->sender, .text = at->text, .authority = at->authority};
+        .sender = at->sender, .text = at->text, .files = &at->files, .authority = at->authority};
     enum status st =
         channel_say(ch->agent, channel_self(ch), &m, at->fn, at->arg, at->wait ? at->wait : &unused,
                     at->message_id ? at->message_id : id, &why);
@@ -91,6 +97,7 @@ static void say(struct channel_attach *at) {
 }
 
 static void on_read(void *arg);
+static void on_saved(void *arg, enum status st, const char *why, struct attachment_list *l);
 
 /* Begins what comes next of the oldest; says those that are complete. */
 static void go_on(struct channel *ch) {
@@ -100,12 +107,13 @@ static void go_on(struct channel *ch) {
             say(at);
             continue;
         }
+        struct process *p = channel_self(ch);
         struct cause why = {""};
-        cJSON *args = json_new_obj();
-        json_add_str(args, "path", at->paths.v[at->read++]);
-        enum status st =
-            channel_use_tool(ch->agent, channel_self(ch), TOOL_FILE_READ, args, on_read, ch, &why);
-        cJSON_Delete(args);
+        struct strv one = {0};
+        strv_push(&one, at->paths.v[at->read++]);
+        enum status st = attachment_save(ch->agent, p->channel, p->workspace, &one, on_saved, at,
+                                         &at->save, &why);
+        strv_free(&one);
         if (st == STATUS_OK)
             return;
         channel_note(ch, JOURNAL_ERROR, NULL, NULL, why.text);
@@ -113,6 +121,33 @@ static void go_on(struct channel *ch) {
 }
 
 static void on_read(void *arg) { go_on(arg); }
+
+/* What could not be saved is read all the same, and says why not, unless it is merely too much. */
+static void on_saved(void *arg, enum status st, const char *why, struct attachment_list *l) {
+    struct channel_attach *at = arg;
+    struct channel *ch = at->channel;
+    struct cause refused = {""};
+    bool read = st != STATUS_LIMIT && (st != STATUS_OK || mime_is_text(l->v[0].mime));
+    at->save = NULL;
+    if (st == STATUS_OK) {
+        at->files.v = xreallocarray(at->files.v, at->files.n + 1, sizeof *at->files.v);
+        at->files.v[at->files.n++] = l->v[0];
+        l->n = 0; /* it is ours now */
+    } else if (!read) {
+        channel_note(ch, JOURNAL_ERROR, NULL, NULL, why);
+    }
+    cJSON *args = json_new_obj();
+    json_add_str(args, "path", at->paths.v[at->read - 1]);
+    if (read && channel_use_tool(ch->agent, channel_self(ch), TOOL_FILE_READ, args, on_read, ch,
+                                 &refused) == STATUS_OK) {
+        cJSON_Delete(args);
+        return;
+    }
+    cJSON_Delete(args);
+    if (*refused.text)
+        channel_note(ch, JOURNAL_ERROR, NULL, NULL, refused.text);
+    go_on(ch);
+}
 
 enum status channel_say_attaching(struct agent *a, struct process *p,
                                   const struct channel_message *m, store_after_fn *fn, void *arg,

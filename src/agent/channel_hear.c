@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "agent/attachment.h"
 #include "agent/record.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -200,9 +201,11 @@ static enum status check(const struct channel *ch, const char *text, bool comman
     return STATUS_OK;
 }
 
-static char *metadata(const struct channel_message *m, bool command) {
+static char *metadata(const struct channel_message *m, bool command, const cJSON *files) {
     cJSON *o = json_new_obj();
     json_add_bool(o, "authority", m->authority);
+    if (files)
+        cJSON_AddItemToObject(o, "attachments", cJSON_Duplicate(files, true));
     if (command)
         json_add_bool(o, "command", true);
     char *text = json_print(o);
@@ -210,15 +213,41 @@ static char *metadata(const struct channel_message *m, bool command) {
     return text;
 }
 
-static struct incoming *incoming_new(const char *sender, const char *text, const char *id) {
+/* `told`: the text as the model reads it (taken). */
+static struct incoming *incoming_new(const char *sender, const char *text, char *told,
+                                     const char *id) {
     struct incoming *in = xcalloc(1, sizeof *in);
-    in->text = xstrdup(text);
+    in->text = told;
     in->sender = xstrdup(sender);
     in->message_id = xstrdup(id);
     strv_push(&in->heard, id);
     in->at_ms = clock_wall_ms();
     in->mentioned = names_us(text);
     return in;
+}
+
+/* Shows the message with what came with it, and stores that; returns the text as the model reads
+ * it. */
+static char *heard_files(struct channel *ch, const struct channel_message *m, const cJSON *files,
+                         const char *sender, const char *text, const char *message_id) {
+    struct agent *a = ch->agent;
+    struct process *p = channel_self(ch);
+    struct buf shown = BUF_INIT, told = BUF_INIT;
+    buf_puts(&shown, text);
+    buf_puts(&told, text);
+    if (files) {
+        attachment_record(a, p, message_id, m->files);
+        attachment_show(&shown, m->files);
+        attachment_tell(&told, files, m->files);
+    }
+    channel_note(ch, JOURNAL_USER, sender, message_id, buf_str(&shown));
+    char *list = files ? json_print(files) : xstrdup("[]");
+    BUS_EMIT(agent_bus(a), agent_processes(a), p, EVENT_CHANNEL_USER_MESSAGE,
+             BUS_STR("message_id", message_id), BUS_STR("sender", sender), BUS_STR("text", text),
+             BUS_RAW("attachments", list));
+    x_free(&list);
+    buf_free(&shown);
+    return buf_steal(&told);
 }
 
 enum status channel_say(struct agent *a, struct process *p, const struct channel_message *m,
@@ -232,29 +261,31 @@ enum status channel_say(struct agent *a, struct process *p, const struct channel
     struct buf clean = BUF_INIT;
     utf8_append_valid(&clean, m->text, strlen(m->text));
     const char *text = buf_str(&clean);
-    char *sender = clean_name(m->sender), *meta = metadata(m, command);
+    cJSON *files = m->files && m->files->n ? attachment_json(m->files) : NULL;
+    char *sender = clean_name(m->sender), *meta = metadata(m, command, files);
     uint64_t seq = record_message(a, p, LLM_ROLE_USER, sender, text, meta, message_id);
     x_free(&meta);
     if (fn)
         *wait = store_after(agent_parts(a)->store, seq, fn, arg);
-    channel_note(ch, JOURNAL_USER, sender, message_id, text);
-    BUS_EMIT(agent_bus(a), agent_processes(a), p, EVENT_CHANNEL_USER_MESSAGE,
-             BUS_STR("message_id", message_id), BUS_STR("sender", sender), BUS_STR("text", text));
+    char *told = heard_files(ch, m, files, sender, text, message_id);
     channel_met(ch, sender);
     x_free(&ch->last_message);
     ch->last_message = xstrdup(message_id);
     ch->retriggers = 0;
     if (!command && waits(ch, m, text)) {
-        wait_for_others(ch, incoming_new(sender, text, message_id));
+        wait_for_others(ch, incoming_new(sender, text, told, message_id));
     } else {
         if (!command)
             channel_flush(ch);
         if (m->watch) /* not before: what goes ahead of it may settle */
             m->watch->message = xstrdup(message_id);
         if (!command || !channel_obey(ch, sender, text, m->authority, seq))
-            channel_enqueue(ch, incoming_new(sender, text, message_id));
+            channel_enqueue(ch, incoming_new(sender, text, told, message_id));
+        else
+            x_free(&told);
     }
     x_free(&sender);
+    cJSON_Delete(files);
     buf_free(&clean);
     return STATUS_OK;
 }

@@ -7,9 +7,9 @@
 #include "base/mem.h"
 
 static const enum tool_id channel_tools[] = {
-    TOOL_REPLY,          TOOL_ASK,   TOOL_BRANCH,    TOOL_SPAWN_WORKER,
-    TOOL_CANCEL,         TOOL_ROUTE, TOOL_SKIP,      TOOL_GET_STATUS,
-    TOOL_CHANNEL_RECALL, TOOL_REACT, TOOL_SEND_FILE, TOOL_SEND_MESSAGE};
+    TOOL_REPLY, TOOL_ASK,       TOOL_BRANCH,      TOOL_SPAWN_WORKER,   TOOL_CANCEL,
+    TOOL_ROUTE, TOOL_SKIP,      TOOL_GET_STATUS,  TOOL_CHANNEL_RECALL, TOOL_ATTACHMENT_RECALL,
+    TOOL_REACT, TOOL_SEND_FILE, TOOL_SEND_MESSAGE};
 static const int64_t channel_backoff_ms[] = {500, 1000}; /* SPEC C */
 
 /* Two messages of the user's role in a row would become one, and results pass for something that

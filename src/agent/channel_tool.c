@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/attachment.h"
 #include "agent/record.h"
 #include "agent/routing.h"
 #include "base/clock.h"
@@ -290,6 +291,8 @@ void channel_tool(struct tool_call *c) {
         get_status(ch, c);
     else if (c->tool == tool_get(TOOL_CHANNEL_RECALL))
         channel_recall(ch, c);
+    else if (c->tool == tool_get(TOOL_ATTACHMENT_RECALL))
+        attachment_tool(ch->agent, p, c);
     else if (c->tool == tool_get(TOOL_REACT))
         react(ch, c);
     else if (c->tool == tool_get(TOOL_SEND_FILE))

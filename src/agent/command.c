@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "agent/attachment.h"
 #include "agent/channel.h"
 #include "agent/exec.h"
 #include "agent/gate.h"
@@ -19,6 +20,10 @@ struct command_call {
     struct store_after *wait;
     struct channel_attach *attach; /* SAY: its files are being read */
     struct exec *exec;
+    struct attachment_save *save; /* SAY, EXEC: its files are being saved first */
+    struct agent *agent;
+    enum command command;
+    cJSON *args;
     char *channel, message_id[ID_UUID_SIZE];
     int64_t id; /* of a request or a rule */
 };
@@ -37,6 +42,8 @@ enum status command_from_string(const char *s, enum command *out) {
 static void call_free(struct command_call *c) {
     store_after_cancel(&c->wait);
     channel_attach_forget(&c->attach);
+    attachment_save_cancel(&c->save);
+    cJSON_Delete(c->args);
     x_free(&c->channel);
     x_free(&c);
 }
@@ -73,13 +80,19 @@ static void said(void *arg, enum status st, const char *why) {
     fn(fn_arg, st, body, why);
 }
 
-static struct command_call *do_say(struct agent *a, const cJSON *args, command_reply_fn *fn,
-                                   void *arg) {
+/* NULL: it has been answered, and c is gone. */
+static struct command_call *refused(struct command_call *c, enum status st, const char *why) {
+    command_reply_fn *fn = c->fn;
+    void *arg = c->arg;
+    call_free(c);
+    fn(arg, st, NULL, why);
+    return NULL;
+}
+
+static struct command_call *do_say(struct command_call *c, struct agent *a, const cJSON *args,
+                                   const struct attachment_list *files) {
     struct cause why = {""};
     struct process *p;
-    struct command_call *c = xcalloc(1, sizeof *c);
-    c->fn = fn;
-    c->arg = arg;
     enum status st = open_channel(a, args, &p, &why);
     if (st == STATUS_OK && channel_stood_in(p) && !json_bool(args, "screen", false))
         st = agent_no_provider(a, agent_parts(a)->config->routing.channel, &why);
@@ -87,17 +100,14 @@ static struct command_call *do_say(struct agent *a, const cJSON *args, command_r
         c->channel = xstrdup(p->channel);
         const struct channel_message m = {.sender = json_str(args, "sender", CHANNEL_YOU),
                                           .text = json_str(args, "text", ""),
+                                          .files = files,
                                           .authority = true};
         st = json_bool(args, "screen", false)
                  ? channel_say_attaching(a, p, &m, said, c, &c->attach, &c->wait, c->message_id,
                                          &why)
                  : channel_say(a, p, &m, said, c, &c->wait, c->message_id, &why);
     }
-    if (st == STATUS_OK)
-        return c;
-    call_free(c);
-    fn(arg, st, NULL, why.text);
-    return NULL;
+    return st == STATUS_OK ? c : refused(c, st, why.text);
 }
 
 static enum status do_run(struct agent *a, const cJSON *args, cJSON *out, struct cause *why) {
@@ -120,17 +130,65 @@ static void executed(void *arg, enum status st, cJSON *body, const char *why) {
     fn(fn_arg, st, body, why);
 }
 
-static struct command_call *do_exec(struct agent *a, const cJSON *args, command_reply_fn *fn,
-                                    void *arg) {
-    struct command_call *c = xcalloc(1, sizeof *c);
-    c->fn = fn;
-    c->arg = arg;
+static struct command_call *do_exec(struct command_call *c, struct agent *a, const cJSON *args,
+                                    const struct attachment_list *files) {
     /* executed() may free c before exec_start() returns: only a live exec is stored in it. */
-    struct exec *e = exec_start(a, args, executed, c);
+    struct exec *e = exec_start(a, args, files, executed, c);
     if (!e)
         return NULL;
     c->exec = e;
     return c;
+}
+
+static struct command_call *do_message(struct command_call *c, struct agent *a,
+                                       enum command command, const cJSON *args,
+                                       const struct attachment_list *files) {
+    return command == COMMAND_SAY ? do_say(c, a, args, files) : do_exec(c, a, args, files);
+}
+
+static void files_saved(void *arg, enum status st, const char *why, struct attachment_list *l) {
+    struct command_call *c = arg;
+    cJSON *args = c->args;
+    c->save = NULL;
+    c->args = NULL;
+    if (st == STATUS_OK)
+        (void)do_message(c, c->agent, c->command, args, l);
+    else
+        (void)refused(c, st, why);
+    cJSON_Delete(args);
+}
+
+/* What comes with a message is saved before it is said. */
+static struct command_call *message(struct agent *a, enum command command, const cJSON *args,
+                                    command_reply_fn *fn, void *arg) {
+    struct command_call *c = xcalloc(1, sizeof *c);
+    struct cause why = {""};
+    struct strv paths = {0};
+    enum status st = STATUS_OK;
+    const cJSON *file;
+    c->fn = fn;
+    c->arg = arg;
+    cJSON_ArrayForEach(file, json_arr(args, "attach")) {
+        if (!cJSON_IsString(file) || file->valuestring[0] != '/')
+            st = cause_set(&why, STATUS_INVALID, "attach: an absolute path is needed");
+        else
+            strv_push(&paths, file->valuestring);
+    }
+    if (st == STATUS_OK && paths.n > CHANNEL_ATTACH_MAX)
+        st = cause_set(&why, STATUS_LIMIT, "%zu files are given; %u are the most", paths.n,
+                       CHANNEL_ATTACH_MAX);
+    if (st == STATUS_OK && paths.n) {
+        c->agent = a;
+        c->command = command;
+        c->args = cJSON_Duplicate(args, true);
+        st = attachment_save(a, json_str(args, "channel", ""), NULL, &paths, files_saved, c,
+                             &c->save, &why);
+    }
+    bool waits = paths.n > 0;
+    strv_free(&paths);
+    if (st != STATUS_OK)
+        return refused(c, st, why.text);
+    return waits ? c : do_message(c, a, command, args, NULL);
 }
 
 /* --- processes ----------------------------------------------------------------------------------
@@ -271,11 +329,9 @@ struct command_call *command_run(struct agent *a, enum command c, const cJSON *a
     enum status st = STATUS_OK;
     switch (c) {
     case COMMAND_SAY:
-        cJSON_Delete(out);
-        return do_say(a, args, fn, arg);
     case COMMAND_EXEC:
         cJSON_Delete(out);
-        return do_exec(a, args, fn, arg);
+        return message(a, c, args, fn, arg);
     case COMMAND_RUN:
         st = do_run(a, args, out, &why);
         break;

@@ -11,12 +11,12 @@
 /* X(NAME, "name")
  *  open         {channel, screen?}         the channel exists from now on, its history is loaded
  *                                          -> {"channel":S,"id":S}
- *  say          {channel, text, sender?, screen?}  replies {"channel":S,"message_id":S} once it is
- *                                          stored
+ *  say          {channel, text, sender?, screen?, attach?}  replies {"channel":S,"message_id":S}
+ *                                          once it is stored
  *  run          {channel, command, sender?}  a person's command line in the channel's workspace: what
  *                                          it prints is in the channel's journal, interrupt ends it
  *                                          -> {"channel":S} when it has begun
- *  exec         {channel?, text, model?, workspace?, throwaway?}  replies when all has settled: the result line
+ *  exec         {channel?, text, model?, workspace?, throwaway?, attach?}  replies when all has settled: the result line
  *                                          of exec --json (always a body with ok and, unless ok,
  *                                          error); the status is OK, PROVIDER (a provider failed),
  *                                          CONFIG (none is configured: nothing was started),
@@ -47,7 +47,9 @@
  * A screen says {"screen":true} with open, say and answer: where no model is connected, a stand-in
  * answers there (agent_default_model()), and nobody else's messages: their say is STATUS_CONFIG
  * then.
- * Files that its messages name are attached (channel_say_attaching()). */
+ * Files that its messages name are attached (channel_say_attaching()).
+ * attach: ["/absolute/path"…], files that come with the message; when one cannot be saved nothing is
+ * said, and why is the reply. */
 #define COMMAND_TABLE(X)                                                                           \
     X(OPEN, "open")                                                                                \
     X(SAY, "say")                                                                                  \

@@ -126,7 +126,8 @@ static void on_settled(void *arg) {
     x_free(&why);
 }
 
-struct exec *exec_start(struct agent *a, const cJSON *args, command_reply_fn *fn, void *arg) {
+struct exec *exec_start(struct agent *a, const cJSON *args, const struct attachment_list *files,
+                        command_reply_fn *fn, void *arg) {
     const struct agent_parts *parts = agent_parts(a);
     struct cause why = {""};
     struct process *p = NULL;
@@ -162,6 +163,7 @@ struct exec *exec_start(struct agent *a, const cJSON *args, command_reply_fn *fn
         e->watch = channel_watch(p, NULL, &watch_ops, e);
         const struct channel_message m = {.sender = json_str(args, "sender", CHANNEL_YOU),
                                           .text = json_str(args, "text", ""),
+                                          .files = files,
                                           .authority = true,
                                           .watch = e->watch};
         st = channel_say(a, p, &m, NULL, NULL, NULL, e->message, &why);

@@ -39,9 +39,9 @@ const char *guard_verdict_name(enum guard_verdict v) {
 }
 
 /* Looking at one thing after each change of another is work, not a loop. */
-static const char *const observations[] = {"browser_snapshot", "browser_tab_list", "file_read",
-                                           "file_list",        "get_status",       "worker_inspect",
-                                           "channel_recall",   "memory_recall"};
+static const char *const observations[] = {
+    "browser_snapshot", "browser_tab_list", "file_read",         "file_list",    "get_status",
+    "worker_inspect",   "channel_recall",   "attachment_recall", "memory_recall"};
 static const char *const pollers[] = {"browser_snapshot", "browser_tab_list"};
 static const char *const poll_words[] = {"status", "poll",  "wait", "watch",   "tail",
                                          "sleep",  "pgrep", "jobs", "progress"};

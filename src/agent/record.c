@@ -197,9 +197,10 @@ static void give_message(const struct loading *l, struct record_message_row *m,
     if (metadata && json_parse(metadata, strlen(metadata), &meta, NULL) == STATUS_OK) {
         m->command = json_bool(meta, "command", false);
         m->system = m->system || json_bool(meta, "system", false);
+        m->attachments = json_arr(meta, "attachments");
     }
-    cJSON_Delete(meta);
     l->message(l->arg, m);
+    cJSON_Delete(meta);
 }
 
 static enum llm_role role_of(const char *name) {

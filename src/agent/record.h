@@ -86,8 +86,9 @@ struct record_message_row {
     const char *id, *sender, *text;
     enum llm_role role;
     int64_t at_ms, seq;
-    bool command; /* it was for the engine, not for the model */
-    bool system;  /* no person said it */
+    bool command;             /* it was for the engine, not for the model */
+    bool system;              /* no person said it */
+    const cJSON *attachments; /* as attachment_json() made them; NULL: none */
 };
 void record_load_messages(struct agent *a, const char *channel, int64_t limit,
                           void (*fn)(void *arg, const struct record_message_row *row), void *arg);

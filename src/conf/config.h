@@ -47,6 +47,10 @@
     X(limits, shell_secs, INT, 60, 1, 1800, "time a shell command gets when it asks for none")     \
     X(limits, worker_wall_secs, INT, 1800, 1, 604800, "time a worker gets in all")                 \
     X(limits, ask_secs, INT, 600, 1, 86400, "how long a tool waits for a person's permission")     \
+    X(limits, attachment_bytes, INT, 10485760, 0, 1000000000,                                      \
+      "size of a file that is given with a message")                                               \
+    X(limits, channel_attachment_bytes, INT, 209715200, 0, 1000000000000,                          \
+      "size of all files given in a channel")                                                      \
     X(limits, linger_secs, INT, 3600, 0, 604800,                                                   \
       "how long an idle engine outlives a lost terminal")                                          \
     X(coalesce, enabled, BOOL, true, 0, 1,                                                         \
@@ -115,7 +119,7 @@ struct config {
     struct config_limits {
         int64_t workers, branches, branch_turns, max_turns, worker_turns, silence_secs,
             connect_secs, shell_secs, worker_wall_secs, linger_secs, context_window, channel_tokens,
-            branch_tokens, worker_tokens, channel_wall_secs, branch_wall_secs, ask_secs;
+            branch_tokens, worker_tokens, attachment_bytes, channel_attachment_bytes, channel_wall_secs, branch_wall_secs, ask_secs;
         double dollars_a_day, channel_dollars, branch_dollars, worker_dollars;
     } limits;
     struct {

@@ -39,6 +39,31 @@ const struct tool tool_channel_recall = {
     .start = start,
 };
 
+/* --- attachment_recall --------------------------------------------------------------------------
+ */
+
+static char *attachment_recall_label(const cJSON *args) {
+    const char *id = json_str(args, "attachment_id", NULL);
+    return xasprintf("attachment_recall %.80s", id ? id : json_str(args, "filename", "list"));
+}
+
+const struct tool tool_attachment_recall = {
+    .name = "attachment_recall",
+    .description = "Files that people gave with their messages in this conversation: list them, or "
+                   "read one again (text only, its first 40,000 bytes).",
+    .schema = "{\"type\":\"object\",\"properties\":{"
+              "\"action\":{\"type\":\"string\",\"enum\":[\"list\",\"read\"],\"default\":"
+              "\"list\"},"
+              "\"attachment_id\":{\"type\":\"string\",\"maxLength\":80},"
+              "\"filename\":{\"type\":\"string\",\"maxLength\":400,\"description\":\"instead of "
+              "the id: the newest of that name\"},"
+              "\"limit\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":100,\"description\":"
+              "\"how many are listed; 10 when left out\"}},"
+              "\"additionalProperties\":false}",
+    .start = start,
+    .label = attachment_recall_label,
+};
+
 /* --- react --------------------------------------------------------------------------------------
  */
 

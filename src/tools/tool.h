@@ -27,6 +27,7 @@
     X(SKIP, skip)                                                                                  \
     X(GET_STATUS, get_status)                                                                      \
     X(CHANNEL_RECALL, channel_recall)                                                              \
+    X(ATTACHMENT_RECALL, attachment_recall)                                                        \
     X(REACT, react)                                                                                \
     X(SEND_FILE, send_file)                                                                        \
     X(SEND_MESSAGE, send_message)                                                                  \

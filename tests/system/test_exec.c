@@ -152,6 +152,38 @@ static void assert_requests(void) {
     fake_assert_clean(f.fake);
 }
 
+/* It is in the home before the model is asked, whatever becomes of the original. */
+static void a_file_comes_with_the_message(void **state) {
+    (void)state;
+    start(SCENE(SCENE_COUNT));
+    scene_numbers(f.home, 4321);
+    char *path = xasprintf("%s/../given.txt", f.home->workspace);
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    assert_true(fputs("what I was given", out) >= 0);
+    assert_int_equal(fclose(out), 0);
+    spacebot(ARGS("exec", "--json", "--attach", path, "--channel", "c1", SCENE_QUESTION), 0);
+    const cJSON *said = jsonl_must(f.lines, "channel_user_message", 0);
+    const cJSON *file = cJSON_GetArrayItem(json_arr(said, "attachments"), 0);
+    assert_string_equal(json_str(file, "filename", ""), "given.txt");
+    assert_string_equal(json_str(file, "mime_type", ""), "text/plain");
+    assert_int_equal(json_i64(file, "size_bytes", 0), strlen("what I was given"));
+    assert_true(strlen(json_str(file, "id", "")) == 36);
+    cJSON *requests = fake_requests(f.fake);
+    char *text = json_print(cJSON_GetArrayItem(requests, 0));
+    assert_has(text, "what I was given");
+    assert_has(text, "</attachment>");
+    x_free(&text);
+    cJSON_Delete(requests);
+    fake_assert_clean(f.fake);
+    assert_int_equal(unlink(path), 0);
+    spacebot(ARGS("say", "--attach", path, "c1", "again"), 2);
+    assert_has(run_err(f.run), "given.txt");
+    spacebot(ARGS("log", "--json", "channel:c1"), 0);
+    assert_has(run_out(f.run), "[attached: given.txt, text/plain, 16 bytes]");
+    x_free(&path);
+}
+
 static void the_reply_carries_what_the_command_printed(void **state) {
     (void)state;
     start(SCENE(SCENE_COUNT));
@@ -408,6 +440,7 @@ static void messages_at_once_stay_apart(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(the_reply_carries_what_the_command_printed),
+        TEST(a_file_comes_with_the_message),
         TEST(the_number_is_the_files_own),
         TEST(replies_stream_as_they_are_written),
         TEST(the_prompt_may_come_by_standard_input),

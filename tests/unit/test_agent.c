@@ -62,8 +62,8 @@ static void start(struct fixture *f) {
     f->llm = llm_new(f->loop, &lc);
     assert_int_equal(store_open(f->loop, f->home.db, &f->store, &why), STATUS_OK);
     assert_int_equal(sandbox_new(f->loop, &sc, nothing, NULL, &f->sandbox, &why), STATUS_OK);
-    const struct agent_parts parts = {f->loop, f->jobs,    f->store,  f->trace,
-                                      f->llm,  f->sandbox, f->config, &f->home, NULL};
+    const struct agent_parts parts = {f->loop,    f->jobs,   f->store, f->trace, f->llm,
+                                      f->sandbox, f->config, &f->home, NULL};
     if (agent_new(&parts, &f->agent, &why) != STATUS_OK)
         fail_msg("%s", why.text);
     f->listener = bus_listen(agent_bus(f->agent), hear, f);
@@ -779,7 +779,8 @@ static void a_named_file_goes_before_the_message(void **state) {
     assert_string_equal(p->journal.v[0]->title, "file_read");
     assert_false(p->journal.v[0]->is_error);
     assert_int_equal(p->journal.v[1]->kind, JOURNAL_USER);
-    assert_string_equal(buf_str(&p->journal.v[1]->text), "what of @notes.txt, please?");
+    assert_string_equal(buf_str(&p->journal.v[1]->text),
+                        "what of @notes.txt, please?\n[attached: notes.txt, text/plain, 42 bytes]");
     answer_clear(&a);
     /* And it is known after a restart. */
     stop(f, true);
