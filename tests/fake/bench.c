@@ -1,9 +1,10 @@
 /* bench: see bench.h. What a request gets is said in its last user text:
  *   [[spawn N GROUP]]          to a channel: N workers with streams of that group
  *   [[spawn N GROUP BYTES]]    … which first write a text of so many bytes
- *   [[stream GROUP]]           to a worker: a stream of that group
+ *   [[spawn N GROUP BYTES M]]  … and M branches that do the same
+ *   [[stream GROUP]]           to a worker or a branch: a stream of that group
  *   [[stream GROUP BYTES]]     … after a text of so many bytes
- * A worker whose stream was finished, and a channel that has spawned or is told of results, end
+ * Whoever's stream was finished, and a channel that has spawned or is told of results, end
  * their turns. */
 #include "bench.h"
 
@@ -184,11 +185,14 @@ static void put_word(struct bench_conn *c, const char *text) {
     put_end(c, *text ? "tool_use" : "end_turn");
 }
 
-static void put_spawns(struct bench_conn *c, int n, const char *group, size_t bytes) {
+static void put_spawns(struct bench_conn *c, int workers, int branches, const char *group,
+                       size_t bytes) {
     put_head(c);
-    for (int i = 0; i < n && i < SPAWN_MAX; i++) {
-        char *input = xasprintf("{\"task\":\"[[stream %s %zu]] number %d\"}", group, bytes, i);
-        put_call(c, i, "spawn_worker", input);
+    for (int i = 0; i < workers + branches && i < SPAWN_MAX; i++) {
+        bool worker = i < workers;
+        char *input = xasprintf("{\"%s\":\"[[stream %s %zu]] number %d\"}",
+                                worker ? "task" : "description", group, bytes, i);
+        put_call(c, i, worker ? "spawn_worker" : "branch", input);
         free(input);
     }
     put_end(c, "tool_use");
@@ -221,12 +225,12 @@ static void begin_stream(struct bench *b, struct bench_conn *c, const char *grou
 static void answer(struct bench *b, struct bench_conn *c, const struct request *r) {
     const char *user = buf_str(&r->user), *at;
     char group[BENCH_NAME] = "";
-    int n = 0;
+    int n = 0, branches = 0;
     unsigned long bytes = 0;
     if (request_has_tool(r, "reply")) {
         at = r->step == 0 && !strstr(user, "has come back") ? strstr(user, "[[spawn ") : NULL;
-        if (at && sscanf(at, "[[spawn %d %15[a-z] %lu", &n, group, &bytes) >= 2)
-            put_spawns(c, n, group, bytes);
+        if (at && sscanf(at, "[[spawn %d %15[a-z] %lu %d", &n, group, &bytes, &branches) >= 2)
+            put_spawns(c, n, branches, group, bytes);
         else
             put_word(c, "skip");
         return;
@@ -237,7 +241,10 @@ static void answer(struct bench *b, struct bench_conn *c, const struct request *
     } else if (bytes && r->step == 0) {
         put_head(c);
         put_text(c, 0, bytes);
-        put_call(c, 1, "set_status", "{\"status\":\"half way\",\"kind\":\"progress\"}");
+        if (request_has_tool(r, "set_status"))
+            put_call(c, 1, "set_status", "{\"status\":\"half way\",\"kind\":\"progress\"}");
+        else
+            put_call(c, 1, "worker_inspect", "{\"worker_id\":\"0\"}");
         put_end(c, "tool_use");
     } else if (r->step > (bytes ? 1 : 0)) {
         put_word(c, "");
