@@ -195,9 +195,23 @@ char *json_print(const cJSON *item) {
     return text;
 }
 
+/* How much of it stands in a string as it is; only ASCII is looked at. */
+static size_t plain_run(const char *s, size_t n) {
+    size_t i = 0;
+    while (i < n && s[i] >= 0x20 && s[i] < 0x7F && s[i] != '"' && s[i] != '\\')
+        i++;
+    return i;
+}
+
 void json_quote(struct buf *out, const char *s, size_t n) {
     buf_putc(out, '"');
     for (size_t i = 0; i < n;) {
+        size_t run = plain_run(s + i, n - i);
+        if (run) { /* whole histories are quoted with every request: not a byte at a time */
+            buf_append(out, s + i, run);
+            i += run;
+            continue;
+        }
         uint32_t cp = 0;
         int len = utf8_decode(s + i, n - i, &cp);
         if (len <= 0) {
