@@ -560,6 +560,7 @@ struct partial {
     char *process, *channel; /* process NULL: none yet */
     struct buf text;
     int64_t at_ms;
+    bool any; /* there were pieces */
 };
 
 static void partial_whole(struct reconcile *r, struct partial *p) {
@@ -601,6 +602,7 @@ static bool partial_interrupted(void *arg, const struct q_partials_row *row) {
         p->channel = xstrdup_null(row->channel_id);
     }
     buf_puts(&p->text, row->text);
+    p->any = true;
     p->at_ms = row->updated_at;
     return true;
 }
@@ -612,7 +614,8 @@ static enum status reconcile_partials(struct reconcile *r, struct cause *why) {
     partial_whole(r, &p);
     buf_free(&p.text);
     r->partial = NULL;
-    store_partials_clear(store_of(r->a));
+    if (p.any) /* else a start would wait for a disk that has nothing to write */
+        store_partials_clear(store_of(r->a));
     return st;
 }
 

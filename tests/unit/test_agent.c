@@ -651,6 +651,19 @@ static void the_conversation_outlives_the_engine(void **state) {
     answer_clear(&a);
 }
 
+/* A start that finds everything in order has nothing to wait for the disk for. */
+static void a_start_in_order_writes_nothing(void **state) {
+    struct fixture *f = *state;
+    assert_int_equal(store_seq(f->store), 0);
+    struct answer a = {0};
+    script_push(SCRIPT_CHANNEL, REPLY("blue"));
+    exec(f, &a, "{\"channel\":\"c1\",\"text\":\"which colour?\"}");
+    answer_clear(&a);
+    stop(f, true);
+    start(f);
+    assert_int_equal(store_seq(f->store), 0);
+}
+
 static void shutting_down_keeps_what_was_had(void **state) {
     struct fixture *f = *state;
     struct answer a = {0};
@@ -1035,6 +1048,7 @@ int main(void) {
         T(branches_are_limited_fail_and_are_cancelled),
         T(the_shell_refuses_uncontained),
         T(the_conversation_outlives_the_engine),
+        T(a_start_in_order_writes_nothing),
         T(shutting_down_keeps_what_was_had),
         T(a_stand_in_gives_way_at_the_next_message),
         T(a_stand_in_gives_way_at_once_where_nobody_spoke),
