@@ -2,7 +2,11 @@
  * each with its note, then what could not be decided, what is met, and what has no goal. Tells the
  * machine (not its name) and the libraries that it was measured with.
  *
- *   report [--settings TEXT] FILE.jsonl... > RESULTS.md
+ *   report [--settings TEXT] [--notes FILE] FILE.jsonl... > RESULTS.md
+ *
+ * Of the notes (tests/bench/NOTES) those are printed whose figure falls short: what was tried, and
+ * where the time goes. The name of a figure stands at the beginning of a line, its note indented
+ * below it; a line with # says nothing.
  */
 #include <ctype.h>
 #include <curl/curl.h>
@@ -59,6 +63,38 @@ static bool read_lines(const char *path, cJSON *all) {
     free(text);
     fclose(in);
     return ok;
+}
+
+/* Figure -> note, the lines of each joined. NULL: the file cannot be read. */
+static cJSON *read_notes(const char *path) {
+    FILE *in = fopen(path, "re");
+    char line[1024], name[1024] = "";
+    struct buf note = BUF_INIT;
+    if (!in) {
+        perror(path);
+        return NULL;
+    }
+    cJSON *notes = json_new_obj();
+    bool more = true;
+    while (more) {
+        more = fgets(line, sizeof(line), in) != NULL;
+        if (more && line[0] == '#')
+            continue;
+        char *text = more ? line + strspn(line, " ") : line;
+        text[strcspn(text, "\n")] = '\0';
+        if (more && (text > line || !*text)) {
+            if (*text)
+                buf_printf(&note, "%s%s", note.len ? " " : "", text);
+            continue;
+        }
+        if (note.len)
+            json_add_str(notes, name, buf_str(&note));
+        buf_reset(&note);
+        snprintf(name, sizeof(name), "%s", text);
+    }
+    buf_free(&note);
+    fclose(in);
+    return notes;
 }
 
 /* ---- the machine ----------------------------------------------------------------------------- */
@@ -159,7 +195,15 @@ static void print_row(const cJSON *line) {
     printf(" | %d, %d |\n", (int)json_i64(line, "rounds", 0), (int)json_i64(line, "discarded", 0));
 }
 
-static int print_group(const cJSON *all, enum verdict v, const char *title) {
+/* What the run has to say of a figure, and, of one that falls short, why. */
+static void print_note(const cJSON *line, enum verdict v, const cJSON *notes) {
+    const char *name = json_str(line, "figure", ""), *note = json_str(line, "note", "");
+    const char *why = v == MISSED ? json_str(notes, name, "it has not been looked into") : "";
+    if (*note || *why)
+        printf("- **%s**: %s%s%s\n", name, why, *why && *note ? " Measured: " : "", note);
+}
+
+static int print_group(const cJSON *all, enum verdict v, const char *title, const cJSON *notes) {
     const cJSON *line;
     int n = 0;
     cJSON_ArrayForEach(line, all) {
@@ -175,9 +219,8 @@ static int print_group(const cJSON *all, enum verdict v, const char *title) {
         return 0;
     printf("\n");
     cJSON_ArrayForEach(line, all) {
-        const char *note = json_str(line, "note", "");
-        if (json_str(line, "figure", NULL) && verdict_of(line) == v && *note)
-            printf("- **%s**: %s\n", json_str(line, "figure", ""), note);
+        if (json_str(line, "figure", NULL) && verdict_of(line) == v)
+            print_note(line, v, notes);
     }
     return n;
 }
@@ -194,14 +237,16 @@ static void print_failures(const cJSON *all) {
 
 int main(int argc, char **argv) {
     const char *settings = NULL;
-    cJSON *all = json_new_arr();
+    cJSON *all = json_new_arr(), *notes = NULL;
     int i = 1;
-    if (i + 1 < argc && str_eq(argv[i], "--settings")) {
-        settings = argv[i + 1];
-        i += 2;
+    for (; i + 1 < argc && argv[i][0] == '-'; i += 2) {
+        if (str_eq(argv[i], "--settings"))
+            settings = argv[i + 1];
+        else if (!str_eq(argv[i], "--notes") || !(notes = read_notes(argv[i + 1])))
+            break;
     }
-    if (i == argc) {
-        fprintf(stderr, "usage: report [--settings TEXT] FILE.jsonl...\n");
+    if (i == argc || argv[i][0] == '-') {
+        fprintf(stderr, "usage: report [--settings TEXT] [--notes FILE] FILE.jsonl...\n");
         return 2;
     }
     for (; i < argc; i++)
@@ -213,15 +258,17 @@ int main(int argc, char **argv) {
         "the same rounds,\ntaking turns: what a bare program on the same machine needs. Values "
         "are medians; the spread is the\ndistance of the largest round from the smallest, in per "
         "cent of the median. A round is thrown away\nwhen its control strays by more than a "
-        "quarter, or when somebody else had the core for 5 ms.\n\n");
+        "quarter, or when somebody else had the core for 5 ms. Where many short measurements make "
+        "a figure (keys),\nit is taken over those of all rounds that count.\n\n");
     print_machine(settings);
     print_failures(all);
-    int missed = print_group(all, MISSED, "Short of the goal");
+    int missed = print_group(all, MISSED, "Short of the goal", notes);
     if (missed == 0)
         printf("\nNo figure falls short of its goal.\n");
-    (void)print_group(all, UNDECIDED, "Not decided");
-    (void)print_group(all, MET, "Goal met");
-    (void)print_group(all, REPORTED, "Reported");
+    (void)print_group(all, UNDECIDED, "Not decided", notes);
+    (void)print_group(all, MET, "Goal met", notes);
+    (void)print_group(all, REPORTED, "Reported", notes);
     cJSON_Delete(all);
+    cJSON_Delete(notes);
     return 0;
 }
