@@ -67,6 +67,8 @@ struct llm {
     size_t open;
 };
 
+#define BODY_ROOM 16384 /* of a request, beside its history: system prompt and tools */
+
 enum body { BODY_UNKNOWN, BODY_STREAM, BODY_ERROR };
 
 struct llm_call {
@@ -492,6 +494,9 @@ struct llm_call *llm_call_start(struct llm *llm, const struct llm_request *r,
     struct buf body = BUF_INIT;
     struct cause why = {""};
     c->decode = decode_new(&pieces, c);
+    /* Room for all of it at once, escapes too: growing would copy a long history several times. */
+    size_t n = (size_t)llm_history_tokens(r->history) * 4;
+    (void)buf_room(&body, n + n / 16 + BODY_ROOM);
     enum status s = c->provider->wire->request(r, model, c->provider->base_url, &body, &why);
     if (s == STATUS_OK)
         post(c, &body);

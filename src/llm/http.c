@@ -18,10 +18,10 @@
 #include "base/utf8.h"
 #include "llm/door.h"
 
-#define READ_BYTES 4096L             /* curl's buffer a stream; a thousand streams have one each */
-#define UPLOAD_BYTES 16384L          /* the least that curl takes */
-#define TURN_BYTES ((size_t)65536)   /* handled of one stream in one turn */
-#define BACKLOG_MAX ((size_t)262144) /* past this the stream is paused */
+#define READ_BYTES 4096L           /* curl's buffer a stream; a thousand streams have one each */
+#define UPLOAD_BYTES 16384L        /* the least that curl takes */
+#define TURN_BYTES ((size_t)16384) /* handled of one stream in one turn: a millisecond's work */
+#define BACKLOG_MAX TURN_BYTES     /* past this the stream is paused: curl reads all there is */
 #define SETTLE_NS (NS_PER_SEC / 2)
 #define IDLE_CONNECTIONS 16L
 #define HOST_MAX 280
