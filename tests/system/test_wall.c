@@ -21,6 +21,7 @@
 #include "base/str.h"
 #include "tests/lib/fake.h"
 #include "tests/lib/pty.h"
+#include "tests/lib/scene.h"
 #include "tests/lib/tmphome.h"
 #include "tests/lib/vt.h"
 #include "tests/lib/wait.h"
@@ -392,6 +393,41 @@ static void the_sentence_on_the_first_screen(void **state) {
     tmphome_expect_quiet(f.home, WAIT_MS);
 }
 
+/* W: the whole way from the question to the reply, and from there to who did the work. */
+static void what_led_to_a_reply(void **state) {
+    (void)state;
+    f.home = tmphome_new(NULL);
+    tmphome_file(f.home, "scene.json", "{\"chunk_ms\":0,\"work_ms\":0,\"rules\":[]}");
+    char *scene = xasprintf("%s/scene.json", f.home->dir);
+    tmphome_setenv(f.home, "SPACEBOT_REHEARSAL", scene);
+    x_free(&scene);
+    scene_numbers(f.home, 10);
+    open_screen(120, 40);
+    vt_expect(f.vt, "  start ");
+    pty_type(f.pty, "start 2 workers that count the lines in this folder\r");
+    vt_expect(f.vt, "Together");
+    pty_type(f.pty, ESCAPE);
+    vt_expect(f.vt, "W why");
+    pty_type(f.pty, "W");
+    vt_expect(f.vt, "replied after .*first word .* calls");
+    vt_expect(f.vt, "you start 2 workers");
+    vt_expect(f.vt, "\\* part 1 of 2.*succeeded");
+    vt_expect(f.vt, "\\* part 2 of 2.*succeeded");
+    vt_expect(f.vt, "shell .* ok");
+    vt_expect(f.vt, "# results of part ");
+    pty_type(f.pty, "gjj");
+    expect_under_cursor("part 1 of 2");
+    pty_type(f.pty, "\r");
+    vt_expect_gone(f.vt, "replied after");
+    vt_expect(f.vt, "^\\* part 1 of 2");
+    pty_type(f.pty, "W"); /* of a worker: the reply that tells of it */
+    vt_expect(f.vt, "replied after");
+    pty_type(f.pty, "W");
+    vt_expect_gone(f.vt, "replied after");
+    quit();
+    tmphome_expect_quiet(f.home, WAIT_MS);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void) {
@@ -399,6 +435,7 @@ int main(void) {
         TEST(ten_at_once),
         TEST(a_hundred_at_once),
         TEST(the_sentence_on_the_first_screen),
+        TEST(what_led_to_a_reply),
     };
     cmocka_set_test_filter(getenv("TEST_FILTER")); /* NULL: all */
     return cmocka_run_group_tests(tests, NULL, NULL);
