@@ -355,8 +355,8 @@ static void what_a_crash_cut_off(void **state) {
     struct why *w = load(h, id);
     char *text = tree(w);
     expect_in(text, "turn of messages [interrupted]\n. worker one [failed]\n");
-    expect_in(text, ". reply spacebot: Two things are k\n[interrupted: the engine ended]"
-                    " [interrupted]");
+    expect_in(text, ". reply spacebot: Two things are");
+    expect_in(text, "[interrupted: the engine ended] [interrupted]");
     assert_false(w->running);
     assert_int_equal(w->first_word_ms, -1); /* nobody knows */
     x_free(&text);
