@@ -25,7 +25,7 @@ struct incoming {
     char *text; /* as the history keeps it; NULL: results, whose text is made when their turn comes
                  */
     char *sender;
-    char *message_id; /* the (last) message of a person it is, or goes back to; NULL: none */
+    char *message_id;  /* the (last) message of a person it is, or goes back to; NULL: none */
     struct strv heard; /* ids of all messages of people that it is */
     char *hint;        /* for the model now, not for the history; NULL: none */
     int64_t at_ms;
@@ -93,9 +93,9 @@ struct channel {
     struct turn *turn;
     struct incoming *current;
     char turn_id[ID_UUID_SIZE]; /* in the store; "" when nothing is being thought about */
-    unsigned corrections; /* times the model was asked to put its answer better */
-    unsigned overflows;   /* times the turn's history was made shorter */
-    bool leaks;           /* a secret was in the last answer */
+    unsigned corrections;       /* times the model was asked to put its answer better */
+    unsigned overflows;         /* times the turn's history was made shorter */
+    bool leaks;                 /* a secret was in the last answer */
     struct coalesce together;
     struct list queue;
     size_t queued;

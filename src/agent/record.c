@@ -421,14 +421,15 @@ enum status record_worker_outcome(struct agent *a, const struct process *w, enum
 
 void record_branch_created(struct agent *a, const struct process *b, int64_t max_turns) {
     const struct process *parent = process_get(agent_processes(a), b->parent);
-    store_branch_insert(store_of(a), &(struct store_branch_insert){.id = b->bare,
-                                                                   .channel_id = b->channel,
-                                                                   .description = b->task,
-                                                                   .model = b->model,
-                                                                   .max_turns = max_turns,
-                                                                   .run_id = agent_run_id(a),
-                                                                   .turn_id = turn_of_parent(parent),
-                                                                   .started_at = b->started_ms});
+    store_branch_insert(store_of(a),
+                        &(struct store_branch_insert){.id = b->bare,
+                                                      .channel_id = b->channel,
+                                                      .description = b->task,
+                                                      .model = b->model,
+                                                      .max_turns = max_turns,
+                                                      .run_id = agent_run_id(a),
+                                                      .turn_id = turn_of_parent(parent),
+                                                      .started_at = b->started_ms});
 }
 
 uint64_t record_branch_ended(struct agent *a, const struct process *b, const char *status,

@@ -26,8 +26,8 @@ void record_usage(struct agent *a, const struct process *p, const char *asked, c
                   const struct llm_usage *u);
 
 /* A turn of a channel, and what belongs to it: the messages `heard` (their ids), and in `relays` (a
- * JSON array, or NULL) the processes whose results it was told. What is said, started and used until
- * its end is told apart by channel_turn_id(). */
+ * JSON array, or NULL) the processes whose results it was told. What is said, started and used
+ * until its end is told apart by channel_turn_id(). */
 #define RECORD_TURN_END_TABLE(X)                                                                   \
     X(DONE, "done")                                                                                \
     X(LIMITED, "limited")                                                                          \

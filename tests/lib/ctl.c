@@ -122,8 +122,8 @@ static int set_up(void **state, bool daemon) {
     f->llm = llm_new(f->loop, &lc);
     assert_int_equal(store_open(f->loop, f->home->db, &f->store, &why), STATUS_OK);
     assert_int_equal(sandbox_new(f->loop, &sc, nothing, NULL, &f->sandbox, &why), STATUS_OK);
-    const struct agent_parts parts = {f->loop, f->jobs,    f->store,  f->trace,
-                                      f->llm,  f->sandbox, f->config, f->home, NULL};
+    const struct agent_parts parts = {f->loop,    f->jobs,   f->store, f->trace, f->llm,
+                                      f->sandbox, f->config, f->home,  NULL};
     assert_int_equal(agent_new(&parts, &f->agent, &why), STATUS_OK);
     fixture_start_server(f, daemon);
     *state = f;
