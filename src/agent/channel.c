@@ -8,6 +8,7 @@
 #include "agent/attachment.h"
 #include "agent/delegate.h"
 #include "agent/record.h"
+#include "agent/routing.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -223,6 +224,16 @@ void channel_set_model(struct agent *a, struct process *p, const char *model) {
     set_text(&ch->model, model);
     set_text(&p->model, model);
     process_changed(agent_processes(a), p);
+}
+
+void channel_tell_model(struct agent *a, struct process *p, const char *model) {
+    struct channel *ch = p->body;
+    x_free(&ch->model);
+    ch->model = xstrdup_null(model);
+    record_channel_model(a, p);
+    routing_changed(a, p);
+    BUS_EMIT(agent_bus(a), agent_processes(a), p, EVENT_SETTINGS_UPDATED, BUS_STR("key", "model"),
+             BUS_STR("value", model));
 }
 
 static void heard_before(void *arg, const struct record_message_row *row) {

@@ -35,6 +35,9 @@ void channel_stand_in(struct agent *a, struct process *p, const char *model, con
 /* It is a stand-in that answers. */
 bool channel_stood_in(const struct process *p);
 void channel_set_model(struct agent *a, struct process *p, const char *model);
+/* A person says in mid-course which model it uses, NULL: the routing's again. Kept; from the next
+ * call on, also for what works for it. */
+void channel_tell_model(struct agent *a, struct process *p, const char *model);
 /* Results that the channel has not been told of or has not told on, for the status block: at most
  * 5, newest first. */
 void channel_recent(const struct process *p,

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "agent/delegate.h"
+#include "agent/routing.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 
@@ -24,6 +25,7 @@
     X(MENTION_ONLY, "mention-only", true, false, "answer only what names @spacebot")               \
     X(QUIET, "quiet", true, false, "answer nothing, note everything")                              \
     X(OBSERVE, "observe", true, false, "the same as quiet")                                        \
+    X(MODEL, "model", true, true, "the model of this conversation: /model NAME, or default")       \
     X(PAUSE, "pause", true, true, "start no turn until /pause off; a reason may follow")
 enum channel_command {
 #define X(name, text, authority, args, what) CHANNEL_COMMAND_##name,
@@ -128,6 +130,35 @@ static char *set_paused(struct channel *ch, const char *args) {
     return text;
 }
 
+static char *set_model(struct channel *ch, const char *args) {
+    struct process *p = channel_self(ch);
+    struct cause why = {""};
+    size_t n = strcspn(args, " \t\r\n");
+    if (n == 0) {
+        struct strv names = {0};
+        struct buf b = BUF_INIT;
+        routing_names(ch->agent, "", &names);
+        buf_printf(&b, "this conversation uses %s%s%s", p->model,
+                   channel_model_told(p) ? "; /model default goes back to the routing's" : "",
+                   names.n ? "; known here: " : "");
+        for (size_t i = 0; i < names.n; i++)
+            buf_printf(&b, "%s%s", i ? ", " : "", names.v[i]);
+        strv_free(&names);
+        return buf_steal(&b);
+    }
+    char *model = xstrndup(args, n);
+    bool back = strcasecmp(model, "default") == 0;
+    char *text = NULL;
+    if (!back && routing_check(ch->agent, model, &why) != STATUS_OK) {
+        text = xstrdup(why.text);
+    } else {
+        channel_tell_model(ch->agent, p, back ? NULL : model);
+        text = xasprintf("from the next call on: %s", p->model);
+    }
+    x_free(&model);
+    return text;
+}
+
 static char *obey(struct channel *ch, enum channel_command c, const char *sender, bool authority,
                   const char *args) {
     switch (c) {
@@ -148,6 +179,8 @@ static char *obey(struct channel *ch, enum channel_command c, const char *sender
     case CHANNEL_COMMAND_QUIET:
     case CHANNEL_COMMAND_OBSERVE:
         return set_mode(ch, RESPONSE_OBSERVE);
+    case CHANNEL_COMMAND_MODEL:
+        return set_model(ch, args);
     case CHANNEL_COMMAND_PAUSE:
         return set_paused(ch, args);
     }

@@ -164,6 +164,11 @@ void record_channel(struct agent *a, const struct process *p) {
     x_free(&kind);
 }
 
+void record_channel_model(struct agent *a, const struct process *p) {
+    record_channel(a, p);
+    store_channel_model(store_of(a), channel_model_told(p), p->bare);
+}
+
 uint64_t record_message(struct agent *a, const struct process *channel, enum llm_role role,
                         const char *sender, const char *text, const char *metadata,
                         char id[ID_UUID_SIZE]) {

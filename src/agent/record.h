@@ -74,6 +74,8 @@ void record_partials_stop(struct record_partials *all);
 void record_load_channel(struct agent *a, struct process *p);
 /* Whether the store knows it. */
 bool record_has_channel(const struct agent *a, const char *bare);
+/* What it was told to use, or no longer. */
+void record_channel_model(struct agent *a, const struct process *p);
 /* A channel exists, or was active. */
 void record_channel(struct agent *a, const struct process *p);
 /* One message of a conversation; returns its sequence number in the store. `id` receives its own

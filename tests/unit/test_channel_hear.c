@@ -304,6 +304,41 @@ static void commands_without_authority_change_nothing(void **state) {
     assert_int_equal(script_calls(SCRIPT_CHANNEL), 1);
 }
 
+static void the_model_is_changed_in_mid_course(void **state) {
+    struct agent_home *h = *state;
+    script_push(SCRIPT_CHANNEL, "[" SPAWN("look") "]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    script_push_hang(SCRIPT_WORKER, "looking");
+    agent_say(h, "c1", NULL, "go");
+    agent_pass(h, 100);
+    const struct process *p = process_find(agent_processes(h->agent), "channel:c1");
+    char *usual = xstrdup(p->model);
+    agent_say(h, "c1", NULL, "/model openai/gpt-5.2");
+    agent_pass(h, 50);
+    assert_string_equal(p->model, "openai/gpt-5.2");
+    assert_string_equal(agent_only(h, PROCESS_WORKER)->model, "openai/gpt-5.2");
+    expect_in(agent_last_entry(h, "channel:c1", JOURNAL_NOTICE), "next call on: openai/gpt-5.2");
+    agent_say(h, "c1", NULL, "/model openai/");
+    agent_pass(h, 50);
+    expect_in(agent_last_entry(h, "channel:c1", JOURNAL_NOTICE), "is no model");
+    assert_true(agent_cancel(h->agent, agent_only(h, PROCESS_WORKER), "found"));
+    script_push(SCRIPT_CHANNEL, REPLY("well"));
+    agent_settle(h);
+    agent_home_restart(h, true);
+    agent_say(h, "c1", NULL, "/status");
+    agent_pass(h, 5000);
+    expect_in(agent_last_entry(h, "channel:c1", JOURNAL_NOTICE), "openai/gpt-5.2");
+    agent_say(h, "c1", NULL, "/model default");
+    agent_pass(h, 5000);
+    p = process_find(agent_processes(h->agent), "channel:c1");
+    assert_string_equal(p->model, usual);
+    agent_home_restart(h, true);
+    agent_say(h, "c1", NULL, "/model");
+    agent_pass(h, 5000);
+    expect_in(agent_last_entry(h, "channel:c1", JOURNAL_NOTICE), usual);
+    x_free(&usual);
+}
+
 static void a_paused_channel_keeps_messages_and_results(void **state) {
     struct agent_home *h = *state;
     script_push(SCRIPT_CHANNEL, "[" SPAWN("look") "]");
@@ -352,6 +387,7 @@ int main(void) {
         T(a_command_is_answered_to_whoever_executes_it),
         T(a_command_with_words_behind_it_is_a_sentence),
         T(commands_without_authority_change_nothing),
+        T(the_model_is_changed_in_mid_course),
         T(a_paused_channel_keeps_messages_and_results),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,11 @@ ON CONFLICT (id) DO UPDATE SET
     model = coalesce(excluded.model, model),
     last_activity_at = max(excluded.last_activity_at, last_activity_at);
 
+-- The model that a conversation was told to use; NULL: the routing's.
+-- name: channel_model :exec
+-- param: id
+UPDATE channels SET model = :model WHERE id = :id;
+
 -- name: channel :one
 SELECT id, platform, display_name, workspace, model, is_active, created_at, last_activity_at
 FROM channels WHERE id = :id;
