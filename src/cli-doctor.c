@@ -18,7 +18,7 @@
 #include "base/str.h"
 #include "cli.h"
 #include "conf/config.h"
-#include "conf/config_keys.h"
+#include "base/provider.h"
 #include "engine.h"
 #include "loop/loop.h"
 #include "sandbox/sandbox.h"
@@ -136,7 +136,7 @@ static void check_model(struct doctor *d, const char *role, const char *model) {
     } else {
         text =
             xasprintf("%s: provider \"%s\" %s", model, id, p ? "has no key" : "is not described");
-        const struct config_env_provider *e = config_env_provider(id);
+        const struct provider_info *e = provider_find(id);
         remedy = e ? xasprintf("export %s=…%s, or providers in %s", e->key_var,
                                d->config->nproviders ? "" : " (or another provider's key)",
                                d->cli->home->config)

@@ -160,13 +160,11 @@ static enum status watch_signals(struct engine *e, struct cause *why) {
     return STATUS_OK;
 }
 
-static enum llm_api api_of(const char *name) {
-#define X(api, text)                                                                               \
-    if (str_eq(name, text))                                                                        \
-        return LLM_API_##api;
-    LLM_API_TABLE(X)
-#undef X
-    return LLM_API_ANTHROPIC;
+/* The config has checked the name. */
+static enum provider_api api_of(const char *name) {
+    enum provider_api api = PROVIDER_API_ANTHROPIC;
+    (void)provider_api_from(name, &api);
+    return api;
 }
 
 /* Where its socket cannot be, there is a provider less; a scenario that was asked for is obeyed or
@@ -202,7 +200,9 @@ static size_t list_providers(const struct engine *e, struct llm_provider *list, 
                                         .api = api_of(p->api),
                                         .base_url = p->base_url,
                                         .api_key = keys[n],
-                                        .keyless = !config_needs_key(p)};
+                                        .keyless = !config_needs_key(p),
+                                        .deployment = p->deployment,
+                                        .api_version = p->api_version};
     }
     for (size_t i = 0; i < c->nlocals; i++)
         if (!is_configured(c, c->locals[i].id))

@@ -336,7 +336,7 @@ enum status agent_no_provider(const struct agent *a, const char *model, struct c
                          "a commented one)",
                          a->parts.config->path);
     char *id = xstrndup(provider, (size_t)n);
-    const struct config_env_provider *known = config_env_provider(id);
+    const struct provider_info *known = provider_find(id);
     x_free(&id);
     if (known)
         return cause_set(why, STATUS_CONFIG,

@@ -72,6 +72,9 @@ char *trim_recap(const struct llm_history *h, size_t from, size_t cut) {
             case LLM_BLOCK_TOOL_RESULT:
                 part(&b, block->is_error ? "error: " : "result: ", block->text);
                 break;
+            case LLM_BLOCK_FILE:
+                part(&b, "file: ", block->name ? block->name : "");
+                break;
             case LLM_BLOCK_THINKING:
             case LLM_BLOCK_REDACTED_THINKING:
                 break; /* was never meant to be kept */

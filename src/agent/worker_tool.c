@@ -171,6 +171,9 @@ static void steps(struct buf *b, const struct llm_history *h, int64_t limit) {
                 part(b, block->is_error ? "  error: " : "  result: ", block->text,
                      INSPECT_RESULT_MAX);
                 break;
+            case LLM_BLOCK_FILE:
+                buf_printf(b, "it was given a file: %.200s\n", block->name ? block->name : "");
+                break;
             case LLM_BLOCK_THINKING:
             case LLM_BLOCK_REDACTED_THINKING:
                 break;

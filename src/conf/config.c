@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/provider.h"
 #include "base/utf8.h"
 #include "conf/config-internal.h"
 
@@ -248,11 +249,31 @@ bool config_id_ok(const char *s) {
     return n && !s[n] && n <= 64;
 }
 
-static bool api_known(const char *api) {
-    for (size_t i = 0; i < config_nenv_providers; i++)
-        if (str_eq(config_env_providers[i].api, api))
-            return true;
-    return false;
+/* "anthropic, openai_completions, …". The caller frees. */
+static char *api_names(void) {
+    struct buf out = BUF_INIT;
+#define X(api, text, what) buf_printf(&out, "%s%s", out.len ? ", " : "", text);
+    PROVIDER_API_TABLE(X)
+#undef X
+    return buf_steal(&out);
+}
+
+/* What the format needs besides. */
+static enum status api_check(const struct reading *r, const config_setting_t *at,
+                             const struct config_provider *p) {
+    const struct provider_info *known = provider_find(p->id);
+    enum provider_api api = known ? known->api : PROVIDER_API_ANTHROPIC;
+    char *names = api_names();
+    enum status st = STATUS_OK;
+    if (!p->api && !known)
+        st = config_wrong(r, at, "provider \"%s\" needs an `api`: one of %s", p->id, names);
+    else if (p->api && !provider_api_from(p->api, &api))
+        st = config_wrong(r, at, "provider \"%s\": unknown api \"%s\"; known: %s", p->id, p->api, names);
+    else if (api != PROVIDER_API_AZURE && (p->deployment || p->api_version))
+        st = config_wrong(r, at, "provider \"%s\": only the api azure has a deployment and an api_version",
+                   p->id);
+    x_free(&names);
+    return st;
 }
 
 static enum status provider_check(const struct reading *r, const config_setting_t *at,
@@ -267,19 +288,15 @@ static enum status provider_check(const struct reading *r, const config_setting_
         if (str_eq(r->c->providers[i].id, p->id))
             return config_wrong(r, at, "provider \"%s\" is already described in line %d", p->id,
                                 r->c->providers[i].line);
-    if (!p->api && !config_env_provider(p->id))
-        return config_wrong(
-            r, at, "provider \"%s\" needs an `api`: anthropic or openai_completions", p->id);
-    if (p->api && !api_known(p->api))
-        return config_wrong(
-            r, at, "provider \"%s\": unknown api \"%s\"; known: anthropic, openai_completions",
-            p->id, p->api);
+    enum status st = api_check(r, at, p);
+    if (st != STATUS_OK)
+        return st;
     if (p->base_url && !config_url_ok(p->base_url))
         return config_wrong(r, at, "provider \"%s\": base_url must begin with http:// or https://",
                             p->id);
     if (p->base_url && config_url_has_login(p->base_url))
         return config_wrong(r, at, "provider \"%s\": no login in base_url; use api_key", p->id);
-    if (!p->base_url && !config_env_provider(p->id))
+    if (!p->base_url && !provider_find(p->id))
         return config_wrong(r, at, "provider \"%s\" needs a `base_url`", p->id);
     const char *var = p->api_key ? config_env_name(p->api_key) : NULL;
     if (var && (!*var || strchr(var, '=') || strchr(var, ' ')))
@@ -332,7 +349,7 @@ static enum status read_provider(const struct reading *r, const config_setting_t
         return st;
     }
     if (!p.api)
-        p.api = xstrdup(config_env_provider(p.id)->api);
+        p.api = xstrdup(provider_api_name(provider_find(p.id)->api));
     r->c->providers =
         xreallocarray(r->c->providers, r->c->nproviders + 1, sizeof(*r->c->providers));
     r->c->providers[r->c->nproviders++] = p;

@@ -73,8 +73,9 @@
     X(sandbox, passthrough_env, "environment variables that commands may see")
 
 struct config_provider {
-    char *id, *api, *base_url; /* api: "anthropic" or "openai_completions" */
+    char *id, *api, *base_url; /* api: a name of PROVIDER_API_TABLE */
     char *api_key; /* as written: "env:NAME" or the key itself; resolved by config_key() */
+    char *deployment, *api_version; /* of Azure; NULL: the model's name, the usual version */
     int line;
 };
 

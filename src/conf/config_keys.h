@@ -37,16 +37,6 @@ extern const size_t config_nkeys;
 /* The sections' names, each once, in the order of the table; at most `max`. */
 size_t config_sections(const char **out, size_t max);
 
-/* base/provider.h as data: a provider that the environment can describe by its usual variables. */
-struct config_env_provider {
-    const char *id, *api, *key_var, *url_var, *url;
-    const char *thinks, *works; /* its default models as "provider/model", or NULL */
-};
-extern const struct config_env_provider config_env_providers[];
-extern const size_t config_nenv_providers;
-/* NULL: not known by name. */
-const struct config_env_provider *config_env_provider(const char *id);
-
 #define CONFIG_STRING_MAX 4096u
 
 /* Every key at the table's default; what a provider decides is NULL. config_free() frees it. */
@@ -71,9 +61,12 @@ void config_add_routing(struct config *c);
 /* X(field, "what it is") */
 #define CONFIG_PROVIDER_FIELDS(X)                                                                  \
     X(id, "the part of a model's name before the slash")                                           \
-    X(api, "the wire format it speaks: anthropic or openai_completions")                           \
+    X(api, "the wire format it speaks: anthropic, openai_completions, openai_chat_completions, "   \
+           "openai_responses or azure")                                                            \
     X(base_url, "where it is, without /v1")                                                        \
-    X(api_key, "the key, or env:NAME to read it from a variable; a local server needs none")
+    X(api_key, "the key, or env:NAME to read it from a variable; a local server needs none")       \
+    X(deployment, "azure: the deployment; else the part of the model's name behind the slash")     \
+    X(api_version, "azure: the version of its API")
 
 /* X(field, "what it is") */
 #define CONFIG_PERMISSION_FIELDS(X)                                                                \

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/provider.h"
 #include "conf/config_keys.h"
 
 static void put_string(struct buf *out, const char *s) {
@@ -69,6 +70,14 @@ static void put_key_state(struct buf *out, const struct config_provider *p) {
     } else {
         buf_puts(out, "    # api_key is set\n");
     }
+}
+
+static void put_optional(struct buf *out, const char *name, const char *value) {
+    if (!value)
+        return;
+    buf_printf(out, "    %s = ", name);
+    put_string(out, value);
+    buf_puts(out, ";\n");
 }
 
 static void put_permissions(struct buf *out, const struct config *c) {
@@ -163,6 +172,8 @@ char *config_show(const struct config *c) {
         buf_puts(&out, ";\n    base_url = ");
         put_string(&out, p->base_url);
         buf_puts(&out, ";\n");
+        put_optional(&out, "deployment", p->deployment);
+        put_optional(&out, "api_version", p->api_version);
         put_key_state(&out, p);
         buf_printf(&out, "  }%s\n", i + 1 < c->nproviders ? "," : "");
     }
@@ -215,19 +226,19 @@ char *config_template(void) {
         buf_puts(&out, "};\n\n");
     }
     buf_puts(&out, "# Where models are. Without this list the usual variables are read:\n");
-    for (size_t i = 0; i < config_nenv_providers; i++)
-        buf_printf(&out, "#   %s %s\n", config_env_providers[i].key_var,
-                   config_env_providers[i].url_var);
+    for (size_t i = 0; i < provider_ninfos; i++)
+        buf_printf(&out, "#   %s %s\n", provider_infos[i].key_var, provider_infos[i].url_var);
     buf_puts(&out, "# In each group (a comma stands between two):\n");
 #define X(field, what) buf_printf(&out, "#   %-10s %s\n", #field, what);
     CONFIG_PROVIDER_FIELDS(X)
 #undef X
     buf_puts(&out, "providers = (\n");
-    for (size_t i = 0; i < config_nenv_providers; i++) {
-        const struct config_env_provider *e = &config_env_providers[i];
+    for (size_t i = 0; i < provider_ninfos; i++) {
+        const struct provider_info *e = &provider_infos[i];
         buf_printf(&out,
                    "  #{ id = \"%s\"; api = \"%s\"; base_url = \"%s\"; api_key = \"env:%s\"; }\n",
-                   e->id, e->api, e->url, e->key_var);
+                   e->id, provider_api_name(e->api),
+                   e->url ? e->url : "https://RESOURCE.openai.azure.com", e->key_var);
     }
     buf_puts(&out, ");\n\n");
     buf_puts(&out, "# What tools may do. Without a rule, what stays inside the workspace and the\n"

@@ -10,21 +10,6 @@
 
 #define LOCAL_API "openai_completions" /* what servers on one's own machine speak */
 
-const struct config_env_provider config_env_providers[] = {
-#define X(id, api, key_var, url_var, url, thinks, works)                                           \
-    {id, api, key_var, url_var, url, thinks, works},
-    PROVIDER_TABLE(X)
-#undef X
-};
-const size_t config_nenv_providers = ARRAY_LEN(config_env_providers);
-
-const struct config_env_provider *config_env_provider(const char *id) {
-    for (size_t i = 0; i < config_nenv_providers; i++)
-        if (str_eq(config_env_providers[i].id, id))
-            return &config_env_providers[i];
-    return NULL;
-}
-
 bool config_url_ok(const char *url) {
     const char *rest = str_prefix(url, "https://")  ? url + 8
                        : str_prefix(url, "http://") ? url + 7
@@ -66,7 +51,7 @@ static char *ollama_url(const char *host) {
     return buf_steal(&out);
 }
 
-static char *env_url(const struct config_env_provider *e) {
+static char *env_url(const struct provider_info *e) {
     const char *url = env_text(e->url_var);
     if (url && str_eq(e->id, "ollama") && !strstr(url, "://"))
         return ollama_url(url);
@@ -75,8 +60,8 @@ static char *env_url(const struct config_env_provider *e) {
 
 /* What the config leaves open the usual variables say; what both leave open has a default. */
 enum status config_add_environment(struct config *c, struct cause *why) {
-    for (size_t i = 0; i < config_nenv_providers; i++) {
-        const struct config_env_provider *e = &config_env_providers[i];
+    for (size_t i = 0; i < provider_ninfos; i++) {
+        const struct provider_info *e = &provider_infos[i];
         const char *key = env_text(e->key_var);
         char *url = env_url(e);
         if (url &&
@@ -91,16 +76,22 @@ enum status config_add_environment(struct config *c, struct cause *why) {
         for (size_t j = 0; j < c->nproviders; j++)
             if (str_eq(c->providers[j].id, e->id))
                 p = &c->providers[j];
-        if (!p && !url && !key)
+        /* A key for a place that nobody named opens nothing. */
+        if (!p && !url && (!key || !e->url))
             continue;
         if (!p) {
             c->providers = xreallocarray(c->providers, c->nproviders + 1, sizeof(*c->providers));
             p = &c->providers[c->nproviders++];
-            *p = (struct config_provider){.id = xstrdup(e->id), .api = xstrdup(e->api)};
+            *p = (struct config_provider){.id = xstrdup(e->id),
+                                          .api = xstrdup(provider_api_name(e->api))};
         }
         if (!p->base_url)
-            p->base_url = xstrdup(url ? url : e->url);
+            p->base_url = xstrdup_null(url ? url : e->url);
         x_free(&url);
+        if (!p->base_url)
+            return cause_set(why, STATUS_CONFIG,
+                             "%s:%d: provider \"%s\" needs a `base_url`, or set %s", c->path,
+                             p->line, p->id, e->url_var);
         if (!p->api_key && key)
             p->api_key = xasprintf("env:%s", e->key_var);
     }
@@ -111,6 +102,8 @@ void config_provider_free(struct config_provider *p) {
     x_free(&p->id);
     x_free(&p->api);
     x_free(&p->base_url);
+    x_free(&p->deployment);
+    x_free(&p->api_version);
     config_key_free(&p->api_key);
 }
 
@@ -171,13 +164,13 @@ enum status config_add_locals(struct config *c, struct cause *why) {
 }
 
 /* What uses a provider: all three roles where nothing else is said. */
-static void route_to(struct config *c, const struct config_env_provider *e) {
+static void route_to(struct config *c, const char *id) {
     char **const thinks[] = {&c->routing.channel, &c->routing.branch};
     for (size_t i = 0; i < ARRAY_LEN(thinks); i++)
         if (!*thinks[i])
-            *thinks[i] = xstrdup(e->thinks);
+            *thinks[i] = xstrdup(provider_default_model(id, MODEL_THINKS));
     if (!c->routing.worker)
-        c->routing.worker = xstrdup(e->works);
+        c->routing.worker = xstrdup(provider_default_model(id, MODEL_WORKS));
 }
 
 /* Of the providers in order, the configured ones before the environment's, the first that can be
@@ -185,14 +178,13 @@ static void route_to(struct config *c, const struct config_env_provider *e) {
  * to be missing is one thing. */
 void config_add_routing(struct config *c) {
     for (size_t i = 0; i < c->nproviders; i++) {
-        const struct config_env_provider *e = config_env_provider(c->providers[i].id);
-        char *key = config_key(&c->providers[i]);
-        bool usable = e && e->thinks && (key || !config_needs_key(&c->providers[i]));
+        const struct config_provider *p = &c->providers[i];
+        char *key = config_key(p);
+        if (provider_default_model(p->id, MODEL_THINKS) && (key || !config_needs_key(p)))
+            route_to(c, p->id);
         config_key_free(&key);
-        if (usable)
-            route_to(c, e);
     }
-    route_to(c, &config_env_providers[0]);
+    route_to(c, provider_infos[0].id);
 }
 
 const char *config_env_name(const char *api_key) {
@@ -225,8 +217,8 @@ static void wipe_variable(const char *name) {
 }
 
 void config_wipe_env(const struct config *c) {
-    for (size_t i = 0; i < config_nenv_providers; i++)
-        wipe_variable(config_env_providers[i].key_var);
+    for (size_t i = 0; i < provider_ninfos; i++)
+        wipe_variable(provider_infos[i].key_var);
     for (size_t i = 0; i < c->nproviders; i++) {
         const char *key = c->providers[i].api_key;
         const char *var = key ? config_env_name(key) : NULL;

@@ -8,22 +8,32 @@
 
 #include "base/json.h"
 #include "base/str.h"
+#include "llm/effort.h"
+#include "llm/media.h"
 #include "llm/turns.h"
 
-#define CACHE_CONTROL "\"cache_control\":{\"type\":\"ephemeral\"}"
+/* What is wanted of one request; lent. */
+struct writing {
+    struct buf *out;
+    const struct wire_place *place;
+    const char *model;
+    const char *mark; /* "cache_control":{…}; NULL: nothing is to be kept */
+};
 
-static bool sendable(enum llm_role role, const struct llm_block *b) {
+static bool sendable(const struct wire_place *p, enum llm_role role, const struct llm_block *b) {
     switch (b->kind) {
     case LLM_BLOCK_TEXT:
         return !turns_blank(b->text);
-    case LLM_BLOCK_THINKING:
-        return role == LLM_ROLE_ASSISTANT && !str_empty(b->signature);
+    case LLM_BLOCK_THINKING: /* what has an id is of another format */
+        return role == LLM_ROLE_ASSISTANT && !str_empty(b->signature) && !b->id && turns_own(p, b);
     case LLM_BLOCK_REDACTED_THINKING:
-        return role == LLM_ROLE_ASSISTANT && !str_empty(b->text);
+        return role == LLM_ROLE_ASSISTANT && !str_empty(b->text) && turns_own(p, b);
     case LLM_BLOCK_TOOL_USE:
         return role == LLM_ROLE_ASSISTANT && !str_empty(b->id) && !str_empty(b->name);
     case LLM_BLOCK_TOOL_RESULT:
         return role == LLM_ROLE_USER && !str_empty(b->id);
+    case LLM_BLOCK_FILE:
+        return role == LLM_ROLE_USER;
     }
     return false;
 }
@@ -64,6 +74,42 @@ static void orphan_block(struct buf *out, const struct llm_block *b) {
     buf_free(&t);
 }
 
+static void source_block(struct buf *out, const char *type, const struct llm_block *b) {
+    buf_printf(out, "{\"type\":\"%s\",\"source\":{\"type\":\"base64\",\"media_type\":", type);
+    string(out, b->mime);
+    key(out, "data");
+    string(out, b->text);
+    buf_puts(out, "}}");
+}
+
+static void file_block(const struct writing *w, const struct llm_block *b) {
+    enum media as = media_as(w->place, w->model, b);
+    struct buf words = BUF_INIT;
+    switch (as) {
+    case MEDIA_IMAGE:
+        source_block(w->out, "image", b);
+        return;
+    case MEDIA_PDF:
+        source_block(w->out, "document", b);
+        return;
+    case MEDIA_AUDIO:
+    case MEDIA_TEXT:
+    case MEDIA_NOTE:
+        break;
+    }
+    media_words(&words, b, as);
+    text_block(w->out, buf_str(&words));
+    buf_free(&words);
+}
+
+/* The block that was just written is where what is to be kept ends. */
+static void mark(const struct writing *w) {
+    if (!w->mark)
+        return;
+    buf_truncate(w->out, w->out->len - 1);
+    buf_printf(w->out, ",%s}", w->mark);
+}
+
 static void assistant_block(struct buf *out, const struct llm_block *b) {
     switch (b->kind) {
     case LLM_BLOCK_TEXT:
@@ -91,6 +137,7 @@ static void assistant_block(struct buf *out, const struct llm_block *b) {
         buf_putc(out, '}');
         break;
     case LLM_BLOCK_TOOL_RESULT: /* not from an assistant: sendable() */
+    case LLM_BLOCK_FILE:
         break;
     }
 }
@@ -112,24 +159,54 @@ static size_t answers(struct buf *out, struct turns *t, size_t from, size_t to, 
     return n;
 }
 
+static void user_block(const struct writing *w, const struct llm_block *b) {
+    switch (b->kind) {
+    case LLM_BLOCK_TEXT:
+        text_block(w->out, b->text);
+        return;
+    case LLM_BLOCK_FILE:
+        file_block(w, b);
+        return;
+    case LLM_BLOCK_TOOL_RESULT:
+    case LLM_BLOCK_TOOL_USE:
+    case LLM_BLOCK_THINKING:
+    case LLM_BLOCK_REDACTED_THINKING:
+        break;
+    }
+    orphan_block(w->out, b);
+}
+
 /* One user message: items[to..end), after the assistant's items[from..to). */
-static void user_message(struct buf *out, struct turns *t, size_t from, size_t to, size_t end) {
-    size_t n = answers(out, t, from, to, end);
+static void user_message(const struct writing *w, struct turns *t, size_t from, size_t to,
+                         size_t end) {
+    size_t n = answers(w->out, t, from, to, end);
     for (size_t i = to; i < end; i++) {
         if (t->v[i].used)
             continue;
         if (n++)
-            buf_putc(out, ',');
-        if (t->v[i].block->kind == LLM_BLOCK_TEXT)
-            text_block(out, t->v[i].block->text);
-        else
-            orphan_block(out, t->v[i].block);
+            buf_putc(w->out, ',');
+        user_block(w, t->v[i].block);
     }
 }
 
-static enum status messages(struct buf *out, const struct llm_history *h, struct cause *why) {
+/* Where the turn of the user before the last one begins; that of the last one when there is no
+ * other. */
+static size_t last_but_one(const struct turns *t) {
+    size_t last = 0, before = 0;
+    for (size_t i = 0; i < t->n; i = turns_end(t, i)) {
+        if (t->v[i].role != LLM_ROLE_USER)
+            continue;
+        before = last;
+        last = i;
+    }
+    return t->v[before].role == LLM_ROLE_USER ? before : last;
+}
+
+static enum status messages(const struct writing *w, const struct llm_history *h,
+                            struct cause *why) {
     struct turns all;
-    enum status s = turns_make(&all, h, sendable, why);
+    struct buf *out = w->out;
+    enum status s = turns_make(&all, h, sendable, w->place, why);
     if (s != STATUS_OK)
         return s;
     buf_puts(out, ",\"messages\":[");
@@ -139,14 +216,16 @@ static enum status messages(struct buf *out, const struct llm_history *h, struct
         text_block(out, TURNS_HEADLESS);
         buf_puts(out, "]},");
     }
-    size_t prev = 0;
+    size_t prev = 0, marked = last_but_one(&all);
     for (size_t i = 0; i < all.n;) {
         size_t end = turns_end(&all, i);
         bool user = all.v[i].role == LLM_ROLE_USER;
         buf_printf(out, "%s{\"role\":\"%s\",\"content\":[", i ? "," : "",
                    user ? "user" : "assistant");
         if (user) {
-            user_message(out, &all, prev, i, end);
+            user_message(w, &all, prev, i, end);
+            if (i >= marked)
+                mark(w);
         } else {
             for (size_t j = i; j < end; j++) {
                 if (j > i)
@@ -163,7 +242,8 @@ static enum status messages(struct buf *out, const struct llm_history *h, struct
     return s;
 }
 
-static enum status tools(struct buf *out, const struct llm_request *r, struct cause *why) {
+static enum status tools(const struct writing *w, const struct llm_request *r, struct cause *why) {
+    struct buf *out = w->out;
     if (!r->ntools)
         return STATUS_OK;
     buf_puts(out, ",\"tools\":[");
@@ -180,44 +260,48 @@ static enum status tools(struct buf *out, const struct llm_request *r, struct ca
         }
         key(out, "input_schema");
         buf_puts(out, t->schema);
-        /* One mark on the last covers them all. */
-        if (i + 1 == r->ntools)
-            buf_puts(out, "," CACHE_CONTROL);
         buf_putc(out, '}');
     }
+    mark(w); /* one on the last covers them all */
     buf_putc(out, ']');
     return STATUS_OK;
 }
 
-enum status anthropic_request(const struct llm_request *r, const char *model, struct buf *out,
-                              struct cause *why) {
+static const char *mark_of(const struct wire_place *p) {
+    switch (p->cache) {
+    case LLM_CACHE_LONG:
+        if (p->quirks & PROVIDER_LONG_CACHE)
+            return "\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":\"1h\"}";
+        break;
+    case LLM_CACHE_SHORT:
+        break;
+    case LLM_CACHE_NONE:
+        return NULL;
+    }
+    return "\"cache_control\":{\"type\":\"ephemeral\"}";
+}
+
+enum status anthropic_request(const struct wire_place *p, const struct llm_request *r,
+                              const char *model, struct buf *out, struct cause *why) {
+    const struct writing w = {out, p, model, mark_of(p)};
+    const char *effort = effort_claude(model, r->effort);
     buf_puts(out, "{\"model\":");
     string(out, model);
     buf_printf(out, ",\"max_tokens\":%d,\"stream\":true",
                r->max_tokens > 0 ? r->max_tokens : DECODE_MAX_TOKENS);
+    if (effort)
+        buf_printf(out,
+                   ",\"thinking\":{\"type\":\"adaptive\"},\"output_config\":{\"effort\":\"%s\"}",
+                   effort);
     if (!turns_blank(r->system)) {
-        buf_puts(out, ",\"system\":[{\"type\":\"text\",\"text\":");
-        string(out, r->system);
-        buf_puts(out, "," CACHE_CONTROL "}]");
+        buf_puts(out, ",\"system\":[");
+        text_block(out, r->system);
+        mark(&w);
+        buf_putc(out, ']');
     }
-    enum status s = tools(out, r, why);
+    enum status s = tools(&w, r, why);
     if (s == STATUS_OK)
-        s = messages(out, r->history, why);
+        s = messages(&w, r->history, why);
     buf_putc(out, '}');
     return s;
-}
-
-void anthropic_headers(const char *api_key, struct strv *out) {
-    strv_push(out, "content-type: application/json");
-    strv_push(out, "accept: text/event-stream");
-    strv_push(out, "anthropic-version: 2023-06-01");
-    if (!api_key)
-        return;
-    /* A token of a signed-in person is a bearer token, and the API wants to be told. */
-    if (str_prefix(api_key, "sk-ant-oat")) {
-        strv_push(out, "anthropic-beta: oauth-2025-04-20");
-        strv_pushf(out, "authorization: Bearer %s", api_key);
-    } else {
-        strv_pushf(out, "x-api-key: %s", api_key);
-    }
 }

@@ -8,22 +8,22 @@
 
 #include "base/buf.h"
 #include "base/status.h"
-#include "base/str.h"
 #include "llm/client.h"
 #include "llm/decode.h"
 #include "llm/sse.h"
+#include "llm/wire.h"
 
 /* Appends the JSON body for `model` (without its provider). The history is made acceptable on the
  * way: neighbours of one role become one message; results come first and each answers a call of the
  * message before (a call that has none is answered as interrupted, a result that answers none
- * becomes text); what the API refuses (blank text, thinking without its signature, thinking at the
- * end) is left out. The same history gives the same bytes. STATUS_INVALID when the history does not
- * end with something from the user, or a tool's schema is no object. */
-enum status anthropic_request(const struct llm_request *r, const char *model, struct buf *out,
-                              struct cause *why) MUST_CHECK;
-
-/* Adds "name: value" lines. Wipe them after use: one holds the key (NULL: there is none). */
-void anthropic_headers(const char *key, struct strv *out);
+ * becomes text); what the API refuses (blank text, thinking without its signature or of somebody
+ * else, thinking at the end) is left out. The same history gives the same bytes but for the marks:
+ * what the provider is to keep for the next call ends with the system text, the last tool, and the
+ * last two messages of the user, so that each call finds what the one before has left; four are the
+ * most that are allowed. STATUS_INVALID when the history does not end with something from the user,
+ * or a tool's schema is no object. */
+enum status anthropic_request(const struct wire_place *p, const struct llm_request *r,
+                              const char *model, struct buf *out, struct cause *why) MUST_CHECK;
 
 enum decode_step anthropic_event(struct decode *d, const struct sse_event *e,
                                  struct cause *why) MUST_CHECK;

@@ -87,6 +87,7 @@ static enum decode_step block_delta(struct decode *d, const cJSON *event, struct
         break;
     case LLM_BLOCK_REDACTED_THINKING:
     case LLM_BLOCK_TOOL_RESULT:
+    case LLM_BLOCK_FILE:
         break;
     }
     return text ? decode_add(d, p, text, false, why) : DECODE_MORE;
@@ -110,6 +111,9 @@ static void read_usage(struct decode *d, const cJSON *usage, bool last) {
         u->cache_read_tokens = rd;
     if (wr >= 0)
         u->cache_write_tokens = wr;
+    int64_t hour = json_i64(json_obj(usage, "cache_creation"), "ephemeral_1h_input_tokens", -1);
+    if (hour >= 0)
+        u->cache_hour_tokens = hour;
     if (out >= 0) {
         u->output_tokens = out;
         d->output_known = last;

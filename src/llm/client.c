@@ -12,59 +12,44 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/utf8.h"
-#include "llm/anthropic.h"
 #include "llm/decode.h"
 #include "llm/fault.h"
 #include "llm/http.h"
-#include "llm/openai.h"
 #include "llm/price.h"
 #include "llm/sse.h"
+#include "llm/wire.h"
 
 #define ERROR_BODY_MAX ((size_t)65536)
 #define DEFAULT_PROVIDER "anthropic"
 #define DEFAULT_SILENCE_SECS 300
 #define DEFAULT_CONNECT_SECS 30
+#define DEFAULT_CALL_SECS 1800
+#define RATES_MAX 64u /* models whose rates are remembered; the oldest gives way */
 #define DEFAULT_USER_AGENT "spacebot"
 
-/* What a wire format is to a call; everything else is the same for all. */
-struct wire {
-    const char *path; /* behind the base URL */
-    enum status (*request)(const struct llm_request *r, const char *model, const char *base_url,
-                           struct buf *out, struct cause *why);
-    void (*headers)(const char *key, struct strv *out);
-    enum decode_step (*event)(struct decode *d, const struct sse_event *e, struct cause *why);
-};
-
-static enum status request_anthropic(const struct llm_request *r, const char *model,
-                                     const char *base_url, struct buf *out, struct cause *why) {
-    (void)base_url;
-    return anthropic_request(r, model, out, why);
-}
-
-static const struct wire wires[] = {
-    [LLM_API_ANTHROPIC] = {"/v1/messages", request_anthropic, anthropic_headers, anthropic_event},
-    [LLM_API_OPENAI_COMPLETIONS] = {"/v1/chat/completions", openai_request, openai_headers,
-                                    openai_event},
-};
-
 struct provider {
-    char *id;
-    const struct wire *wire;
-    char *base_url;
-    char *key;    /* NULL: none */
-    bool keyless; /* none is needed */
-    char *socket; /* NULL: none */
+    struct wire_place place; /* its strings are ours */
+    bool keyless;            /* no key is needed */
+    char *socket;            /* NULL: none */
     char host[280];
+};
+
+/* What was last said to be left for a model. */
+struct known_rate {
+    char *model;
+    struct llm_rate rate;
 };
 
 struct llm {
     struct loop *loop;
     struct provider *providers;
     size_t nproviders;
-    int silence_secs, connect_secs;
+    int silence_secs, connect_secs, call_secs;
     struct http *http;
     struct list calls;
     size_t open;
+    struct known_rate rates[RATES_MAX];
+    size_t nrates, oldest;
 };
 
 #define BODY_ROOM 16384 /* of a request, beside its history: system prompt and tools */
@@ -86,6 +71,7 @@ struct llm_call {
     struct buf error_body;
     enum body body;
     size_t bytes;
+    struct llm_rate rate;
     bool busy, dead; /* in a callback of http; cancelled during it */
     struct llm_error early_error;
 };
@@ -101,37 +87,47 @@ static char *trimmed(const char *s) {
     return n ? xstrndup(s, n) : NULL;
 }
 
-static char *base_of(const char *url) {
-    size_t n = strlen(url);
-    while (n && url[n - 1] == '/')
-        n--;
-    if (n >= 3 && memcmp(url + n - 3, "/v1", 3) == 0)
-        n -= 3;
-    while (n && url[n - 1] == '/')
-        n--;
-    return xstrndup(url, n);
+static void add_provider(struct llm *llm, const struct llm_provider *from, enum llm_cache cache) {
+    struct provider *p = &llm->providers[llm->nproviders++];
+    char *base = wire_base(from->api, from->base_url ? from->base_url : "");
+    p->place = (struct wire_place){.id = xstrdup(from->id),
+                                   .api = from->api,
+                                   .base_url = base,
+                                   .key = from->api_key ? trimmed(from->api_key) : NULL,
+                                   .deployment = xstrdup_null(from->deployment),
+                                   .api_version = xstrdup_null(from->api_version),
+                                   .quirks = provider_quirks(base),
+                                   .cache = cache};
+    p->keyless = from->keyless;
+    p->socket = xstrdup_null(from->socket);
 }
+
+static int secs_or(int secs, int usual) { return secs > 0 ? secs : usual; }
 
 struct llm *llm_new(struct loop *l, const struct llm_config *config) {
     struct llm *llm = xcalloc(1, sizeof(*llm));
+    const struct http_net net = {config->proxy, config->no_proxy, config->ca_file};
     llm->loop = l;
-    llm->silence_secs = config->silence_secs > 0 ? config->silence_secs : DEFAULT_SILENCE_SECS;
-    llm->connect_secs = config->connect_secs > 0 ? config->connect_secs : DEFAULT_CONNECT_SECS;
-    llm->http = http_new(l, config->user_agent ? config->user_agent : DEFAULT_USER_AGENT);
+    llm->silence_secs = secs_or(config->silence_secs, DEFAULT_SILENCE_SECS);
+    llm->connect_secs = secs_or(config->connect_secs, DEFAULT_CONNECT_SECS);
+    llm->call_secs = secs_or(config->call_secs, DEFAULT_CALL_SECS);
+    llm->http = http_new(l, config->user_agent ? config->user_agent : DEFAULT_USER_AGENT, &net);
     llm->providers = xcalloc(config->nproviders, sizeof(*llm->providers));
-    llm->nproviders = config->nproviders;
     list_init(&llm->calls);
-    for (size_t i = 0; i < config->nproviders; i++) {
-        const struct llm_provider *from = &config->providers[i];
-        struct provider *p = &llm->providers[i];
-        p->id = xstrdup(from->id);
-        p->wire = &wires[from->api];
-        p->keyless = from->keyless;
-        p->base_url = base_of(from->base_url ? from->base_url : "");
-        p->key = from->api_key ? trimmed(from->api_key) : NULL;
-        p->socket = xstrdup_null(from->socket);
-    }
+    for (size_t i = 0; i < config->nproviders; i++)
+        add_provider(llm, &config->providers[i], config->cache);
     return llm;
+}
+
+static void provider_free(struct provider *p) {
+    char *own[] = {(char *)(uintptr_t)p->place.key,        (char *)(uintptr_t)p->place.id,
+                   (char *)(uintptr_t)p->place.base_url,   (char *)(uintptr_t)p->place.deployment,
+                   (char *)(uintptr_t)p->place.api_version};
+    if (own[0])
+        explicit_bzero(own[0], strlen(own[0]));
+    for (size_t i = 0; i < ARRAY_LEN(own); i++)
+        free(own[i]);
+    free(p->socket);
 }
 
 static void call_free(struct llm_call *c) {
@@ -154,15 +150,10 @@ void llm_free(struct llm **pl) {
     while (!list_empty(&llm->calls))
         call_free(list_entry(llm->calls.next, struct llm_call, link));
     http_free(&llm->http);
-    for (size_t i = 0; i < llm->nproviders; i++) {
-        struct provider *p = &llm->providers[i];
-        if (p->key)
-            explicit_bzero(p->key, strlen(p->key));
-        free(p->key);
-        free(p->id);
-        free(p->base_url);
-        free(p->socket);
-    }
+    for (size_t i = 0; i < llm->nproviders; i++)
+        provider_free(&llm->providers[i]);
+    for (size_t i = 0; i < llm->nrates; i++)
+        free(llm->rates[i].model);
     free(llm->providers);
     x_free(pl);
 }
@@ -174,14 +165,15 @@ static struct provider *provider_of(const struct llm *llm, const char *name, con
     size_t n = slash ? (size_t)(slash - name) : strlen(id);
     *model = slash ? slash + 1 : name;
     for (size_t i = 0; i < llm->nproviders; i++)
-        if (strlen(llm->providers[i].id) == n && memcmp(llm->providers[i].id, id, n) == 0)
+        if (strlen(llm->providers[i].place.id) == n &&
+            memcmp(llm->providers[i].place.id, id, n) == 0)
             return &llm->providers[i];
     return NULL;
 }
 
 bool llm_has_provider(const struct llm *llm, const char *model) {
     const struct provider *p = provider_of(llm, model, &model);
-    return p && (p->key || p->keyless);
+    return p && (p->place.key || p->keyless);
 }
 
 size_t llm_calls_open(const struct llm *llm) { return llm->open; }
@@ -191,19 +183,53 @@ void llm_usage_add(struct llm_usage *to, const struct llm_usage *from) {
     to->output_tokens += from->output_tokens;
     to->cache_read_tokens += from->cache_read_tokens;
     to->cache_write_tokens += from->cache_write_tokens;
+    to->cache_hour_tokens += from->cache_hour_tokens;
     to->cost_usd += from->cost_usd;
     to->cost_is_estimate |= from->cost_is_estimate;
+}
+
+/* ---- rates ---- */
+
+static void keep_rate(struct llm_call *c, const struct llm_rate *rate) {
+    struct llm *llm = c->llm;
+    if (!rate->at_ms)
+        return;
+    struct known_rate *k = NULL;
+    for (size_t i = 0; i < llm->nrates && !k; i++)
+        if (str_eq(llm->rates[i].model, c->model))
+            k = &llm->rates[i];
+    if (!k && llm->nrates < RATES_MAX) {
+        k = &llm->rates[llm->nrates++];
+        k->model = xstrdup(c->model);
+    } else if (!k) {
+        k = &llm->rates[llm->oldest++ % RATES_MAX];
+        free(k->model);
+        k->model = xstrdup(c->model);
+    }
+    k->rate = *rate;
+}
+
+bool llm_rate(const struct llm *llm, const char *model, struct llm_rate *out) {
+    rate_init(out);
+    for (size_t i = 0; i < llm->nrates; i++) {
+        if (!str_eq(llm->rates[i].model, model))
+            continue;
+        *out = llm->rates[i].rate;
+        return true;
+    }
+    return false;
 }
 
 /* ---- the end of a call: exactly one of these, and the call is gone ---- */
 
 static struct fault_place place_of(const struct llm_call *c) {
     return (struct fault_place){
-        .provider = c->provider->id,
+        .provider = c->provider->place.id,
         .host = c->provider->host,
-        .key = c->provider->key,
+        .key = c->provider->place.key,
         .silence_secs = c->llm->silence_secs,
         .connect_secs = c->llm->connect_secs,
+        .call_secs = c->llm->call_secs,
     };
 }
 
@@ -220,7 +246,7 @@ static void retire(struct llm_call *c) {
 static void price(struct llm_call *c, const char *said, struct llm_usage *u) {
     /* What the provider says it was, unless only the asked name has a price. */
     struct price p;
-    char *full = *said ? xasprintf("%s/%s", c->provider->id, said) : NULL;
+    char *full = *said ? xasprintf("%s/%s", c->provider->place.id, said) : NULL;
     price_apply(full && price_find(full, &p) ? full : c->model, u);
     free(full);
 }
@@ -231,10 +257,22 @@ static void fail(struct llm_call *c, struct llm_error *e) {
         decode_usage(c->decode, &e->usage);
         price(c, "", &e->usage);
     }
+    if (!e->rate.at_ms)
+        e->rate = c->rate;
+    keep_rate(c, &e->rate);
     void (*on_error)(void *, const struct llm_error *) = c->ev.on_error;
     void *arg = c->arg;
     retire(c);
     on_error(arg, e);
+}
+
+/* Whose thinking it is: nobody else takes it back. */
+static void sign(const struct llm_call *c, struct llm_message *m) {
+    for (size_t i = 0; i < m->n; i++) {
+        struct llm_block *b = &m->blocks[i];
+        if ((b->kind == LLM_BLOCK_THINKING || b->kind == LLM_BLOCK_REDACTED_THINKING) && !b->name)
+            b->name = xstrdup(c->provider->place.id);
+    }
 }
 
 static void finish(struct llm_call *c) {
@@ -249,6 +287,9 @@ static void finish(struct llm_call *c) {
         r.usage.cost_is_estimate = true;
     }
     price(c, r.model, &r.usage);
+    r.rate = c->rate;
+    keep_rate(c, &r.rate);
+    sign(c, &r.message);
     void (*on_done)(void *, struct llm_response *) = c->ev.on_done;
     void *arg = c->arg;
     if (c->http)
@@ -306,7 +347,7 @@ static void fail_stream(struct llm_call *c, enum llm_fault fault, const char *te
 static bool on_event(void *arg, const struct sse_event *e) {
     struct llm_call *c = arg;
     struct cause why = {""};
-    enum decode_step step = c->provider->wire->event(c->decode, e, &why);
+    enum decode_step step = wire_event(c->provider->place.api, c->decode, e, &why);
     if (c->dead)
         return false;
     switch (step) {
@@ -360,8 +401,10 @@ static void on_data(void *arg, const struct http_head *h, const char *data, size
     struct llm_call *c = arg;
     enter(c);
     c->bytes += n;
-    if (c->body == BODY_UNKNOWN)
+    if (c->body == BODY_UNKNOWN) {
         c->body = is_stream(h) ? BODY_STREAM : BODY_ERROR;
+        c->rate = h->rate;
+    }
     if (c->body == BODY_STREAM) {
         struct cause why = {""};
         if (sse_feed(&c->sse, data, n, on_event, c, &why) == STATUS_LIMIT)
@@ -407,6 +450,7 @@ static void on_refused(void *arg) {
 static void refuse(struct llm_call *c, const char *who, enum llm_fault fault, const char *text) {
     struct fault_place p = {.provider = who, .host = ""};
     c->early_error.retry_after_ms = -1;
+    rate_init(&c->early_error.rate);
     fault_set(&c->early_error, &p, fault, "%s", text);
     c->refused = loop_timer(c->llm->loop, 0, on_refused, c, "provider refusal");
 }
@@ -432,17 +476,18 @@ static bool check_provider(struct llm_call *c, const char *model) {
     }
     const char *wrong = NULL;
     char *no_key = NULL;
-    if (!p->key && !p->keyless) {
-        const char *var = fault_key_variable(p->id);
+    const char *key = p->place.key;
+    if (!key && !p->keyless) {
+        const char *var = fault_key_variable(p->place.id);
         wrong = no_key = xasprintf("there is no key; set %s%sproviders in spacebot.conf",
                                    var ? var : "it in ", var ? " or " : "");
-    } else if (p->key && !is_clean(p->key)) {
+    } else if (key && !is_clean(key)) {
         wrong = "the key has characters that no key has";
-    } else if (!*p->host && !http_host(p->base_url, p->host, sizeof(p->host))) {
+    } else if (!*p->host && !http_host(p->place.base_url, p->host, sizeof(p->host))) {
         wrong = "its base_url is not a web address";
     }
     if (wrong) {
-        refuse(c, p->id, LLM_FAULT_NOT_CONFIGURED, wrong);
+        refuse(c, p->place.id, LLM_FAULT_NOT_CONFIGURED, wrong);
         free(no_key);
         return false;
     }
@@ -450,11 +495,10 @@ static bool check_provider(struct llm_call *c, const char *model) {
     return true;
 }
 
-static void post(struct llm_call *c, struct buf *body) {
+static void post(struct llm_call *c, const char *model, struct buf *body) {
     struct strv headers = {0};
-    const struct wire *wire = c->provider->wire;
-    char *url = xasprintf("%s%s", c->provider->base_url, wire->path);
-    wire->headers(c->provider->key, &headers);
+    char *url = wire_url(&c->provider->place, model);
+    wire_headers(&c->provider->place, false, &headers);
     c->request_bytes = body->len;
     size_t n = body->len;
     struct http_request r = {
@@ -465,6 +509,7 @@ static void post(struct llm_call *c, struct buf *body) {
         .body_len = n,
         .connect_secs = c->llm->connect_secs,
         .silence_secs = c->llm->silence_secs,
+        .call_secs = c->llm->call_secs,
         .on_data = on_data,
         .on_alive = on_alive,
         .on_end = on_end,
@@ -484,6 +529,7 @@ struct llm_call *llm_call_start(struct llm *llm, const struct llm_request *r,
     c->ev = *ev;
     c->arg = arg;
     c->model = xstrdup(r->model);
+    rate_init(&c->rate);
     sse_init(&c->sse, 0);
     list_push_back(&llm->calls, &c->link);
     llm->open++;
@@ -497,11 +543,11 @@ struct llm_call *llm_call_start(struct llm *llm, const struct llm_request *r,
     /* Room for all of it at once, escapes too: growing would copy a long history several times. */
     size_t n = (size_t)llm_history_tokens(r->history) * 4;
     (void)buf_room(&body, n + n / 16 + BODY_ROOM);
-    enum status s = c->provider->wire->request(r, model, c->provider->base_url, &body, &why);
+    enum status s = wire_request(&c->provider->place, r, model, &body, &why);
     if (s == STATUS_OK)
-        post(c, &body);
+        post(c, model, &body);
     else
-        refuse(c, c->provider->id, LLM_FAULT_BAD_REQUEST, why.text);
+        refuse(c, c->provider->place.id, LLM_FAULT_BAD_REQUEST, why.text);
     buf_free(&body);
     return c;
 }

@@ -7,18 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/provider.h"
 #include "base/status.h"
 #include "llm/message.h"
+#include "llm/rate.h"
 #include "loop/loop.h"
-
-#define LLM_API_TABLE(X)                                                                           \
-    X(ANTHROPIC, "anthropic")                                                                      \
-    X(OPENAI_COMPLETIONS, "openai_completions")
-enum llm_api {
-#define X(name, text) LLM_API_##name,
-    LLM_API_TABLE(X)
-#undef X
-};
 
 /* How a call failed. X(NAME, "name", retriable) */
 #define LLM_FAULT_TABLE(X)                                                                         \
@@ -35,6 +28,7 @@ enum llm_api {
     X(REDIRECT, "redirect", false)        /* never followed; the text names the target */          \
     X(CUT, "cut", true)                   /* stream ended before its end */                        \
     X(SILENCE, "silence", true)           /* no byte for silence_secs */                           \
+    X(TIMEOUT, "timeout", true)           /* no end for call_secs */                               \
     X(GARBAGE, "garbage", true)           /* not the protocol: HTML, bad JSON, too large */        \
     X(CANCELLED, "cancelled", false)
 enum llm_fault {
@@ -65,10 +59,42 @@ struct llm_usage {
     int64_t input_tokens; /* not counting cached ones */
     int64_t output_tokens;
     int64_t cache_read_tokens, cache_write_tokens;
+    int64_t cache_hour_tokens; /* of those written: kept for an hour, which costs more */
     double cost_usd;
     bool cost_is_estimate; /* no price known for the model, or usage was missing */
 };
 void llm_usage_add(struct llm_usage *to, const struct llm_usage *from);
+
+/* How much a model is to think. X(NAME, "name") */
+/* clang-format off */
+#define LLM_EFFORT_TABLE(X)                                                                        \
+    X(AUTO, "auto")                                                                                \
+    X(MAX, "max")                                                                                  \
+    X(HIGH, "high")                                                                                \
+    X(MEDIUM, "medium")                                                                            \
+    X(LOW, "low")
+/* clang-format on */
+enum llm_effort {
+#define X(name, text) LLM_EFFORT_##name,
+    LLM_EFFORT_TABLE(X)
+#undef X
+};
+bool llm_effort_from(const char *name, enum llm_effort *out);
+
+/* How long a provider is asked to keep the beginning of a conversation for the next call (those
+ * that do it unasked are not asked). X(NAME, "name in spacebot.conf") */
+/* clang-format off */
+#define LLM_CACHE_TABLE(X)                                                                         \
+    X(SHORT, "short")                                                                              \
+    X(LONG, "long")                                                                                \
+    X(NONE, "none")
+/* clang-format on */
+enum llm_cache {
+#define X(name, text) LLM_CACHE_##name,
+    LLM_CACHE_TABLE(X)
+#undef X
+};
+bool llm_cache_from(const char *name, enum llm_cache *out);
 
 struct llm_tool {
     const char *name, *description;
@@ -82,19 +108,22 @@ struct llm_request {
     const struct llm_tool *tools;
     size_t ntools;
     int max_tokens; /* 0: 16000 */
+    enum llm_effort effort; /* models that cannot be told are not told */
 };
 
 struct llm_response {
     struct llm_message message; /* role assistant; may be moved out (zero it) */
     enum llm_stop stop;
     struct llm_usage usage;
+    struct llm_rate rate;
     char model[96]; /* what the provider says it was */
 };
 
 struct llm_error {
     enum llm_fault fault;
     int http_status;        /* 0 when none */
-    int64_t retry_after_ms; /* -1 when not told */
+    int64_t retry_after_ms; /* -1 when not told; of a 429 else when the rate says there is more */
+    struct llm_rate rate;
     bool delivered;         /* some text or tool input had been passed on before it failed */
     struct llm_usage usage; /* what was used all the same */
     char text[512];         /* for a person: "anthropic: overloaded (529)"; no newline, no secret */
@@ -116,11 +145,12 @@ struct llm_events {
 
 struct llm_provider {
     const char *id; /* "anthropic" */
-    enum llm_api api;
-    const char *base_url; /* without /v1; a trailing /v1 or slash is dropped */
+    enum provider_api api;
+    const char *base_url; /* where the API's path begins with it a trailing /v1 is dropped */
     const char *api_key;  /* NULL: none */
     bool keyless;         /* none is needed: a server on this machine */
     const char *socket;   /* a UNIX socket where it is, whatever base_url says; NULL: none */
+    const char *deployment, *api_version; /* of Azure; NULL: the model's name, the usual one */
 };
 
 struct llm_config {
@@ -128,6 +158,10 @@ struct llm_config {
     size_t nproviders;
     int silence_secs; /* 300 */
     int connect_secs; /* 30 */
+    int call_secs;    /* for a whole call; 1800 */
+    enum llm_cache cache;
+    /* NULL: what the environment says (https_proxy, no_proxy, SSL_CERT_FILE, SSL_CERT_DIR). */
+    const char *proxy, *no_proxy, *ca_file;
     const char *user_agent;
 };
 
@@ -146,5 +180,8 @@ struct llm_call *llm_call_start(struct llm *llm, const struct llm_request *r,
 /* Under 50 ms also while a name is being resolved. NULL is fine; sets NULL. */
 void llm_call_cancel(struct llm_call **c);
 size_t llm_calls_open(const struct llm *llm);
+/* What the model's provider last said is left, of any of its calls for that model; false: nothing
+ * yet. */
+bool llm_rate(const struct llm *llm, const char *model, struct llm_rate *out);
 
 #endif

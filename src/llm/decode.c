@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -226,6 +227,7 @@ enum decode_step decode_add(struct decode *d, struct decode_part *p, const char 
         break;
     case LLM_BLOCK_REDACTED_THINKING:
     case LLM_BLOCK_TOOL_RESULT:
+    case LLM_BLOCK_FILE:
         break;
     }
     return DECODE_MORE;
@@ -273,14 +275,40 @@ struct decode_part *decode_push(struct decode *d, int64_t index, enum llm_block_
     return p;
 }
 
+struct decode_part *decode_call(struct decode *d, const char *id) {
+    for (size_t i = d->message.n; i-- > 0 && *id;)
+        if (d->message.blocks[i].kind == LLM_BLOCK_TOOL_USE && str_eq(d->message.blocks[i].id, id))
+            return &d->parts[i];
+    return NULL;
+}
+
+void decode_set_id(struct decode *d, struct decode_part *p, const char *id) {
+    struct llm_block *b = &d->message.blocks[decode_at(d, p)];
+    free(b->id);
+    b->id = valid(id);
+}
+
+static char *own_id(struct decode *d, const char *id) {
+    char uuid[ID_UUID_SIZE];
+    char *shown = valid(id);
+    if (*shown && !decode_call(d, shown))
+        return shown;
+    free(shown);
+    id_uuid(uuid);
+    return xasprintf("call_%s", uuid);
+}
+
 struct decode_part *decode_push_call(struct decode *d, int64_t index, const char *id,
                                      const char *name, struct cause *why) {
+    char *own = own_id(d, id);
     struct decode_part *p = decode_push(d, index, LLM_BLOCK_TOOL_USE, why);
-    if (!p)
+    if (!p) {
+        free(own);
         return NULL;
+    }
     size_t at = decode_at(d, p);
     struct llm_block *b = &d->message.blocks[at];
-    b->id = valid(id);
+    b->id = own;
     b->name = valid(name);
     d->delivered = true;
     if (d->ev->on_tool_start)

@@ -142,6 +142,9 @@ static const struct {
     {"rate_limit_exceeded", LLM_FAULT_RATE_LIMITED},
     {"insufficient_quota", LLM_FAULT_BAD_REQUEST},
     {"service_unavailable", LLM_FAULT_OVERLOADED},
+    {"server_is_overloaded", LLM_FAULT_OVERLOADED},
+    {"slow_down", LLM_FAULT_OVERLOADED},
+    {"invalid_prompt", LLM_FAULT_BAD_REQUEST},
     {"BadRequestError", LLM_FAULT_BAD_REQUEST},
 };
 
@@ -222,15 +225,8 @@ static void set_said(struct llm_error *e, const struct fault_place *p, enum llm_
 }
 
 const char *fault_key_variable(const char *provider) {
-    static const char *const usual[][2] = {
-#define X(id, api, key_var, url_var, url, thinks, works) {id, key_var},
-        PROVIDER_TABLE(X)
-#undef X
-    };
-    for (size_t i = 0; i < ARRAY_LEN(usual); i++)
-        if (str_eq(provider, usual[i][0]))
-            return usual[i][1];
-    return NULL;
+    const struct provider_info *known = provider_find(provider);
+    return known ? known->key_var : NULL;
 }
 
 static void set_auth(struct llm_error *e, const struct fault_place *p, int status,
@@ -275,6 +271,7 @@ static void set_kind(struct llm_error *e, const struct fault_place *p, enum llm_
     case LLM_FAULT_REDIRECT:
     case LLM_FAULT_CUT:
     case LLM_FAULT_SILENCE:
+    case LLM_FAULT_TIMEOUT:
     case LLM_FAULT_GARBAGE:
     case LLM_FAULT_CANCELLED:
         break;
@@ -331,7 +328,10 @@ void fault_response(struct llm_error *e, const struct fault_place *p, const stru
     struct said s;
     read_body(&s, body, n, p->key);
     e->http_status = h->status;
+    e->rate = h->rate;
     e->retry_after_ms = h->retry_after_ms;
+    if (h->status == 429 && e->retry_after_ms < 0)
+        e->retry_after_ms = rate_wait_ms(&h->rate);
     if (h->status >= 200 && h->status < 300) {
         set_not_a_stream(e, p, h, &s);
     } else if (h->status >= 300 && h->status < 400) {
@@ -412,6 +412,9 @@ void fault_transfer(struct llm_error *e, const struct fault_place *p, const stru
         return;
     case HTTP_END_SILENT:
         fault_set(e, p, LLM_FAULT_SILENCE, "no byte for %d s", p->silence_secs);
+        return;
+    case HTTP_END_OVERTIME:
+        fault_set(e, p, LLM_FAULT_TIMEOUT, "no end after %d s", p->call_secs);
         return;
     case HTTP_END_GARBAGE:
         fault_set(e, p, LLM_FAULT_GARBAGE, "%s does not speak HTTP: %s", p->host, r->detail);

@@ -17,7 +17,7 @@ struct fault_place {
     const char *provider; /* "anthropic" */
     const char *host;     /* "api.anthropic.com:443" */
     const char *key;      /* never in any text; may be NULL */
-    int silence_secs, connect_secs;
+    int silence_secs, connect_secs, call_secs;
 };
 
 /* Sets fault and "provider: text"; cleans the text. The other members stay as they are. */

@@ -38,6 +38,7 @@ struct http {
     struct loop *loop;
     char *user_agent;
     char *ca_file, *ca_dir; /* NULL: curl's own file; no directory */
+    char *proxy, *no_proxy; /* NULL: what the environment says */
     struct multi multi[NMULTI];
     struct list calls;
     struct doors doors;        /* of hosts by https */
@@ -59,9 +60,10 @@ struct http_call {
     struct http_request r; /* its callbacks */
     struct http_head head;
     struct buf in;
-    bool alive, paused, ended, silent, settled;
+    bool alive, paused, ended, silent, late, settled;
     CURLcode code;
     int64_t last_ns;            /* when the last byte came */
+    int64_t end_ns;             /* when it must have ended; 0: never */
     struct loop_timer *silence; /* before: of waiting at the door; later: of the settling */
     char error[CURL_ERROR_SIZE];
 };
@@ -183,6 +185,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg) {
     if (n >= 5 && memcmp(line, "HTTP/", 5) == 0) {
         memset(h, 0, sizeof(*h));
         h->retry_after_ms = -1;
+        rate_init(&h->rate);
         long status = 0;
         curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
         h->status = status >= 0 && status <= 999 ? (int)status : 0;
@@ -196,7 +199,8 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg) {
         h->retry_after_ms = retry_after(value, 1000);
     else if (!header_is(line, n, "content-type", h->content_type, sizeof(h->content_type)) &&
              !header_is(line, n, "request-id", h->request_id, sizeof(h->request_id)))
-        (void)header_is(line, n, "location", h->location, sizeof(h->location));
+        if (!header_is(line, n, "location", h->location, sizeof(h->location)))
+            rate_header(&h->rate, line, n, clock_wall_ms());
     return n;
 }
 
@@ -288,13 +292,18 @@ static void on_silence(void *arg) {
     /* Bytes that wait here, read or paused, are not the other side's silence. */
     if (c->paused || c->in.len)
         due = now + NS_PER_SEC;
+    bool late = c->end_ns && now >= c->end_ns;
+    if (c->end_ns && due > c->end_ns)
+        due = c->end_ns;
     if (now < due) {
         loop_timer_again(c->silence, due - now);
         return;
     }
     c->silence = NULL;
     if (!c->ended) {
-        c->ended = c->silent = true;
+        c->ended = true;
+        c->late = late;
+        c->silent = !late;
         mark(c);
     }
     deliver_all(h);
@@ -354,6 +363,8 @@ static bool refused_by_proxy(const struct http_call *c) {
 static enum http_end end_of(const struct http_call *c) {
     if (c->silent)
         return HTTP_END_SILENT;
+    if (c->late)
+        return HTTP_END_OVERTIME;
     if (c->code != CURLE_OK && refused_by_proxy(c))
         return HTTP_END_NO_PROXY;
     switch ((int)c->code) {
@@ -396,7 +407,7 @@ static enum http_end end_of(const struct http_call *c) {
 static void tell_end(struct http_call *c) {
     struct http_result r = {.end = end_of(c)};
     long err = 0;
-    if (!c->silent) {
+    if (!c->silent && !c->late) {
         curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &err);
         r.timed_out = c->code == CURLE_OPERATION_TIMEDOUT;
         const char *detail = *c->error ? c->error : c->code ? curl_easy_strerror(c->code) : "";
@@ -491,7 +502,8 @@ static void *must(void *p) {
  * is enough. */
 static void find_certificates(struct http *h) {
     const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
-    h->ca_file = xstrdup_null(getenv("SSL_CERT_FILE"));
+    if (!h->ca_file)
+        h->ca_file = xstrdup_null(getenv("SSL_CERT_FILE"));
     const char *dir = getenv("SSL_CERT_DIR"), *file = h->ca_file ? h->ca_file : curl->cainfo;
     bool same = file && str_eq(file, curl->cainfo) && str_eq(dir, curl->capath);
     h->ca_dir = same ? NULL : xstrdup_null(dir);
@@ -528,6 +540,10 @@ static void set_options(struct http_call *c, const struct http_request *r, bool 
         curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, r->socket);
     if (r->socket || r->direct)
         curl_easy_setopt(e, CURLOPT_PROXY, ""); /* not even where the environment names one */
+    else if (h->proxy)
+        curl_easy_setopt(e, CURLOPT_PROXY, h->proxy);
+    if (h->no_proxy)
+        curl_easy_setopt(e, CURLOPT_NOPROXY, h->no_proxy);
     curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
     curl_easy_setopt(e, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* none of it for a proxy */
     curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -541,6 +557,9 @@ static void set_options(struct http_call *c, const struct http_request *r, bool 
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
                      (long)(secure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
     curl_easy_setopt(e, CURLOPT_HTTP09_ALLOWED, 0L);
+    /* Nothing is asked to be packed: that would be held back until a packet is full. What comes
+     * packed all the same is unpacked. */
+    curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "identity");
     curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
     curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
@@ -569,8 +588,10 @@ static void go(struct http_call *c) {
     struct http *h = c->http;
     loop_timer_del(&c->silence);
     c->last_ns = loop_now_ns(h->loop);
-    c->silence =
-        loop_timer(h->loop, c->silence_secs * NS_PER_SEC, on_silence, c, "provider silence");
+    int64_t whole = c->r.call_secs * NS_PER_SEC, silent = c->silence_secs * NS_PER_SEC;
+    c->end_ns = whole ? c->last_ns + whole : 0;
+    c->silence = loop_timer(h->loop, whole && whole < silent ? whole : silent, on_silence, c,
+                            "provider silence");
     CURLMcode code = curl_multi_add_handle(c->multi->curl, c->easy);
     if (code == CURLM_OK)
         return;
@@ -606,6 +627,7 @@ struct http_call *http_send(struct http *h, const struct http_request *r) {
     c->r = *r;
     c->body = r->body;
     c->head.retry_after_ms = -1;
+    rate_init(&c->head.rate);
     c->silence_secs = r->silence_secs;
     list_init(&c->ready);
     list_push_back(&h->calls, &c->link);
@@ -651,10 +673,15 @@ void http_settle(struct http_call **pc) {
 
 /* ---- the whole ---- */
 
-struct http *http_new(struct loop *l, const char *user_agent) {
+struct http *http_new(struct loop *l, const char *user_agent, const struct http_net *net) {
     struct http *h = xcalloc(1, sizeof(*h));
     h->loop = l;
     h->user_agent = xstrdup(user_agent);
+    if (net) {
+        h->proxy = xstrdup_null(net->proxy);
+        h->no_proxy = xstrdup_null(net->no_proxy);
+        h->ca_file = xstrdup_null(net->ca_file);
+    }
     for (size_t i = 0; i < NMULTI; i++)
         h->multi[i].http = h;
     list_init(&h->calls);
@@ -679,6 +706,8 @@ void http_free(struct http **ph) {
     free(h->user_agent);
     free(h->ca_file);
     free(h->ca_dir);
+    free(h->proxy);
+    free(h->no_proxy);
     x_free(ph);
 }
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "llm/rate.h"
 #include "loop/loop.h"
 
 struct http;
@@ -31,6 +32,7 @@ struct http_call;
     X(BAD_URL)                                                                                     \
     X(CUT)     /* the connection ended first */                                                    \
     X(SILENT)  /* no byte for silence_secs */                                                      \
+    X(OVERTIME) /* no end for call_secs */                                                         \
     X(GARBAGE) /* not HTTP */
 enum http_end {
 #define X(name) HTTP_END_##name,
@@ -42,6 +44,7 @@ enum http_end {
 struct http_head {
     int status;             /* 0: none yet */
     int64_t retry_after_ms; /* -1: not told */
+    struct llm_rate rate;
     char content_type[128];
     char request_id[80];
     char location[512];
@@ -62,6 +65,7 @@ struct http_request {
     char *body;                 /* what is posted; taken: freed at the end. NULL: a GET */
     size_t body_len;
     int connect_secs, silence_secs;
+    int call_secs; /* for all of it; 0: as long as it takes */
     /* Bytes of the body, in order; h is what is known by now. Lent. */
     void (*on_data)(void *arg, const struct http_head *h, const char *data, size_t n);
     /* Anything at all arrived, headers included; before on_data. May be NULL. */
@@ -71,8 +75,14 @@ struct http_request {
     void *arg;
 };
 
-/* Nothing of curl is touched before the first request. */
-struct http *http_new(struct loop *l, const char *user_agent);
+/* How the net is reached; NULL: what the environment says. Copied. */
+struct http_net {
+    const char *proxy;    /* a URL; "": none */
+    const char *no_proxy; /* hosts that are reached without one, divided by commas */
+    const char *ca_file;  /* certificates to trust, in place of the system's */
+};
+/* Nothing of curl is touched before the first request. `net`: NULL: all as the environment says. */
+struct http *http_new(struct loop *l, const char *user_agent, const struct http_net *net);
 /* Ends all without a callback. Not from a callback of a call. */
 void http_free(struct http **h);
 

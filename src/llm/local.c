@@ -143,7 +143,7 @@ struct local *local_look(struct loop *l, const struct local_server *servers, siz
     look->loop = l;
     look->fn = fn;
     look->arg = arg;
-    look->http = http_new(l, USER_AGENT);
+    look->http = http_new(l, USER_AGENT, NULL);
     for (size_t i = 0; i < n && i < LOCAL_SERVERS_MAX; i++)
         ask(look, &servers[i]);
     look->timer = loop_timer(l, LOCAL_SECS * NS_PER_SEC, on_timeout, look, "local models");

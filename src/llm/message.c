@@ -11,6 +11,8 @@
 #include "base/str.h"
 #include "base/text.h"
 
+#define IMAGE_TOKENS 1600u
+
 static const char *role_name(enum llm_role r) {
     switch (r) {
 #define X(name, text)                                                                              \
@@ -83,9 +85,36 @@ void llm_message_add_copy(struct llm_message *m, const struct llm_block *b) {
     t->text = text_keep(b->text);
     t->id = xstrdup_null(b->id);
     t->name = xstrdup_null(b->name);
+    t->mime = xstrdup_null(b->mime);
     t->signature = xstrdup_null(b->signature);
     t->input = text_keep(b->input);
     t->is_error = b->is_error;
+}
+
+static void base64(struct buf *out, const unsigned char *p, size_t n) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (; n >= 3; p += 3, n -= 3) {
+        unsigned v = (unsigned)p[0] << 16 | (unsigned)p[1] << 8 | p[2];
+        char four[4] = {digits[v >> 18], digits[v >> 12 & 63], digits[v >> 6 & 63], digits[v & 63]};
+        buf_append(out, four, 4);
+    }
+    if (!n)
+        return;
+    unsigned v = (unsigned)p[0] << 16 | (n > 1 ? (unsigned)p[1] << 8 : 0);
+    char four[4] = {digits[v >> 18], digits[v >> 12 & 63], n > 1 ? digits[v >> 6 & 63] : '=', '='};
+    buf_append(out, four, 4);
+}
+
+void llm_message_add_file(struct llm_message *m, const char *mime, const char *name,
+                          const void *bytes, size_t n) {
+    struct llm_block *b = llm_message_add(m, LLM_BLOCK_FILE);
+    struct buf text = BUF_INIT;
+    (void)buf_room(&text, n / 3 * 4 + 5);
+    base64(&text, bytes, n);
+    b->mime = xstrdup(mime);
+    b->name = xstrdup(name);
+    b->text = text_new(buf_str(&text), text.len);
+    buf_free(&text);
 }
 
 void llm_message_free(struct llm_message *m) {
@@ -94,6 +123,7 @@ void llm_message_free(struct llm_message *m) {
         text_drop(&b->text);
         free(b->id);
         free(b->name);
+        free(b->mime);
         free(b->signature);
         text_drop(&b->input);
     }
@@ -170,6 +200,9 @@ int64_t llm_history_tokens(const struct llm_history *h) {
             case LLM_BLOCK_TOOL_USE:
                 bytes += len(b->input);
                 break;
+            case LLM_BLOCK_FILE: /* of 4 characters for 3 bytes */
+                bytes += str_prefix(b->mime, "image/") ? IMAGE_TOKENS * 4 : len(b->text) * 3 / 8;
+                break;
             case LLM_BLOCK_THINKING: /* a provider drops those of earlier turns from what it counts
                                       */
             case LLM_BLOCK_REDACTED_THINKING:
@@ -187,7 +220,7 @@ static void member(struct buf *out, const char *key, const char *value) {
     json_quote(out, value, strlen(value));
 }
 
-/* {"type":…,"text":…,"id":…,"name":…,"signature":…,"input":…,"is_error":true}: what a block has not
+/* {"type":…,"text":…,"id":…,"name":…,"mime":…,"signature":…,"input":…,"is_error":true}: what a block has not
  * is left out. The input is a string, the received text itself, so that reading it back changes no
  * digit of it. */
 char *llm_history_json(const struct llm_history *h) {
@@ -202,6 +235,7 @@ char *llm_history_json(const struct llm_history *h) {
             member(&out, "text", b->text);
             member(&out, "id", b->id);
             member(&out, "name", b->name);
+            member(&out, "mime", b->mime);
             member(&out, "signature", b->signature);
             member(&out, "input", b->input);
             if (b->is_error)
@@ -224,9 +258,12 @@ static enum status read_block(const cJSON *item, struct llm_message *m, struct c
     b->text = text_of(json_str(item, "text", NULL));
     b->id = xstrdup_null(json_str(item, "id", NULL));
     b->name = xstrdup_null(json_str(item, "name", NULL));
+    b->mime = xstrdup_null(json_str(item, "mime", NULL));
     b->signature = xstrdup_null(json_str(item, "signature", NULL));
     b->input = text_of(json_str(item, "input", NULL));
     b->is_error = json_bool(item, "is_error", false);
+    if (kind == LLM_BLOCK_FILE && (!b->mime || !b->text))
+        return cause_set(why, STATUS_INVALID, "transcript: a file without its kind or its bytes");
     return STATUS_OK;
 }
 

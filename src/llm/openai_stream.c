@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -68,13 +67,6 @@ static bool is_call(const struct decode *d, size_t at) {
     return d->message.blocks[at].kind == LLM_BLOCK_TOOL_USE;
 }
 
-static struct decode_part *call_of_id(struct decode *d, const char *id) {
-    for (size_t i = d->message.n; i-- > 0 && *id;)
-        if (is_call(d, i) && str_eq(d->message.blocks[i].id, id))
-            return &d->parts[i];
-    return NULL;
-}
-
 static struct decode_part *last_call(struct decode *d) {
     for (size_t i = d->message.n; i-- > 0;)
         if (is_call(d, i))
@@ -96,27 +88,12 @@ static void read_id(const cJSON *call, char out[DECODE_NAME_MAX + 1]) {
 static struct decode_part *find_call(struct decode *d, int64_t index, const char *id,
                                      const char *name) {
     if (index < 0)
-        return *id ? call_of_id(d, id) : *name ? NULL : last_call(d);
+        return *id ? decode_call(d, id) : *name ? NULL : last_call(d);
     struct decode_part *p = decode_find(d, index);
     /* Some give every call the same index: a name with another id begins the next one. */
     if (p && *id && *name && !str_eq(d->message.blocks[decode_at(d, p)].id, id))
         return NULL;
     return p;
-}
-
-static struct decode_part *begin_call(struct decode *d, int64_t index, const char *id,
-                                      const char *name, struct cause *why) {
-    char made[ID_UUID_SIZE + 8];
-    /* Two calls of one answer must be told apart, whatever the server calls them. */
-    if (!*id || call_of_id(d, id)) {
-        char uuid[ID_UUID_SIZE];
-        id_uuid(uuid);
-        snprintf(made, sizeof(made), "call_%s", uuid);
-        id = made;
-    }
-    if (index < 0)
-        index = CALL_MARK - (int64_t)d->message.n;
-    return decode_push_call(d, index, id, name, why);
 }
 
 static enum decode_step read_call(struct decode *d, const cJSON *call, struct cause *why) {
@@ -137,7 +114,8 @@ static enum decode_step read_call(struct decode *d, const cJSON *call, struct ca
         enum decode_step step = decode_close(d, index < 0 ? NULL : decode_find(d, index), why);
         if (step != DECODE_MORE)
             return step;
-        p = begin_call(d, index, id, name, why);
+        p = decode_push_call(d, index < 0 ? CALL_MARK - (int64_t)d->message.n : index, id, name,
+                             why);
     }
     if (!p)
         return DECODE_BAD;

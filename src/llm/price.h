@@ -10,7 +10,8 @@
 /* Dollars a million tokens. */
 struct price {
     double input, output, cache_read, cache_write;
-    bool is_estimate; /* taken from the family, not from a published price of this very model */
+    bool is_estimate;  /* not a published price of this very model at this very provider */
+    const char *as_of; /* "2026-11", "" where it is nobody's price; static */
 };
 
 /* `model`: "provider/model", or a bare model of anthropic. A dated name (claude-haiku-4-5-20251001)

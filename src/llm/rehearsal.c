@@ -349,7 +349,7 @@ void rehearsal_free(struct rehearsal **pr) {
 
 struct llm_provider rehearsal_provider(const struct rehearsal *r) {
     return (struct llm_provider){.id = REHEARSAL_ID,
-                                 .api = LLM_API_ANTHROPIC,
+                                 .api = PROVIDER_API_ANTHROPIC,
                                  .base_url = "http://rehearsal",
                                  .api_key = r->key,
                                  .socket = r->path};

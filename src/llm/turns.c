@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/utf8.h"
+#include "llm/wire.h"
 
 #define ORPHAN_MAX 1024 /* bytes kept of a result whose call is gone */
 
@@ -19,7 +20,7 @@ static bool is_thinking(const struct llm_block *b) {
 
 /* Thinking as the last block of an answer is refused, so those are taken out from behind. */
 enum status turns_make(struct turns *out, const struct llm_history *h, turns_sendable_fn *sendable,
-                       struct cause *why) {
+                       const struct wire_place *p, struct cause *why) {
     size_t cap = 0, n = 0;
     for (size_t i = 0; i < h->n; i++)
         cap += h->v[i].n;
@@ -27,7 +28,7 @@ enum status turns_make(struct turns *out, const struct llm_history *h, turns_sen
     for (size_t i = 0; i < h->n; i++) {
         const struct llm_message *m = &h->v[i];
         for (size_t j = 0; j < m->n; j++) {
-            if (!sendable(m->role, &m->blocks[j]))
+            if (!sendable(p, m->role, &m->blocks[j]))
                 continue;
             while (m->role == LLM_ROLE_USER && n && is_thinking(v[n - 1].block))
                 n--;
@@ -63,6 +64,40 @@ const struct llm_block *turns_answer(struct turns *t, size_t call, size_t from, 
         return it->block;
     }
     return NULL;
+}
+
+bool turns_own(const struct wire_place *p, const struct llm_block *thinking) {
+    return !thinking->name || str_eq(thinking->name, p->id);
+}
+
+static bool is_plain(const char *s) {
+    return s[strspn(s, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")] == '\0';
+}
+
+/* FNV-1a: the same in every run, as the prefix of a conversation must be. */
+static uint64_t hash_of(const char *s) {
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (; *s; s++)
+        h = (h ^ (unsigned char)*s) * UINT64_C(1099511628211);
+    return h;
+}
+
+void turns_id(struct buf *out, const char *id, size_t max, bool plain) {
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    size_t n = strlen(id);
+    if (plain ? n == max && is_plain(id) : n <= max) {
+        json_quote(out, id, n);
+        return;
+    }
+    uint64_t h = hash_of(id);
+    if (!plain) {
+        buf_printf(out, "\"call_%016llx\"", (unsigned long long)h);
+        return;
+    }
+    buf_putc(out, '"');
+    for (size_t i = 0; i < max; i++, h /= 62)
+        buf_putc(out, digits[h % 62]);
+    buf_putc(out, '"');
 }
 
 void turns_orphan(struct buf *out, const struct llm_block *result) {

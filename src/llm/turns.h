@@ -28,20 +28,28 @@ struct turns {
     size_t n;
 };
 
-/* Whether a wire format can say this block. */
-typedef bool turns_sendable_fn(enum llm_role role, const struct llm_block *b);
+/* Whether a wire format can say this block there. */
+struct wire_place;
+typedef bool turns_sendable_fn(const struct wire_place *p, enum llm_role role,
+                               const struct llm_block *b);
 
 /* Everything that can be sent, in order, without thinking at the end of an answer (which nobody
  * takes). STATUS_INVALID, and nothing to free, when it does not end with something from the user.
  */
 enum status turns_make(struct turns *out, const struct llm_history *h, turns_sendable_fn *sendable,
-                       struct cause *why) MUST_CHECK;
+                       const struct wire_place *p, struct cause *why) MUST_CHECK;
 void turns_free(struct turns *t);
 /* Behind the last item of the turn that begins with item `i`. */
 size_t turns_end(const struct turns *t, size_t i);
 /* The result of the call at `call`: the first fitting one of items [from..end) that is not used
  * yet; marks it. NULL when there is none. */
 const struct llm_block *turns_answer(struct turns *t, size_t call, size_t from, size_t end);
+
+/* Thinking is echoed to nobody but the provider that it came from. */
+bool turns_own(const struct wire_place *p, const struct llm_block *thinking);
+/* The id of a call as a JSON string of at most `max` characters (24 or more), where `plain` of just
+ * `max` letters and digits: one that does not fit is made into another, the same every time. */
+void turns_id(struct buf *out, const char *id, size_t max, bool plain);
 
 bool turns_blank(const char *s); /* NULL, or nothing but white space */
 /* A result whose call is not in the turn before it: the words are kept, shortened, the form is

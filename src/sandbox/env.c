@@ -24,7 +24,7 @@ static const char *const dangerous_prefixes[] = {"LD_", "DYLD_", "BASH_FUNC_"};
 
 /* What providers are reached with never goes to a command, not even by name. */
 static const char *const credentials[] = {
-#define X(id, api, key_var, url_var, url, thinks, works) key_var,
+#define X(id, name, api, key_var, url_var, url, quirks) key_var,
     PROVIDER_TABLE(X)
 #undef X
         "ANTHROPIC_AUTH_TOKEN"};

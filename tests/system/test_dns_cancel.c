@@ -93,7 +93,7 @@ static struct llm_history history;
 static int setup(void **state) {
     (void)state;
     static const struct llm_provider provider = {.id = "anthropic",
-                                                 .api = LLM_API_ANTHROPIC,
+                                                 .api = PROVIDER_API_ANTHROPIC,
                                                  .base_url = "http://slow.example",
                                                  .api_key = "k-123456"};
     struct llm_config config = {.providers = &provider, .nproviders = 1};

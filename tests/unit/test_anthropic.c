@@ -47,10 +47,14 @@ static void think(struct llm_message *m, const char *text, const char *signature
     b->signature = xstrdup_null(signature);
 }
 
+/* Most tests look at the messages alone, without what is to be kept of them. */
+static struct wire_place place = {.id = "anthropic", .cache = LLM_CACHE_NONE};
+static const char *model = "m";
+
 static enum status request(struct llm_request *r, struct cause *why) {
     r->history = &history;
     buf_reset(&body);
-    enum status s = anthropic_request(r, "m", &body, why);
+    enum status s = anthropic_request(&place, r, model, &body, why);
     if (s == STATUS_OK) {
         cJSON *root;
         assert_int_equal(json_parse(body.data, body.len, &root, why), STATUS_OK);
@@ -92,7 +96,9 @@ static void test_whole(void **state) {
         .system = "Be \"brief\".\n", .tools = tools, .ntools = 2, .max_tokens = 50};
     struct cause why = {""};
     llm_history_push_text(&history, LLM_ROLE_USER, "\xE2\x82\xAC\x01\xFF");
+    place.cache = LLM_CACHE_SHORT;
     assert_int_equal(request(&r, &why), STATUS_OK);
+    place.cache = LLM_CACHE_NONE;
     assert_string_equal(
         body.data,
         "{\"model\":\"m\",\"max_tokens\":50,\"stream\":true,"
@@ -103,7 +109,8 @@ static void test_whole(void **state) {
         "{\"name\":\"shell\",\"input_schema\":{ \"type\": \"object\", \"x\": 9007199254740993 },"
         "\"cache_control\":{\"type\":\"ephemeral\"}}],"
         "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\","
-        "\"text\":\"\xE2\x82\xAC\\u0001\xEF\xBF\xBD\"}]}]}");
+        "\"text\":\"\xE2\x82\xAC\\u0001\xEF\xBF\xBD\","
+        "\"cache_control\":{\"type\":\"ephemeral\"}}]}]}");
 }
 
 /* Neighbours of one role become one message; results stand first in theirs, in the order of the
@@ -237,23 +244,112 @@ static void test_refused(void **state) {
     assert_string_equal(why.text, "the schema of the tool 't' is wrong: not an object");
 }
 
-static bool has_header(const char *key, const char *want) {
-    struct strv v = {0};
-    bool found = false;
-    anthropic_headers(key, &v);
-    for (size_t i = 0; i < v.n; i++)
-        found |= str_eq(v.v[i], want);
-    strv_free(&v);
-    return found;
+static size_t marks(const char *text) {
+    size_t n = 0;
+    for (const char *p = text; (p = strstr(p, "cache_control")); p++)
+        n++;
+    return n;
 }
 
-static void test_headers(void **state) {
+/* What was marked as the end of the last message is marked in the next call too, as that of the one
+ * before it: so what was kept is found. Never more than four marks. */
+static void test_growing(void **state) {
     (void)state;
-    assert_true(has_header("sk-ant-api03-x", "x-api-key: sk-ant-api03-x"));
-    assert_true(has_header("sk-ant-api03-x", "anthropic-version: 2023-06-01"));
-    assert_false(has_header("sk-ant-api03-x", "authorization: Bearer sk-ant-api03-x"));
-    assert_true(has_header("sk-ant-oat01-x", "authorization: Bearer sk-ant-oat01-x"));
-    assert_false(has_header("sk-ant-oat01-x", "x-api-key: sk-ant-oat01-x"));
+    static const struct llm_tool tool = {"shell", "Runs.", "{\"type\":\"object\"}"};
+    struct llm_request r = {.system = "s", .tools = &tool, .ntools = 1};
+    struct cause why;
+    char id[16];
+    place.cache = LLM_CACHE_SHORT;
+    llm_history_push_text(&history, LLM_ROLE_USER, "begin");
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(request(&r, &why), STATUS_OK);
+        assert_int_equal(marks(body.data), i == 0 ? 3 : 4);
+        /* "…},{"role":"user"…" of the last message: its last block ends with the mark. */
+        static const char end[] = ",\"cache_control\":{\"type\":\"ephemeral\"}}]}]}";
+        assert_string_equal(body.data + body.len - (sizeof(end) - 1), end);
+        if (i) {
+            snprintf(id, sizeof(id), i > 1 ? "r%d\"" : "begin\"", i - 1);
+            const char *before = strstr(body.data, id);
+            assert_non_null(before);
+            assert_int_equal(strncmp(before + strlen(id), end, strlen(",\"cache_control\"")), 0);
+        }
+        snprintf(id, sizeof(id), "t%d", i);
+        call(last(LLM_ROLE_ASSISTANT), id, "{}");
+        char text[16];
+        snprintf(text, sizeof(text), "r%d", i + 1 - 1);
+        llm_message_add_result(last(LLM_ROLE_USER), id, text, false);
+    }
+    place.cache = LLM_CACHE_LONG; /* a place that keeps nothing for so long is not asked to */
+    assert_int_equal(request(&r, &why), STATUS_OK);
+    assert_null(strstr(body.data, "ttl"));
+    place.quirks = PROVIDER_LONG_CACHE;
+    assert_int_equal(request(&r, &why), STATUS_OK);
+    assert_int_equal(marks(body.data), 4);
+    assert_non_null(strstr(body.data, "{\"type\":\"ephemeral\",\"ttl\":\"1h\"}"));
+    place.quirks = 0;
+    place.cache = LLM_CACHE_NONE;
+    assert_int_equal(request(&r, &why), STATUS_OK);
+    assert_int_equal(marks(body.data), 0);
+}
+
+/* Thinking goes back to whom it came from, and what another format keeps to nobody else. */
+static void test_own_thinking(void **state) {
+    (void)state;
+    llm_history_push_text(&history, LLM_ROLE_USER, "a");
+    struct llm_message *m = last(LLM_ROLE_ASSISTANT);
+    think(m, "theirs", "c2ln");
+    m->blocks[0].name = xstrdup("minimax");
+    think(m, "ours", "c2ln");
+    m->blocks[1].name = xstrdup("anthropic");
+    think(m, "an item", "c2ln");
+    m->blocks[2].id = xstrdup("rs_1");
+    llm_message_add_text(m, "b");
+    llm_history_push_text(&history, LLM_ROLE_USER, "c");
+    assert_messages(USER(TEXT("a")) "," ASSISTANT(
+        "{\"type\":\"thinking\",\"thinking\":\"ours\",\"signature\":\"c2ln\"}," TEXT(
+            "b")) "," USER(TEXT("c")));
+}
+
+static void test_effort(void **state) {
+    (void)state;
+    struct llm_request r = {.effort = LLM_EFFORT_LOW};
+    struct cause why;
+    llm_history_push_text(&history, LLM_ROLE_USER, "a");
+    model = "claude-opus-4-6";
+    assert_int_equal(request(&r, &why), STATUS_OK);
+    assert_non_null(strstr(body.data, ",\"thinking\":{\"type\":\"adaptive\"},"
+                                      "\"output_config\":{\"effort\":\"low\"}"));
+    model = "claude-haiku-4-5";
+    assert_int_equal(request(&r, &why), STATUS_OK);
+    assert_null(strstr(body.data, "thinking"));
+    model = "m";
+}
+
+/* Pictures and documents as they are where the model sees, else a line that says so. */
+static void test_files(void **state) {
+    (void)state;
+    struct llm_message *m = last(LLM_ROLE_USER);
+    llm_message_add_text(m, "look");
+    llm_message_add_file(m, "image/png", "a.png", "\x89PNG", 4);
+    llm_message_add_file(m, "application/pdf", "b.pdf", "%PDF-", 5);
+    llm_message_add_file(m, "text/plain", "c.txt", "h\xC3\xA9 \"q\"", 7);
+    llm_message_add_file(m, "video/mp4", "d.mp4", "123", 3);
+    struct llm_request r = {0};
+    struct cause why;
+    model = "claude-sonnet-5-5";
+    assert_int_equal(request(&r, &why), STATUS_OK);
+    model = "m";
+    assert_non_null(strstr(
+        body.data, "{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":"
+                   "\"image/png\",\"data\":\"iVBORw==\"}},"
+                   "{\"type\":\"document\",\"source\":{\"type\":\"base64\",\"media_type\":"
+                   "\"application/pdf\",\"data\":\"JVBERi0=\"}}," TEXT(
+                       "[file c.txt]\\nh\xC3\xA9 \\\"q\\\"\\n[end of file]") "," TEXT(
+                       "[A file was given here that this model cannot read: d.mp4, video/mp4, 3 "
+                       "bytes.]")));
+    assert_int_equal(request(&r, &why), STATUS_OK);
+    assert_null(strstr(body.data, "base64"));
+    assert_non_null(strstr(body.data, "cannot read: a.png, image/png"));
 }
 
 /* ---- answers ---- */
@@ -630,7 +726,10 @@ int main(void) {
         cmocka_unit_test_teardown(test_mended, teardown),
         cmocka_unit_test_teardown(test_long_orphan, teardown),
         cmocka_unit_test_teardown(test_refused, teardown),
-        cmocka_unit_test(test_headers),
+        cmocka_unit_test_teardown(test_growing, teardown),
+        cmocka_unit_test_teardown(test_own_thinking, teardown),
+        cmocka_unit_test_teardown(test_effort, teardown),
+        cmocka_unit_test_teardown(test_files, teardown),
         cmocka_unit_test_setup_teardown(test_answer, setup_stream, teardown_stream),
         cmocka_unit_test_setup_teardown(test_interleaved, setup_stream, teardown_stream),
         cmocka_unit_test_setup_teardown(test_split_characters, setup_stream, teardown_stream),

@@ -335,12 +335,13 @@ static void test_free_with_calls(void **state) {
 
 static void test_usage_add(void **state) {
     (void)state;
-    struct llm_usage a = {1, 2, 3, 4, 0.5, false}, b = {10, 20, 30, 40, 1.0, true};
+    struct llm_usage a = {1, 2, 3, 4, 1, 0.5, false}, b = {10, 20, 30, 40, 10, 1.0, true};
     llm_usage_add(&a, &b);
     assert_int_equal(a.input_tokens, 11);
     assert_int_equal(a.output_tokens, 22);
     assert_int_equal(a.cache_read_tokens, 33);
     assert_int_equal(a.cache_write_tokens, 44);
+    assert_int_equal(a.cache_hour_tokens, 11);
     assert_true(a.cost_usd > 1.49 && a.cost_usd < 1.51);
     assert_true(a.cost_is_estimate);
 }

@@ -269,7 +269,7 @@ static struct world *set_up(const char *alpn) {
     assert_int_equal(getsockname(w->listener, (struct sockaddr *)&a, &n), 0);
     w->port = ntohs(a.sin_port);
     w->loop = loop_new(LOOP_REAL);
-    w->http = http_new(w->loop, "test");
+    w->http = http_new(w->loop, "test", NULL);
     assert_int_equal(
         loop_watch(w->loop, w->listener, LOOP_READ, on_accept, w, "listener", &w->accepts),
         STATUS_OK);

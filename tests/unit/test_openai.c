@@ -43,10 +43,16 @@ static void call(struct llm_message *m, const char *id, const char *input) {
     b->input = text_of(input);
 }
 
+static const char *model = "m";
+
 static enum status request(struct llm_request *r, const char *base_url, struct cause *why) {
+    const struct wire_place place = {.id = "there",
+                                     .api = PROVIDER_API_OPENAI_COMPLETIONS,
+                                     .base_url = base_url,
+                                     .quirks = provider_quirks(base_url)};
     r->history = &history;
     buf_reset(&body);
-    enum status s = openai_request(r, "m", base_url, &body, why);
+    enum status s = openai_request(&place, r, model, &body, why);
     if (s == STATUS_OK) {
         cJSON *root;
         assert_int_equal(json_parse(body.data, body.len, &root, why), STATUS_OK);
@@ -202,16 +208,81 @@ static void test_refused(void **state) {
     assert_string_equal(why.text, "the schema of the tool 'broken' is wrong: not an object");
 }
 
-static void test_headers(void **state) {
+/* What each place wants otherwise. */
+static void test_quirks(void **state) {
     (void)state;
-    struct strv h = {0};
-    openai_headers("sk-1", &h);
-    assert_int_equal(h.n, 3);
-    assert_string_equal(h.v[2], "authorization: Bearer sk-1");
-    strv_free(&h);
-    openai_headers(NULL, &h);
-    assert_int_equal(h.n, 2);
-    strv_free(&h);
+    struct llm_request r = {.effort = LLM_EFFORT_MAX};
+    struct cause why;
+    llm_history_push_text(&history, LLM_ROLE_USER, "a");
+    struct llm_message *m = last(LLM_ROLE_ASSISTANT);
+    struct llm_block *b = llm_message_add(m, LLM_BLOCK_THINKING);
+    b->text = text_of("hm");
+    b->name = xstrdup("there");
+    call(m, "toolu_0123456789012345678901234567890123456789", "{}");
+    llm_message_add_result(last(LLM_ROLE_USER), "toolu_0123456789012345678901234567890123456789",
+                           "r", false);
+    static const struct {
+        const char *url, *model, *has, *lacks;
+    } cases[] = {
+        {"https://api.openai.com", "gpt-5.2", "\"reasoning_effort\":\"xhigh\"", "toolu_"},
+        {"https://api.openai.com", "gpt-5-mini", "\"reasoning_effort\":\"high\"", "\"hm\""},
+        {"https://api.openai.com", "gpt-4.1", "max_completion_tokens", "effort"},
+        {"https://openrouter.ai/api", "openai/gpt-5.2", "\"reasoning\":{\"effort\":\"xhigh\"}",
+         "reasoning_effort"},
+        {"http://127.0.0.1:1", "gpt-5.2", "\"max_tokens\"", "effort"},
+        {"https://api.mistral.ai", "mistral-large-latest", "\"max_tokens\"", "stream_options"},
+        {"https://api.deepseek.com", "deepseek-chat", "\"reasoning_content\":\"hm\"", "effort"},
+        {"http://127.0.0.1:1", "kimi-k2.5", "\"reasoning_content\":\"hm\"", "effort"},
+        {"http://127.0.0.1:1", "qwen3-thinking", "\"reasoning_content\":\"hm\"", "effort"},
+        {"http://127.0.0.1:1", "llama", "stream_options", "reasoning_content"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        model = cases[i].model;
+        assert_int_equal(request(&r, cases[i].url, &why), STATUS_OK);
+        if (!strstr(body.data, cases[i].has) || strstr(body.data, cases[i].lacks))
+            fail_msg("%s %s: %s", cases[i].url, model, body.data);
+        assert_null(strstr(body.data, "toolu_"));
+    }
+    /* The short ids: nine letters and digits, the same on both ends. */
+    model = "m";
+    assert_int_equal(request(&r, "https://api.mistral.ai", &why), STATUS_OK);
+    const char *id = strstr(body.data, "\"id\":\"") + 6, *end = strchr(id, '"');
+    assert_int_equal(end - id, 9);
+    char both[40];
+    snprintf(both, sizeof(both), "\"tool_call_id\":\"%.9s\"", id);
+    assert_non_null(strstr(body.data, both));
+    /* Whose thinking was lost: the place is filled where it must be. Somebody else's is lost. */
+    x_free(&b->name);
+    b->name = xstrdup("elsewhere");
+    model = "kimi-k2.5";
+    assert_int_equal(request(&r, "http://127.0.0.1:1", &why), STATUS_OK);
+    assert_non_null(strstr(body.data, "\"reasoning_content\":\"(not kept)\""));
+    model = "m";
+}
+
+static void test_files(void **state) {
+    (void)state;
+    struct llm_message *m = last(LLM_ROLE_USER);
+    struct llm_request r = {0};
+    struct cause why;
+    llm_message_add_text(m, "look");
+    llm_message_add_file(m, "image/png", "a.png", "\x89PNG", 4);
+    llm_message_add_file(m, "application/pdf", "b.pdf", "%PDF-", 5);
+    llm_message_add_file(m, "audio/wav", "c.wav", "RIFF", 4);
+    llm_message_add_text(m, "well?");
+    model = "gpt-4o-audio-preview";
+    assert_int_equal(request(&r, "http://x", &why), STATUS_OK);
+    assert_non_null(strstr(
+        body.data,
+        "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"look\"},"
+        "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,iVBORw==\"}},"
+        "{\"type\":\"file\",\"file\":{\"filename\":\"b.pdf\","
+        "\"file_data\":\"data:application/pdf;base64,JVBERi0=\"}},"
+        "{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"UklGRg==\",\"format\":\"wav\"}},"
+        "{\"type\":\"text\",\"text\":\"well?\"}]}"));
+    model = "m";
+    assert_int_equal(request(&r, "http://x", &why), STATUS_OK);
+    assert_non_null(strstr(body.data, "\"content\":\"look\\n\\n[A file was given here that"));
 }
 
 /* ---- answers ---- */
@@ -661,7 +732,7 @@ static void test_bounds(void **state) {
 }
 
 int main(void) {
-    enum { FIXED = 13 };
+    enum { FIXED = 14 };
     static char names[ARRAY_LEN(streams)][40];
     struct CMUnitTest tests[ARRAY_LEN(streams) + FIXED] = {
         cmocka_unit_test_teardown(test_whole, teardown),
@@ -669,7 +740,8 @@ int main(void) {
         cmocka_unit_test_teardown(test_merged, teardown),
         cmocka_unit_test_teardown(test_mended, teardown),
         cmocka_unit_test_teardown(test_refused, teardown),
-        cmocka_unit_test(test_headers),
+        cmocka_unit_test_teardown(test_quirks, teardown),
+        cmocka_unit_test_teardown(test_files, teardown),
         cmocka_unit_test_setup_teardown(test_fragments, setup_stream, teardown_stream),
         cmocka_unit_test_setup_teardown(test_model, setup_stream, teardown_stream),
         cmocka_unit_test_setup_teardown(test_stop_reasons, setup_stream, teardown_stream),
