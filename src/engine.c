@@ -215,6 +215,11 @@ static size_t list_providers(const struct engine *e, struct llm_provider *list, 
     return n;
 }
 
+/* NULL: as the environment says. */
+static const char *net_setting(const char *value) {
+    return str_eq(value, CONFIG_FROM_ENVIRONMENT) ? NULL : value;
+}
+
 /* The keys leave the environment here: from now on only the client knows them, and what looks that
  * nobody else does. */
 static void make_llm(struct engine *e) {
@@ -225,7 +230,14 @@ static void make_llm(struct engine *e) {
                                 .nproviders = list_providers(e, list, keys),
                                 .silence_secs = (int)e->config->limits.silence_secs,
                                 .connect_secs = (int)e->config->limits.connect_secs,
+                                .call_secs = (int)e->config->limits.call_secs,
+                                .proxy = net_setting(e->config->network.proxy),
+                                .no_proxy = net_setting(e->config->network.no_proxy),
+                                .ca_file = net_setting(e->config->network.ca_file),
                                 .user_agent = "spacebot/" PACKAGE_VERSION};
+    if (str_eq(config.proxy, "none"))
+        config.proxy = "";
+    (void)llm_cache_from(e->config->routing.prompt_cache, &config.cache); /* checked: a choice */
     e->llm = llm_new(e->loop, &config);
     e->values = scrub_values_new();
     for (size_t i = 0; i < e->config->nproviders; i++) {

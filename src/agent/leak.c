@@ -70,6 +70,7 @@ bool leak_message(const struct scrub_values *values, struct llm_message *m) {
             break;
         case LLM_BLOCK_REDACTED_THINKING:
         case LLM_BLOCK_TOOL_RESULT: /* was scrubbed by tools/tool.c */
+        case LLM_BLOCK_FILE:        /* as a person gave it */
             break;
         }
     }

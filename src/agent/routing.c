@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/provider.h"
 #include "base/str.h"
 #include "conf/config_keys.h"
 #include "llm/price.h"
@@ -78,12 +79,12 @@ static const struct strv *chain_of(const struct config *c, const struct process 
 
 /* The usual model of the provider that a model is of, for that kind of process; NULL: none. */
 static const char *const *usual_model(const struct process *p) {
-    for (size_t i = 0; i < config_nenv_providers; i++) {
-        const struct config_env_provider *e = &config_env_providers[i];
-        size_t len = strlen(e->id);
-        const char *const *usual = p->kind == PROCESS_WORKER ? &e->works : &e->thinks;
-        if (*usual && strncmp(p->model, e->id, len) == 0 && p->model[len] == '/')
-            return usual;
+    enum model_use use = p->kind == PROCESS_WORKER ? MODEL_WORKS : MODEL_THINKS;
+    for (size_t i = 0; i < provider_ninfos; i++) {
+        const char *id = provider_infos[i].id;
+        size_t len = strlen(id);
+        if (strncmp(p->model, id, len) == 0 && p->model[len] == '/')
+            return provider_default_slot(id, use);
     }
     return NULL;
 }
@@ -145,9 +146,9 @@ void routing_names(const struct agent *a, const char *prefix, struct strv *out) 
     for (const struct process *p; (p = process_next(agent_processes(a), &pos));)
         offer(a, prefix, p->model, out);
     offer(a, prefix, agent_found_model(a), out);
-    for (size_t i = 0; i < config_nenv_providers; i++) {
-        offer(a, prefix, config_env_providers[i].thinks, out);
-        offer(a, prefix, config_env_providers[i].works, out);
+    for (size_t i = 0; i < provider_ninfos; i++) {
+        offer(a, prefix, provider_default_model(provider_infos[i].id, MODEL_THINKS), out);
+        offer(a, prefix, provider_default_model(provider_infos[i].id, MODEL_WORKS), out);
     }
     for (size_t i = 0; i < c->nprices; i++)
         offer(a, prefix, c->prices[i].model, out);
@@ -179,7 +180,7 @@ enum status routing_new(struct agent *a, struct route **out, struct cause *why) 
     for (size_t i = 0; i < parts->config->nprices; i++) {
         const struct config_price *p = &parts->config->prices[i];
         price_say(p->model,
-                  &(struct price){p->input, p->output, p->cache_read, p->cache_write, false});
+                  &(struct price){p->input, p->output, p->cache_read, p->cache_write, false, ""});
     }
     *out = route_new(&(struct route_config){
         .loop = parts->loop,

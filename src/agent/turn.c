@@ -393,12 +393,35 @@ static void notice(struct turn *t, enum journal_kind kind, const char *text) {
              BUS_STR("level", kind == JOURNAL_ERROR ? "error" : "notice"), BUS_STR("text", text));
 }
 
+/* The slot's word; whether the model can be told its full name decides (llm/effort.h). */
+static enum llm_effort effort_of(const struct agent *a, const struct process *p) {
+    const struct config *c = agent_parts(a)->config;
+    enum llm_effort e = LLM_EFFORT_AUTO;
+    switch (p->kind) {
+    case PROCESS_CHANNEL:
+        (void)llm_effort_from(c->routing.channel_thinking_effort, &e);
+        break;
+    case PROCESS_BRANCH:
+        (void)llm_effort_from(c->routing.branch_thinking_effort, &e);
+        break;
+    case PROCESS_WORKER:
+        (void)llm_effort_from(c->routing.worker_thinking_effort, &e);
+        break;
+    case PROCESS_COMPACTOR:
+    case PROCESS_CORTEX:
+    case PROCESS_VOICE:
+        break;
+    }
+    return e;
+}
+
 /* One attempt of the call under way is about to be made, by the model that r names. */
 static char *prepare(void *arg, struct llm_request *r, struct cause *why) {
     struct turn *t = arg;
     char *system = t->o.ops->system(t->o.arg);
     r->tools = t->tools;
     r->ntools = t->o.ntools;
+    r->effort = effort_of(t->o.agent, self(t));
     t->overhead = (int64_t)strlen(system) / 4;
     for (size_t i = 0; i < t->o.ntools; i++)
         t->overhead += (int64_t)strlen(t->tools[i].schema) / 4;

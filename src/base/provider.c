@@ -30,11 +30,16 @@ const struct provider_info *provider_find(const char *id) {
     return NULL;
 }
 
-const char *provider_default_model(const char *id, enum model_use use) {
+const char *const *provider_default_slot(const char *id, enum model_use use) {
     for (size_t i = 0; i < ARRAY_LEN(models); i++)
         if ((models[i].use & use) && str_eq(models[i].provider, id))
-            return models[i].full;
+            return &models[i].full;
     return NULL;
+}
+
+const char *provider_default_model(const char *id, enum model_use use) {
+    const char *const *slot = provider_default_slot(id, use);
+    return slot ? *slot : NULL;
 }
 
 /* "https://api.x.ai" is at https://api.x.ai/v1 too, and not at https://api.x.ai.example. */

@@ -25,15 +25,15 @@ enum provider_api {
  * a server of one's own that is reached as "openai" is taken to speak the plain format. */
 enum provider_quirk {
     PROVIDER_PLAIN = 0,
-    PROVIDER_ATTRIBUTION = 1 << 0,      /* is told which program asks */
-    PROVIDER_NO_USAGE_OPTION = 1 << 1,  /* refuses stream_options; usage comes unasked */
+    PROVIDER_ATTRIBUTION = 1 << 0,       /* is told which program asks */
+    PROVIDER_NO_USAGE_OPTION = 1 << 1,   /* refuses stream_options; usage comes unasked */
     PROVIDER_COMPLETION_TOKENS = 1 << 2, /* max_completion_tokens where others say max_tokens */
-    PROVIDER_SHORT_IDS = 1 << 3,        /* ids of calls are nine letters and digits */
-    PROVIDER_ECHO_REASONING = 1 << 4,   /* reasoning_content goes back beside calls, any model */
-    PROVIDER_EFFORT = 1 << 5,           /* takes reasoning_effort */
-    PROVIDER_EFFORT_OBJECT = 1 << 6,    /* takes reasoning: {"effort": …} in its place */
-    PROVIDER_LONG_CACHE = 1 << 7,       /* keeps a cached prompt for an hour when asked to */
-    PROVIDER_NO_LIST = 1 << 8,          /* tells nobody which models it has */
+    PROVIDER_SHORT_IDS = 1 << 3,         /* ids of calls are nine letters and digits */
+    PROVIDER_ECHO_REASONING = 1 << 4,    /* reasoning_content goes back beside calls, any model */
+    PROVIDER_EFFORT = 1 << 5,            /* takes reasoning_effort */
+    PROVIDER_EFFORT_OBJECT = 1 << 6,     /* takes reasoning: {"effort": …} in its place */
+    PROVIDER_LONG_CACHE = 1 << 7,        /* keeps a cached prompt for an hour when asked to */
+    PROVIDER_NO_LIST = 1 << 8,           /* tells nobody which models it has */
 };
 
 /* X("id", "display name", API, "key variable", "base URL variable", "usual base URL", quirks)
@@ -158,8 +158,8 @@ enum model_price { MODEL_LISTED, MODEL_GUESSED, MODEL_UNKNOWN };
       0.075)                                                                                       \
     X("together", "openai/gpt-oss-120b", MODEL_BOTH, "2025-10", MODEL_GUESSED, 0.15, 0.6, 0.15,    \
       0.15)                                                                                        \
-    X("fireworks", "accounts/fireworks/models/gpt-oss-120b", MODEL_BOTH, "2025-10",                \
-      MODEL_GUESSED, 0.15, 0.6, 0.075, 0.15)                                                       \
+    X("fireworks", "accounts/fireworks/models/gpt-oss-120b", MODEL_BOTH, "2025-10", MODEL_GUESSED, \
+      0.15, 0.6, 0.075, 0.15)                                                                      \
     X("nvidia", "openai/gpt-oss-120b", MODEL_BOTH, "", MODEL_UNKNOWN, 0, 0, 0, 0)                  \
     X("kilo", "anthropic/claude-sonnet-4.5", MODEL_BOTH, "2025-09", MODEL_GUESSED, 3, 15, 0.3,     \
       3.75)                                                                                        \
@@ -190,6 +190,8 @@ const struct provider_info *provider_find(const char *id);
 /* The provider's default model for a use (THINKS or WORKS) as "provider/model"; NULL where what
  * there is must be asked of the server itself. */
 const char *provider_default_model(const char *id, enum model_use use);
+/* The same where it stands, for who wants a list of one. */
+const char *const *provider_default_slot(const char *id, enum model_use use);
 /* The quirks of the server at this base URL: PROVIDER_PLAIN for one that is nobody's we know. */
 unsigned provider_quirks(const char *base_url);
 

@@ -268,10 +268,12 @@ static enum status api_check(const struct reading *r, const config_setting_t *at
     if (!p->api && !known)
         st = config_wrong(r, at, "provider \"%s\" needs an `api`: one of %s", p->id, names);
     else if (p->api && !provider_api_from(p->api, &api))
-        st = config_wrong(r, at, "provider \"%s\": unknown api \"%s\"; known: %s", p->id, p->api, names);
+        st = config_wrong(r, at, "provider \"%s\": unknown api \"%s\"; known: %s", p->id, p->api,
+                          names);
     else if (api != PROVIDER_API_AZURE && (p->deployment || p->api_version))
-        st = config_wrong(r, at, "provider \"%s\": only the api azure has a deployment and an api_version",
-                   p->id);
+        st = config_wrong(r, at,
+                          "provider \"%s\": only the api azure has a deployment and an api_version",
+                          p->id);
     x_free(&names);
     return st;
 }

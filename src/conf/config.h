@@ -21,6 +21,19 @@
     X(routing, tool_use_enforcement, STRING, "auto", 0, 0,                                         \
       "models that are told to act, not to announce: auto (gpt, codex), always, never, or parts "  \
       "of their names")                                                                            \
+    X(routing, channel_thinking_effort, STRING, "auto", 0, 0,                                      \
+      "how much the channel's model thinks, where it can be told: auto, max, high, medium, low")   \
+    X(routing, branch_thinking_effort, STRING, "auto", 0, 0, "the same of the branch's")           \
+    X(routing, worker_thinking_effort, STRING, "auto", 0, 0, "the same of the worker's")           \
+    X(routing, prompt_cache, STRING, "short", 0, 0,                                                \
+      "how long a provider that must be asked keeps a prompt for the next call: short (minutes), " \
+      "long (an hour), none")                                                                      \
+    X(network, proxy, STRING, "environment", 0, 0,                                                 \
+      "the proxy to providers, a URL; none; or what https_proxy in the environment says")          \
+    X(network, no_proxy, STRING, "environment", 0, 0,                                              \
+      "hosts that are reached without it, divided by commas; or what no_proxy says")               \
+    X(network, ca_file, STRING, "environment", 0, 0,                                               \
+      "file of the certificates to trust; or what SSL_CERT_FILE or the system says")               \
     X(limits, workers, INT, 16, 1, 10000, "workers at once in a channel")                          \
     X(limits, branches, INT, 8, 1, 10000, "branches at once in a channel")                         \
     X(limits, branch_turns, INT, 50, 1, 100000, "model calls a branch may make in all")            \
@@ -43,6 +56,7 @@
     X(limits, branch_wall_secs, INT, 0, 0, 604800, "time a branch gets; 0: no limit")              \
     X(limits, silence_secs, INT, 300, 1, 86400,                                                    \
       "a model call without a byte for so long is ended")                                          \
+    X(limits, call_secs, INT, 1800, 1, 86400, "time a model call gets in all")                     \
     X(limits, connect_secs, INT, 30, 1, 600, "time to connect to a provider")                      \
     X(limits, shell_secs, INT, 60, 1, 1800, "time a shell command gets when it asks for none")     \
     X(limits, worker_wall_secs, INT, 1800, 1, 604800, "time a worker gets in all")                 \
@@ -65,7 +79,14 @@
     X(sandbox, required, BOOL, true, 0, 1, "refuse the shell tool where nothing can contain it")
 
 /* Strings that are one of a few: X(section, key, "the words"). */
-#define CONFIG_CHOICE_TABLE(X) X(channel, response_mode, "active mention_only observe")
+#define CONFIG_CHOICE_TABLE(X)                                                                     \
+    X(channel, response_mode, "active mention_only observe")                                       \
+    X(routing, channel_thinking_effort, "auto max high medium low")                                \
+    X(routing, branch_thinking_effort, "auto max high medium low")                                 \
+    X(routing, worker_thinking_effort, "auto max high medium low")                                 \
+    X(routing, prompt_cache, "short long none")
+
+#define CONFIG_FROM_ENVIRONMENT "environment"
 
 /* Lists of strings: X(section, key, "what"). */
 #define CONFIG_LIST_TABLE(X)                                                                       \
@@ -116,9 +137,14 @@ struct config {
         size_t ntask_overrides;
         struct config_fallback *fallbacks;
         size_t nfallbacks;
+        char *channel_thinking_effort, *branch_thinking_effort, *worker_thinking_effort;
+        char *prompt_cache;
     } routing;
+    struct {
+        char *proxy, *no_proxy, *ca_file; /* CONFIG_FROM_ENVIRONMENT, or a value */
+    } network;
     struct config_limits {
-        int64_t workers, branches, branch_turns, max_turns, worker_turns, silence_secs,
+        int64_t workers, branches, branch_turns, max_turns, worker_turns, silence_secs, call_secs,
             connect_secs, shell_secs, worker_wall_secs, linger_secs, context_window, channel_tokens,
             branch_tokens, worker_tokens, attachment_bytes, channel_attachment_bytes, channel_wall_secs, branch_wall_secs, ask_secs;
         double dollars_a_day, channel_dollars, branch_dollars, worker_dollars;

@@ -120,8 +120,8 @@ struct llm *llm_new(struct loop *l, const struct llm_config *config) {
 }
 
 static void provider_free(struct provider *p) {
-    char *own[] = {(char *)(uintptr_t)p->place.key,        (char *)(uintptr_t)p->place.id,
-                   (char *)(uintptr_t)p->place.base_url,   (char *)(uintptr_t)p->place.deployment,
+    char *own[] = {(char *)(uintptr_t)p->place.key, (char *)(uintptr_t)p->place.id,
+                   (char *)(uintptr_t)p->place.base_url, (char *)(uintptr_t)p->place.deployment,
                    (char *)(uintptr_t)p->place.api_version};
     if (own[0])
         explicit_bzero(own[0], strlen(own[0]));

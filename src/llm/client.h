@@ -107,7 +107,7 @@ struct llm_request {
     const struct llm_history *history; /* ends with a user message */
     const struct llm_tool *tools;
     size_t ntools;
-    int max_tokens; /* 0: 16000 */
+    int max_tokens;         /* 0: 16000 */
     enum llm_effort effort; /* models that cannot be told are not told */
 };
 

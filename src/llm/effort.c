@@ -7,8 +7,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-
-
 bool llm_effort_from(const char *name, enum llm_effort *out) {
 #define X(effort, text)                                                                            \
     if (str_eq(name, text)) {                                                                      \
@@ -79,7 +77,7 @@ static bool is_o_series(const char *name) {
 }
 
 bool effort_reasons(const char *model) {
-    static const char *const families[] = {"gpt-5",      "gpt-oss",  "codex-",
+    static const char *const families[] = {"gpt-5",       "gpt-oss",    "codex-",
                                            "grok-3-mini", "gemini-2.5", "gemini-3"};
     const char *name = effort_bare(model);
     if (strstr(name, "-chat"))

@@ -30,10 +30,10 @@ struct http_call;
     X(NO_PROXY)   /* the same of the proxy */                                                      \
     X(NO_TLS)     /* no secure connection, or a certificate that is not trusted */                 \
     X(BAD_URL)                                                                                     \
-    X(CUT)     /* the connection ended first */                                                    \
-    X(SILENT)  /* no byte for silence_secs */                                                      \
+    X(CUT)      /* the connection ended first */                                                   \
+    X(SILENT)   /* no byte for silence_secs */                                                     \
     X(OVERTIME) /* no end for call_secs */                                                         \
-    X(GARBAGE) /* not HTTP */
+    X(GARBAGE)  /* not HTTP */
 enum http_end {
 #define X(name) HTTP_END_##name,
     HTTP_END_TABLE(X)

@@ -27,11 +27,29 @@ static bool has_any(const char *s, const char *const *parts, size_t n) {
 }
 
 static bool sees(const char *name) {
-    static const char *const parts[] = {"claude-",  "gpt-4o",  "gpt-4.1", "gpt-5",   "gemini",
-                                        "vision",   "-vl",     "vl-",     "llava",   "pixtral",
-                                        "gemma-3",  "gemma3",  "llama-4", "grok-4",  "kimi-k2.5",
-                                        "4.5v",     "4.6v",    "minicpm-v", "internvl", "omni",
-                                        "moondream", "mistral-medium-3", "mistral-small-3"};
+    static const char *const parts[] = {"claude-",
+                                        "gpt-4o",
+                                        "gpt-4.1",
+                                        "gpt-5",
+                                        "gemini",
+                                        "vision",
+                                        "-vl",
+                                        "vl-",
+                                        "llava",
+                                        "pixtral",
+                                        "gemma-3",
+                                        "gemma3",
+                                        "llama-4",
+                                        "grok-4",
+                                        "kimi-k2.5",
+                                        "4.5v",
+                                        "4.6v",
+                                        "minicpm-v",
+                                        "internvl",
+                                        "omni",
+                                        "moondream",
+                                        "mistral-medium-3",
+                                        "mistral-small-3"};
     static const char *const whole[] = {"o1", "o3", "o3-pro", "o4-mini"};
     return in_list(name, whole, ARRAY_LEN(whole)) || has_any(name, parts, ARRAY_LEN(parts));
 }

@@ -49,6 +49,7 @@ static size_t answered_behind(const struct llm_history *h, size_t i) {
 static bool stays(const struct llm_history *h, size_t i, const struct llm_block *b) {
     switch (b->kind) {
     case LLM_BLOCK_TEXT:
+    case LLM_BLOCK_FILE:
         return true;
     case LLM_BLOCK_THINKING:
     case LLM_BLOCK_REDACTED_THINKING:

@@ -220,9 +220,9 @@ static void member(struct buf *out, const char *key, const char *value) {
     json_quote(out, value, strlen(value));
 }
 
-/* {"type":…,"text":…,"id":…,"name":…,"mime":…,"signature":…,"input":…,"is_error":true}: what a block has not
- * is left out. The input is a string, the received text itself, so that reading it back changes no
- * digit of it. */
+/* {"type":…,"text":…,"id":…,"name":…,"mime":…,"signature":…,"input":…,"is_error":true}: what a
+ * block has not is left out. The input is a string, the received text itself, so that reading it
+ * back changes no digit of it. */
 char *llm_history_json(const struct llm_history *h) {
     struct buf out = BUF_INIT;
     buf_putc(&out, '[');

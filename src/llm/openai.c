@@ -11,8 +11,8 @@
 #include "llm/media.h"
 #include "llm/turns.h"
 
-#define ID_MAX 40       /* characters of a call's id that OpenAI takes */
-#define SHORT_ID 9      /* and what PROVIDER_SHORT_IDS wants */
+#define ID_MAX 40             /* characters of a call's id that OpenAI takes */
+#define SHORT_ID 9            /* and what PROVIDER_SHORT_IDS wants */
 #define NOT_KEPT "(not kept)" /* in place of thinking that must be there and is not */
 
 /* What is wanted of one request; lent. */

@@ -137,12 +137,12 @@ void price_apply(const char *model, struct llm_usage *u) {
         u->input_tokens || u->output_tokens || u->cache_read_tokens || u->cache_write_tokens;
     if ((!price_find(model, &p) || p.is_estimate) && used)
         u->cost_is_estimate = true;
-    int64_t hour = u->cache_hour_tokens < u->cache_write_tokens ? u->cache_hour_tokens
-                                                                : u->cache_write_tokens;
+    int64_t hour =
+        u->cache_hour_tokens < u->cache_write_tokens ? u->cache_hour_tokens : u->cache_write_tokens;
     /* Kept for an hour it costs twice the input. */
-    u->cost_usd = ((double)u->input_tokens * p.input + (double)u->output_tokens * p.output +
-                   (double)u->cache_read_tokens * p.cache_read +
-                   (double)(u->cache_write_tokens - hour) * p.cache_write +
-                   (double)hour * 2 * p.input) /
-                  1e6;
+    u->cost_usd =
+        ((double)u->input_tokens * p.input + (double)u->output_tokens * p.output +
+         (double)u->cache_read_tokens * p.cache_read +
+         (double)(u->cache_write_tokens - hour) * p.cache_write + (double)hour * 2 * p.input) /
+        1e6;
 }

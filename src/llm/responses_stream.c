@@ -104,8 +104,8 @@ static enum decode_step message_done(struct decode *d, int64_t index, const cJSO
         if (refusal)
             d->stop = LLM_STOP_REFUSAL;
         if (!streamed && step == DECODE_MORE)
-            step = add(d, index, LLM_BLOCK_TEXT, refusal ? refusal : json_str(part, "text", ""),
-                       why);
+            step =
+                add(d, index, LLM_BLOCK_TEXT, refusal ? refusal : json_str(part, "text", ""), why);
     }
     return step;
 }

@@ -390,6 +390,7 @@ static bool is_the_models(enum llm_fault f) {
     case LLM_FAULT_REDIRECT:
     case LLM_FAULT_CUT:
     case LLM_FAULT_SILENCE:
+    case LLM_FAULT_TIMEOUT:
     case LLM_FAULT_GARBAGE:
         return true;
     case LLM_FAULT_BAD_REQUEST:

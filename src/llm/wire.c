@@ -10,7 +10,8 @@
 
 /* Who asks, for servers that rank programs by what goes through them. */
 #define APP_TITLE "x-title: spacebot"
-#define APP_HOME "http-referer: http://localhost/spacebot" /* there is no page: its form without one */
+#define APP_HOME                                                                                   \
+    "http-referer: http://localhost/spacebot" /* there is no page: its form without one */
 
 char *wire_base(enum provider_api api, const char *url) {
     size_t n = strlen(url);

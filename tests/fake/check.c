@@ -379,7 +379,9 @@ static bool check_settings(const cJSON *root, struct seen *seen, struct cause *w
     if (thinking) {
         const char *type = json_str(thinking, "type", "");
         int64_t budget = json_i64(thinking, "budget_tokens", 0);
-        seen->thinking = strcmp(type, "disabled") != 0;
+        bool on = strcmp(type, "disabled") != 0;
+        /* Who adapts it may have done without in the turn before. */
+        seen->thinking = strcmp(type, "enabled") == 0;
         if (strcmp(type, "enabled") == 0) {
             if (budget < 1024)
                 return fail(why, "thinking.enabled.budget_tokens",
@@ -392,7 +394,7 @@ static bool check_settings(const cJSON *root, struct seen *seen, struct cause *w
             return fail(why, "thinking.type",
                         "Input should be 'enabled', 'adaptive' or 'disabled'");
         }
-        if (seen->thinking && temperature < 1)
+        if (on && temperature < 1)
             return fail(why, "temperature", "may only be set to 1 when thinking is enabled");
     }
     return true;

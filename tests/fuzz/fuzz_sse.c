@@ -11,6 +11,8 @@
 #include "base/utf8.h"
 #include "llm/anthropic.h"
 #include "llm/openai.h"
+#include "llm/rate.h"
+#include "llm/responses.h"
 #include "llm/sse.h"
 #include "tests/fuzz/driver.h"
 
@@ -97,6 +99,11 @@ static bool by_openai(void *arg, const struct sse_event *e) {
     return openai_event(arg, e, &why) == DECODE_MORE;
 }
 
+static bool by_responses(void *arg, const struct sse_event *e) {
+    struct cause why;
+    return responses_event(arg, e, &why) == DECODE_MORE;
+}
+
 static void check_meaning(const char *data, size_t n, sse_fn *decode) {
     struct totals t = {0};
     struct decode *stream = decode_new(&events, &t);
@@ -123,13 +130,25 @@ static void check_meaning(const char *data, size_t n, sse_fn *decode) {
     sse_free(&s);
 }
 
+/* Any bytes as a line of the head: what is told of the rates is never below "not told". */
+static void check_rate(const char *data, size_t n) {
+    struct llm_rate r;
+    rate_init(&r);
+    rate_header(&r, data, n, 1795513886000);
+    const struct llm_rate_window *w = &r.requests;
+    fuzz_must(w->limit >= -1 && w->left >= -1 && w->reset_ms >= -1 && w->reset_ms <= 86400000,
+              "a rate that cannot be");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     const char *text = n ? (const char *)data : "";
+    check_rate(text, n);
     check_framing(text, n, 0);
     check_framing(text, n, SMALL_MAX);
     if (n < SSE_EVENT_MAX) {
         check_meaning(text, n, by_anthropic);
         check_meaning(text, n, by_openai);
+        check_meaning(text, n, by_responses);
     }
     return 0;
 }

@@ -84,8 +84,8 @@ static void what_is_said_goes_first(void **state) {
     struct price p;
     struct llm_usage u = {.input_tokens = 1000000, .output_tokens = 2000000};
     (void)state;
-    price_say("local/qwen", &(struct price){1, 2, 1, 1, false});
-    price_say("anthropic/claude-haiku-5-5", &(struct price){10, 20, 10, 10, false});
+    price_say("local/qwen", &(struct price){1, 2, 1, 1, false, ""});
+    price_say("anthropic/claude-haiku-5-5", &(struct price){10, 20, 10, 10, false, ""});
     price_apply("local/qwen", &u);
     assert_true(u.cost_usd > 4.99 && u.cost_usd < 5.01);
     assert_false(u.cost_is_estimate);

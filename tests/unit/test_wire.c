@@ -156,12 +156,18 @@ static void test_openai_effort(void **state) {
         enum llm_effort effort;
         const char *word;
     } cases[] = {
-        {"gpt-5.2", LLM_EFFORT_AUTO, NULL},      {"gpt-5.2", LLM_EFFORT_MAX, "xhigh"},
-        {"gpt-5.10", LLM_EFFORT_MAX, "xhigh"},   {"gpt-5", LLM_EFFORT_MAX, "high"},
-        {"gpt-5-mini", LLM_EFFORT_LOW, "low"},   {"gpt-5-chat-latest", LLM_EFFORT_LOW, NULL},
-        {"openai/o3", LLM_EFFORT_HIGH, "high"},  {"o4-mini", LLM_EFFORT_MEDIUM, "medium"},
-        {"openai/gpt-oss-120b", LLM_EFFORT_MAX, "high"}, {"gpt-4.1", LLM_EFFORT_HIGH, NULL},
-        {"olmo-2", LLM_EFFORT_HIGH, NULL},       {"llama3", LLM_EFFORT_HIGH, NULL},
+        {"gpt-5.2", LLM_EFFORT_AUTO, NULL},
+        {"gpt-5.2", LLM_EFFORT_MAX, "xhigh"},
+        {"gpt-5.10", LLM_EFFORT_MAX, "xhigh"},
+        {"gpt-5", LLM_EFFORT_MAX, "high"},
+        {"gpt-5-mini", LLM_EFFORT_LOW, "low"},
+        {"gpt-5-chat-latest", LLM_EFFORT_LOW, NULL},
+        {"openai/o3", LLM_EFFORT_HIGH, "high"},
+        {"o4-mini", LLM_EFFORT_MEDIUM, "medium"},
+        {"openai/gpt-oss-120b", LLM_EFFORT_MAX, "high"},
+        {"gpt-4.1", LLM_EFFORT_HIGH, NULL},
+        {"olmo-2", LLM_EFFORT_HIGH, NULL},
+        {"llama3", LLM_EFFORT_HIGH, NULL},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const char *word = effort_openai(cases[i].model, cases[i].effort);
@@ -179,7 +185,9 @@ static void test_openai_effort(void **state) {
 
 #define NOW INT64_C(1795513886000) /* 2026-11-24T09:51:26Z */
 
-static void header(struct llm_rate *r, const char *line) { rate_header(r, line, strlen(line), NOW); }
+static void header(struct llm_rate *r, const char *line) {
+    rate_header(r, line, strlen(line), NOW);
+}
 
 static void test_rates(void **state) {
     (void)state;
