@@ -67,7 +67,8 @@ static void ask(void) {
     const struct rehearsal_pace pace = REHEARSAL_PACE;
     struct llm_request r = request(REHEARSAL_MODEL);
     forget_answer();
-    assert_int_equal(anthropic_request(&r, REHEARSAL_NAME, &body, &why), STATUS_OK);
+    static const struct wire_place place = {.id = REHEARSAL_ID};
+    assert_int_equal(anthropic_request(&place, &r, REHEARSAL_NAME, &body, &why), STATUS_OK);
     size_t n = body.len;
     t.body = buf_steal(&body);
     if (rehearsal_ask_read(t.body, n, &t.q, &why) != STATUS_OK)
