@@ -625,6 +625,14 @@ static enum status reconcile_partials(struct reconcile *r, struct cause *why) {
     return st;
 }
 
+static enum status reconcile_turns(struct agent *a, struct cause *why) {
+    struct q_turns_running_row row;
+    enum status st = q_turns_running(store_read(store_of(a)), &row, why);
+    if (st == STATUS_OK && row.running)
+        store_turns_reconcile(store_of(a), clock_wall_ms());
+    return st;
+}
+
 static bool permission_interrupted(void *arg, const struct q_requests_waiting_row *row) {
     struct reconcile *r = arg;
     if (!str_eq(row->kind, "permission"))
@@ -665,7 +673,7 @@ enum status record_reconcile(struct agent *a, struct cause *why) {
     if (st == STATUS_OK)
         st = reconcile_partials(&rec, why);
     if (st == STATUS_OK)
-        store_turns_reconcile(store_of(a), clock_wall_ms());
+        st = reconcile_turns(a, why);
     if (st == STATUS_OK && rec.n) {
         store_tools_interrupt(store_of(a), clock_wall_ms());
         store_branches_reconcile(store_of(a), "Branch failed: the engine ended", clock_wall_ms());

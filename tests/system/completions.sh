@@ -60,8 +60,10 @@ awk -v q="'" '
     /^        [a-z]+\)/ { verb = $1; sub(/\).*/, "", verb) }
     verb {
         rest = $0
-        while (match(rest, q "--[a-z-]+")) {
-            print verb " " substr(rest, RSTART + 1, RLENGTH - 1)
+        while (match(rest, q "[*]?--[a-z-]+")) {
+            option = substr(rest, RSTART + 1, RLENGTH - 1)
+            sub(/^[*]/, "", option) # may be given again
+            print verb " " option
             rest = substr(rest, RSTART + RLENGTH)
         }
     }

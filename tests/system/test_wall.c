@@ -75,17 +75,18 @@ static void job_rules(struct buf *b, int job) {
 }
 
 /* A branch begins to write, waits, looks at the folder, writes on, waits, and concludes. The words
- * before a gate are one delta. */
+ * before a gate are one delta, up to a comma: a letter that a key begins with would be held back
+ * until the next one is there. */
 static void thought_rules(struct buf *b, const char *name) {
     buf_printf(b,
                "{\"match\":{" NOT_CHANNEL ",\"last_user_contains\":\"Think of %s\",\"step\":0},"
-               "\"respond\":[{\"text\":\"%s begins and looks.\"},{\"tool_use\":{\"name\":"
-               "\"file_list\",\"input\":{\"path\":\".\"}}}],\"delta_chars\":12,"
+               "\"respond\":[{\"text\":\"%s begins, and looks.\"},{\"tool_use\":{\"name\":"
+               "\"file_list\",\"input\":{\"path\":\".\"}}}],\"delta_chars\":13,"
                "\"faults\":{\"hold\":\"%s-1\",\"hold_after_events\":4}},",
                name, name, name);
     buf_printf(b,
                "{\"match\":{" NOT_CHANNEL ",\"last_user_contains\":\"Think of %s\",\"step\":1},"
-               "\"respond\":[{\"text\":\"%s onward, it ends.\"}],\"delta_chars\":12,"
+               "\"respond\":[{\"text\":\"%s onward, it ends.\"}],\"delta_chars\":13,"
                "\"faults\":{\"hold\":\"%s-2\",\"hold_after_events\":4}},",
                name, name, name);
 }

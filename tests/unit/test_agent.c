@@ -375,7 +375,7 @@ static void a_failed_call_is_tried_again_then_told(void **state) {
     answer_clear(&a);
     struct process *ch = channel(f, "channel:c1");
     expect_in(buf_str(&journal_last(&ch->journal, JOURNAL_NOTICE)->text),
-              "anthropic: overloaded (529); trying again in 0.5 s");
+              "anthropic: overloaded (529); trying again in 0."); /* half a second and jitter */
     for (int i = 0; i < 3; i++)
         script_push_fault(SCRIPT_CHANNEL, LLM_FAULT_SERVER, "anthropic: server error (500)");
     exec(f, &a, "{\"channel\":\"c1\",\"text\":\"and now\"}");

@@ -28,6 +28,10 @@ WHERE id = :id AND ended_at IS NULL;
 -- name: turn_running :one
 SELECT id FROM turns WHERE channel_id = :channel_id AND ended_at IS NULL ORDER BY n DESC LIMIT 1;
 
+-- name: turns_running :one
+-- column: running int
+SELECT count(*) AS running FROM turns WHERE ended_at IS NULL;
+
 -- At start-up, before anything runs: none is thinking any more.
 -- name: turns_reconcile :exec
 -- param: ended_at int
