@@ -10,7 +10,7 @@ _spacebot() {
     COMPREPLY=()
 
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'exec say ps log trace cancel inbox answer permissions attach daemon status stop config doctor
+        mapfile -t COMPREPLY < <(compgen -W 'exec say ps log trace cancel inbox answer permissions undo attach daemon status stop config doctor
             --help --version' -- "$word")
         return
     fi
@@ -24,6 +24,7 @@ _spacebot() {
     inbox) options='--json' ;;
     answer) options='--json' ;;
     permissions) options='--json' ;;
+    undo) options='--list --redo --force --json' ;;
     attach) options='--plain' ;;
     daemon) options='--foreground' ;;
     status) options='--json' ;;
@@ -53,7 +54,7 @@ _spacebot() {
         return
     fi
     case $verb in
-    log | cancel | say) mapfile -t COMPREPLY < <(compgen -W "$(_spacebot_processes)" -- "$word") ;;
+    log | cancel | say | undo) mapfile -t COMPREPLY < <(compgen -W "$(_spacebot_processes)" -- "$word") ;;
     permissions)
         ((COMP_CWORD == 2)) && mapfile -t COMPREPLY < <(compgen -W 'list revoke' -- "$word")
         ;;

@@ -36,6 +36,7 @@ enum cli_exit {
     X(inbox)                                                                                       \
     X(answer)                                                                                      \
     X(permissions)                                                                                 \
+    X(undo)                                                                                        \
     X(attach)                                                                                      \
     X(daemon)                                                                                      \
     X(status)                                                                                      \

@@ -377,6 +377,10 @@ static enum status take_apart(struct engine *e, struct cause *why) {
     ui_free(&e->ui);
     ctl_server_free(&e->server);
     agent_free(&e->agent);
+    mem_on_holes(NULL, NULL);
+    loop_timer_del(&e->trim);
+    /* A file that a tool was just changing is recorded, too. */
+    job_pool_free(&e->jobs);
     if (e->store) {
         struct cause drained = {""};
         st = store_drain(e->store, DRAIN_NS, &drained);
@@ -388,9 +392,6 @@ static enum status take_apart(struct engine *e, struct cause *why) {
     }
     llm_free(&e->llm);
     rehearsal_free(&e->rehearsal);
-    mem_on_holes(NULL, NULL);
-    loop_timer_del(&e->trim);
-    job_pool_free(&e->jobs);
     sandbox_free(&e->sandbox);
     child_shutdown();
     if (e->loop)

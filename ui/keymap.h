@@ -77,6 +77,8 @@ const char *focus_name(enum focus f);
     X(CHANNEL, ":channel NAME", 0, NULL, "go to a conversation; a new name begins one")            \
     X(SHOW, ":show PROCESS", 0, NULL, "show a process, by its name or the beginning of its id")    \
     X(ANSWER, ":answer N CHOICE", 0, NULL, "answer request N, with a remark behind if you like")   \
+    X(UNDO, ":undo", 0, NULL, "files as before the last request that changed any (:undo force)")   \
+    X(REDO, ":redo", 0, NULL, "take the last undo back (:redo force)")                             \
     X(CONNECT, ":connect", 0, NULL, "how to connect a model")
 enum action {
 #define X(name, keys, where, word, help) ACTION_##name,
@@ -125,6 +127,8 @@ const struct action_info *keymap_action(size_t i);
     case ACTION_SUSPEND:                                                                           \
     case ACTION_CHANNEL:                                                                           \
     case ACTION_SHOW:                                                                              \
+    case ACTION_UNDO:                                                                              \
+    case ACTION_REDO:                                                                              \
     case ACTION_CONNECT
 #define ACTIONS_OF_THE_VIEW                                                                        \
     case ACTION_LEFT:                                                                              \

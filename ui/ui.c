@@ -91,6 +91,29 @@ static void dismiss_all(struct ui *u, const cJSON *body) {
     view_message(u->view, STYLE_DIM, "%d interrupted %s looked at", n, n == 1 ? "run" : "runs");
 }
 
+/* Which files they are stands in the transcript. */
+static void undone(struct ui *u, bool redo, const cJSON *body) {
+    const cJSON *file;
+    const char *request = json_str(body, "request", NULL), *verb = redo ? "redo" : "undo";
+    int all = 0, left = 0;
+    cJSON_ArrayForEach(file, json_arr(body, "files")) {
+        const char *result = json_str(file, "result", "");
+        all++;
+        left += str_eq(result, "refused") || str_eq(result, "failed");
+    }
+    struct buf b = BUF_INIT;
+    buf_printf(&b, "%s: %d of %d %s%s%s", verb, all - left, all, all == 1 ? "file" : "files",
+               request ? ", " : "", request ? request : "");
+    if (left)
+        buf_printf(&b, "; :%s force takes what something else changed", verb);
+    else if (json_i64(body, "still_at_work", 0))
+        buf_puts(&b, "; that is still worked on, and what it changes from now on stays");
+    else if (!redo)
+        buf_puts(&b, "; :redo takes that back");
+    view_message(u->view, left ? STYLE_WARN : STYLE_GOOD, "%s", buf_str(&b));
+    buf_free(&b);
+}
+
 static void on_reply(void *arg, enum status st, cJSON *body, const char *why) {
     struct asked *a = arg;
     struct ui *u = a->ui;
@@ -105,6 +128,8 @@ static void on_reply(void *arg, enum status st, cJSON *body, const char *why) {
         opened(u, body);
     } else if (u->view && a->command == COMMAND_ROUTE) {
         view_message(u->view, STYLE_DIM, "%s", json_str(body, "message", ""));
+    } else if (u->view && (a->command == COMMAND_UNDO || a->command == COMMAND_REDO)) {
+        undone(u, a->command == COMMAND_REDO, body);
     } else if (u->view && (a->command == COMMAND_CANCEL || a->command == COMMAND_INTERRUPT)) {
         const struct process *p =
             process_find(agent_processes(u->agent), json_str(body, "process", ""));
@@ -197,6 +222,12 @@ static void host_answer(void *arg, int64_t request, const char *answer, const ch
     json_add_str(args, "answer", answer);
     json_add_str(args, "remark", remark);
     ask(arg, COMMAND_ANSWER, args, NULL, NULL);
+}
+
+static void host_undo(void *arg, const char *channel, bool redo, bool force) {
+    cJSON *args = one("channel", channel);
+    json_add_bool(args, "force", force);
+    ask(arg, redo ? COMMAND_REDO : COMMAND_UNDO, args, NULL, NULL);
 }
 
 /* Asks which runs they are; on_reply() dismisses each. */
@@ -294,6 +325,7 @@ static void start_view(struct ui *u) {
                              .copy = host_copy,
                              .suspend = host_suspend,
                              .answer = host_answer,
+                             .undo = host_undo,
                              .dismiss = host_dismiss,
                              .why = host_why,
                              .redraw = host_redraw,

@@ -325,6 +325,8 @@ bool view_can(const struct view *v, enum action a) {
     case ACTION_CHANNEL:
     case ACTION_SHOW:
     case ACTION_CONNECT:
+    case ACTION_UNDO:
+    case ACTION_REDO:
     case ACTION_ANSWER:
     case ACTION_NEWLINE:
     case ACTION_NEXT_PANE:
@@ -503,6 +505,8 @@ bool view_act(struct view *v, enum action a, const struct key *k, int64_t now_ns
     case ACTION_CHANNEL:
     case ACTION_SHOW:
     case ACTION_CONNECT:
+    case ACTION_UNDO:
+    case ACTION_REDO:
     case ACTION_ANSWER:
         break; /* by the prompt only: they need its words */
     case ACTION_OPEN:

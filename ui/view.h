@@ -28,6 +28,8 @@ struct view_host {
     void (*suspend)(void *arg);
     /* `answer` as inbox_answer() takes it. */
     void (*answer)(void *arg, int64_t request, const char *answer, const char *remark);
+    /* Of the channel's files; `redo`: of an undo. */
+    void (*undo)(void *arg, const char *channel, bool redo, bool force);
     void (*dismiss)(void *arg); /* the interrupted runs have been looked at */
     /* What led to a message; the caller frees. NULL: `cause` says why not. */
     struct why *(*why)(void *arg, const char *message, struct cause *cause);

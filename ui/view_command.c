@@ -44,6 +44,8 @@ static bool typeable(enum action a) {
     case ACTION_SUSPEND:
     case ACTION_CHANNEL:
     case ACTION_SHOW:
+    case ACTION_UNDO:
+    case ACTION_REDO:
     case ACTION_CONNECT:
     case ACTION_RUN:
         return true;
@@ -102,6 +104,8 @@ static void complete(void *arg, const char *text, size_t from, struct strv *out)
         command_names(text, out);
     else if (str_prefix(text, "channel "))
         process_names(v, true, text + strlen("channel "), out);
+    else if (str_eq(text, "undo ") || str_eq(text, "redo "))
+        strv_push(out, "force");
     else if (str_prefix(text, "show ") || str_prefix(text, "cancel "))
         process_names(v, false, strchr(text, ' ') + 1, out);
 }
@@ -163,6 +167,15 @@ static bool with_argument(struct view *v, enum action a, const char *arg) {
             view_message(v, STYLE_BAD, "which command? :run COMMAND, or !COMMAND in a message");
         else if (p)
             v->host.run(v->host.arg, p->channel, arg);
+        return true;
+    }
+    if (a == ACTION_UNDO || a == ACTION_REDO) {
+        bool force = str_eq(arg, "force");
+        p = view_channel_of(v, process_get(v->processes, v->shown));
+        if (*arg && !force)
+            view_message(v, STYLE_BAD, "nothing but force goes behind it");
+        else if (p)
+            v->host.undo(v->host.arg, p->channel, a == ACTION_REDO, force);
         return true;
     }
     if (a == ACTION_ANSWER) { /* N CHOICE [REMARK] */

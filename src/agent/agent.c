@@ -13,6 +13,7 @@
 #include "agent/record.h"
 #include "agent/routing.h"
 #include "agent/turn.h"
+#include "agent/undo.h"
 #include "agent/worker.h"
 #include "base/clock.h"
 #include "base/id.h"
@@ -26,8 +27,10 @@
 #include "llm/price.h"
 #include "llm/rehearsal.h"
 #include "store/queries.gen.h"
+#include "tools/snapshot.h"
 
 #define SHUTDOWN_PENDING (16u * 1024u * 1024u)
+#define MIB (INT64_C(1024) * 1024)
 #define SHUTDOWN_DRAIN_NS (INT64_C(5) * NS_PER_SEC)
 
 struct agent {
@@ -43,6 +46,8 @@ struct agent {
     struct limit_day *day;
     struct route *route;
     struct record_partials partials;
+    struct snapshots snapshots;
+    struct undo *undo;
     char run_id[ID_UUID_SIZE];
 };
 
@@ -70,6 +75,9 @@ struct route *agent_route(const struct agent *a) {
 }
 struct record_partials *agent_partials(struct agent *a) {
     return &a->partials;
+}
+struct undo **agent_undo(struct agent *a) {
+    return &a->undo;
 }
 const char *agent_run_id(const struct agent *a) { return a->run_id; }
 
@@ -140,6 +148,9 @@ static void fill_host(struct agent *a) {
                                  .jobs = a->parts.jobs,
                                  .sandbox = a->parts.sandbox,
                                  .shell_secs = a->parts.config->limits.shell_secs,
+                                 .snapshots = &a->snapshots,
+                                 .changed = undo_record,
+                                 .changed_arg = a->parts.store,
                                  .reply = channel_tool_reply,
                                  .ask = channel_tool_ask,
                                  .skip = channel_tool_skip,
@@ -163,6 +174,10 @@ enum status agent_new(const struct agent_parts *parts, struct agent **out, struc
     a->bus = bus_new();
     id_uuid(a->run_id);
     record_partials_init(&a->partials);
+    if (parts->config->limits.snapshot_mb)
+        a->snapshots = (struct snapshots){.dir = xasprintf("%s/snapshots", parts->home->dir),
+                                          .max_bytes = parts->config->limits.snapshot_mb * MIB,
+                                          .trim = true};
     fill_host(a);
     a->day = xcalloc(1, sizeof *a->day);
     enum status st = limit_day_load(a->day, store_read(parts->store), why);
@@ -232,6 +247,7 @@ void agent_free(struct agent **ap) {
     shut_down_all(a, PROCESS_BRANCH);
     shut_down_all(a, PROCESS_CHANNEL);
     record_partials_stop(&a->partials);
+    undo_forget(a);
     local_free(&a->look);
     gate_free(&a->gate);
     inbox_free(&a->inbox);
@@ -240,6 +256,7 @@ void agent_free(struct agent **ap) {
     bus_free(&a->bus);
     process_table_free(&a->processes);
     x_free(&a->found);
+    x_free(&a->snapshots.dir);
     x_free(&a->day);
     x_free(ap);
 }

@@ -61,6 +61,9 @@ bool agent_cancel(struct agent *a, struct process *p, const char *reason);
 void agent_status(const struct agent *a, cJSON *out);
 /* One object of ps --json. */
 cJSON *agent_ps_json(const struct agent *a, const struct process *p);
+/* The undo that is under way; *it is NULL when there is none. undo.c's. */
+struct undo;
+struct undo **agent_undo(struct agent *a);
 /* How many tool runs of an earlier engine wait to be looked at. */
 size_t agent_interrupted_count(const struct agent *a);
 void agent_set_interrupted(struct agent *a, size_t n);

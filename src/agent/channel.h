@@ -100,6 +100,10 @@ void channel_attach_names(const char *text, struct strv *out);
 enum status channel_run_line(struct agent *a, struct process *p, const char *sender,
                              const char *command, struct cause *why) MUST_CHECK;
 
+/* A person did something here beside it: `notice` stands in the transcript, and the model is told
+ * `text` with the next message. */
+void channel_tell_model(struct process *p, const char *notice, const char *text);
+
 /* Ends the present turn, keeping what was said so far, and what a person has running in it. False
  * when nothing was under way. */
 bool channel_interrupt(struct agent *a, struct process *p, const char *reason);

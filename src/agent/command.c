@@ -9,6 +9,7 @@
 #include "agent/gate.h"
 #include "agent/inbox.h"
 #include "agent/record.h"
+#include "agent/undo.h"
 #include "agent/worker.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -24,6 +25,7 @@ struct command_call {
     struct agent *agent;
     enum command command;
     cJSON *args;
+    struct undo *undo;
     char *channel, message_id[ID_UUID_SIZE];
     int64_t id; /* of a request or a rule */
 };
@@ -258,6 +260,9 @@ static enum status do_route(struct agent *a, const cJSON *args, cJSON *out, stru
                           json_bool(args, "end", false), &how, why);
     if (st != STATUS_OK)
         return st;
+    char uuid[ID_UUID_SIZE];
+    id_uuid(uuid);
+    process_set_work(p, uuid); /* what it does from now on was asked for by this */
     json_add_str(out, "process", p->id);
     json_add_str(out, "message", how);
     return STATUS_OK;
@@ -319,6 +324,31 @@ static struct command_call *do_decide(struct agent *a, enum command command, con
     return c;
 }
 
+/* --- files --------------------------------------------------------------------------------------
+ */
+
+static void undone(void *arg, enum status st, cJSON *body, const char *why) {
+    struct command_call *c = arg;
+    command_reply_fn *fn = c->fn;
+    void *fn_arg = c->arg;
+    c->undo = NULL;
+    call_free(c);
+    fn(fn_arg, st, body, why);
+}
+
+static struct command_call *do_undo(struct agent *a, enum command command, const cJSON *args,
+                                    command_reply_fn *fn, void *arg) {
+    struct command_call *c = xcalloc(1, sizeof *c);
+    c->fn = fn;
+    c->arg = arg;
+    /* As for exec: undone() may free c before. */
+    struct undo *u = undo_start(a, args, command == COMMAND_REDO, undone, c);
+    if (!u)
+        return NULL;
+    c->undo = u;
+    return c;
+}
+
 /* --- the table ----------------------------------------------------------------------------------
  */
 
@@ -363,6 +393,10 @@ struct command_call *command_run(struct agent *a, enum command c, const cJSON *a
     case COMMAND_REVOKE:
         cJSON_Delete(out);
         return do_decide(a, c, args, fn, arg);
+    case COMMAND_UNDO:
+    case COMMAND_REDO:
+        cJSON_Delete(out);
+        return do_undo(a, c, args, fn, arg);
     case COMMAND_INBOX:
         st = do_inbox(a, out);
         break;
@@ -387,5 +421,6 @@ void command_abandon(struct command_call **cp) {
         return;
     *cp = NULL;
     exec_abandon(&c->exec);
+    undo_abandon(&c->undo);
     call_free(c);
 }

@@ -41,6 +41,8 @@
  *  dismiss      {call_id}                  such a run has been looked at
  *  inbox        {}                         -> {"requests":[…]}: what waits for a person
  *  answer       {request, answer, remark?, screen?}  replies {"id":N} once the answer is stored
+ *  undo, redo   {channel?, force?}         files as they were before a request, and back again
+ *                                          (undo.h)
  *  permissions  {}                         -> {"rules":[…]}
  *  revoke       {rule}                     a remembered rule; replies once it is stored
  *
@@ -65,6 +67,8 @@
     X(DISMISS, "dismiss")                                                                          \
     X(INBOX, "inbox")                                                                              \
     X(ANSWER, "answer")                                                                            \
+    X(UNDO, "undo")                                                                                \
+    X(REDO, "redo")                                                                                \
     X(PERMISSIONS, "permissions")                                                                  \
     X(REVOKE, "revoke")
 /* clang-format on */

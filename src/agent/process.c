@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/utf8.h"
+#include "tools/file_memory.h"
 
 struct slot {
     struct process *p; /* NULL: free */
@@ -43,6 +44,8 @@ static void record_free(struct process *p) {
     x_free(&p->tool);
     x_free(&p->status);
     x_free(&p->reply_to);
+    x_free(&p->work);
+    file_memory_free(&p->files);
     x_free(&p);
 }
 
@@ -220,6 +223,11 @@ int64_t process_silent_ms(const struct process *p) {
     bool active = p->state == PROCESS_STATE_THINKING || p->state == PROCESS_STATE_RUNNING ||
                   p->state == PROCESS_STATE_STALLED;
     return active ? (clock_mono_ns() - p->last_byte_ns) / NS_PER_MS : 0;
+}
+
+void process_set_work(struct process *p, const char *work) {
+    x_free(&p->work);
+    p->work = xstrdup_null(work);
 }
 
 void process_set_name(struct process *p, const char *text) {

@@ -34,6 +34,8 @@ struct process {
     char *workspace;              /* absolute */
     char *tool;                   /* what runs now: "shell make check"; NULL when none */
     char *status;                 /* what it last said of itself; NULL when nothing */
+    char
+        *work; /* what it was last written to about, where that is not reply_to; NULL: it was not */
     char *reply_to;               /* the message that its result goes back to; NULL: none */
     int64_t started_ms, ended_ms; /* wall clock */
     int64_t started_ns;           /* monotonic from here on */
@@ -45,10 +47,11 @@ struct process {
     struct journal journal;
     uint64_t version; /* grows with every change of this record or its journal */
     bool seen; /* a person has looked since it ended (panes), or since the last reply (channels) */
-    uint32_t unread; /* replies since a person looked (channels) */
-    bool unwanted;   /* nobody waits for its result any more: it is recorded, not told */
-    span_id span;    /* the turn's span while one is open */
-    void *body;      /* channel.c's or worker.c's own part */
+    uint32_t unread;           /* replies since a person looked (channels) */
+    bool unwanted;             /* nobody waits for its result any more: it is recorded, not told */
+    struct file_memory *files; /* how the files looked that its tools read; NULL: none yet */
+    span_id span;              /* the turn's span while one is open */
+    void *body;                /* channel.c's or worker.c's own part */
 };
 
 struct process_table;
@@ -75,6 +78,8 @@ uint64_t process_table_version(const struct process_table *t);
 
 /* The first line of `text`, cut to 40 bytes. */
 void process_set_name(struct process *p, const char *text);
+/* It works on something else from now on: a message's id. */
+void process_set_work(struct process *p, const char *work);
 /* Changes go through these, so that versions, times and listeners follow. */
 void process_changed(struct process_table *t, struct process *p);
 void process_set_state(struct process_table *t, struct process *p, enum process_state s);

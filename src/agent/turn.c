@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/channel.h"
 #include "agent/gate.h"
 #include "agent/guard.h"
 #include "agent/leak.h"
@@ -19,6 +20,7 @@
 #include "base/utf8.h"
 #include "llm/arg_stream.h"
 #include "llm/route.h"
+#include "tools/file_memory.h"
 
 #define EVENT_ARGS_MAX 2000u    /* SPEC A.2 */
 #define EVENT_RESULT_MAX 50000u /* SPEC A.2 */
@@ -734,6 +736,17 @@ static void refuse_tool(struct turn *t, const char *why) {
     next_tool_soon(t);
 }
 
+/* In the name of the process, and of what it works on by now. */
+static void begin_call(struct turn *t) {
+    struct process *p = self(t);
+    const char *work = p->work ? p->work : channel_message_of(p);
+    if (!p->files && t->tool->tool->reach == TOOL_REACH_PATH)
+        p->files = file_memory_new();
+    t->tool->memory = p->files;
+    t->tool->author = (struct tool_author){p->channel, p->id, work ? work : p->id};
+    tool_call_start(t->tool);
+}
+
 static void run_tool(void *arg, enum status st, const char *why) {
     struct turn *t = arg;
     t->intent = NULL;
@@ -744,7 +757,7 @@ static void run_tool(void *arg, enum status st, const char *why) {
         x_free(&text);
         return;
     }
-    tool_call_start(t->tool);
+    begin_call(t);
 }
 
 /* It may run. */
@@ -753,7 +766,7 @@ static void start_tool(struct turn *t) {
     if (t->intended)
         t->intent = record_tool_intended(t->o.agent, self(t), t->tool, run_tool, t);
     else
-        tool_call_start(t->tool);
+        begin_call(t);
 }
 
 static void on_gate(void *arg, bool allowed, const char *why) {

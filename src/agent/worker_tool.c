@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "agent/channel.h"
 #include "agent/record.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -129,6 +130,8 @@ void worker_tool_route(struct tool_call *c, const char *id, const char *message,
         tool_call_donef(c, true, "%s", why.text);
         return;
     }
+    if (st == STATUS_OK)
+        process_set_work(p, channel_message_of(turn_process(turn_of(c))));
     cJSON *o = json_new_obj();
     json_add_bool(o, "routed", st == STATUS_OK);
     json_add_str(o, "worker_id", p->bare);

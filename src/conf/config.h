@@ -65,6 +65,8 @@
       "size of a file that is given with a message")                                               \
     X(limits, channel_attachment_bytes, INT, 209715200, 0, 1000000000000,                          \
       "size of all files given in a channel")                                                      \
+    X(limits, snapshot_mb, INT, 256, 0, 1048576,                                                   \
+      "MiB kept of files that tools changed, for undo; 0: nothing")                                \
     X(limits, linger_secs, INT, 3600, 0, 604800,                                                   \
       "how long an idle engine outlives a lost terminal")                                          \
     X(coalesce, enabled, BOOL, true, 0, 1,                                                         \
@@ -146,7 +148,8 @@ struct config {
     struct config_limits {
         int64_t workers, branches, branch_turns, max_turns, worker_turns, silence_secs, call_secs,
             connect_secs, shell_secs, worker_wall_secs, linger_secs, context_window, channel_tokens,
-            branch_tokens, worker_tokens, attachment_bytes, channel_attachment_bytes, channel_wall_secs, branch_wall_secs, ask_secs;
+            branch_tokens, worker_tokens, attachment_bytes, channel_attachment_bytes, channel_wall_secs,
+            branch_wall_secs, ask_secs, snapshot_mb;
         double dollars_a_day, channel_dollars, branch_dollars, worker_dollars;
     } limits;
     struct {

@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "base/utf8.h"
 #include "tools/file-internal.h"
+#include "tools/file_memory.h"
 
 #define LIST_MAX 500u         /* entries shown (SPEC A.2) */
 #define LIST_SCAN_MAX 100000u /* entries looked at */
@@ -27,6 +28,12 @@ static void job_free(struct file_job *j) {
     x_free(&j->workspace);
     x_free(&j->path);
     x_free(&j->granted);
+    x_free(&j->plain);
+    x_free(&j->channel);
+    x_free(&j->work);
+    x_free(&j->process);
+    x_free(&j->call_id);
+    x_free(&j->keep);
     x_free(&j->content);
     x_free(&j->old_string);
     x_free(&j->new_string);
@@ -46,17 +53,54 @@ void file_fail_errno(struct file_job *j, const char *what, int err) {
     buf_printf(&j->out, "%s: %s: %s", j->path, what, strerror(err));
 }
 
+static void count_kept(const struct tool_call *c, const struct file_job *j) {
+    struct snapshots *s = c->host->snapshots;
+    if (s && j->changed && j->change.before.state == SNAPSHOT_KEPT)
+        snapshot_count(s, j->change.before.bytes);
+}
+
 static void job_done(void *arg, void *input, bool cancelled) {
     struct file_job *j = input;
     (void)arg;
     struct tool_call *c = j->call;
+    if (j->changed && j->on_change)
+        j->on_change(j->on_change_arg, &j->change);
     if (c) {
         c->state = NULL;
+        count_kept(c, j);
+        if (j->looked && j->plain && c->memory)
+            file_memory_set(c->memory, j->plain, &j->now);
         if (cancelled)
             file_fail(j, "not done: it was cancelled");
         tool_call_done(c, j->is_error, buf_str(&j->out), j->out.len);
     }
     job_free(j);
+}
+
+/* What a change needs: where the old content is kept, and in whose name. */
+static void prepare_change(struct file_job *j, const struct tool_call *c) {
+    const struct tool_host *host = c->host;
+    struct snapshots *s = host->snapshots;
+    if (!c->tool->effects || !c->author.channel)
+        return;
+    j->keep = xstrdup_null(s ? s->dir : NULL);
+    if (s && s->trim) {
+        j->trim_bytes = s->max_bytes;
+        s->trim = false;
+    }
+    j->on_change = host->changed;
+    j->on_change_arg = host->changed_arg;
+    j->channel = xstrdup(c->author.channel);
+    j->work = xstrdup(c->author.work);
+    j->process = xstrdup(c->author.process);
+    j->call_id = xstrdup(c->id);
+    j->change = (struct file_change){.channel = j->channel,
+                                     .work = j->work,
+                                     .process = j->process,
+                                     .call = j->call_id,
+                                     .tool = c->tool->name,
+                                     .workspace = j->workspace,
+                                     .path = j->plain};
 }
 
 void file_start(struct tool_call *c, const char *name, job_work_fn *work) {
@@ -67,6 +111,9 @@ void file_start(struct tool_call *c, const char *name, job_work_fn *work) {
     j->workspace = xstrdup(c->workspace);
     j->path = xstrdup(json_str(c->args, "path", "."));
     j->granted = xstrdup_null(c->granted);
+    (void)sandbox_locate(j->sandbox, j->workspace, j->path, &j->plain);
+    j->known = j->plain && c->memory && file_memory_get(c->memory, j->plain, &j->then);
+    prepare_change(j, c);
     j->content = xstrdup_null(json_str(c->args, "content", NULL));
     j->old_string = xstrdup_null(json_str(c->args, "old_string", NULL));
     j->new_string = xstrdup_null(json_str(c->args, "new_string", NULL));
@@ -180,12 +227,15 @@ static void read_work(void *input, const atomic_bool *cancelled) {
         file_fail(j, why.text);
         return;
     }
-    if (fstat(fd, &st) < 0)
+    if (fstat(fd, &st) < 0) {
         file_fail_errno(j, "cannot be read", errno);
-    else if (S_ISDIR(st.st_mode))
+    } else if (S_ISDIR(st.st_mode)) {
         file_fail(j, "it is a directory: use file_list");
-    else
+    } else {
         read_file(j, fd, &st, cancelled);
+        j->looked = !j->is_error;
+        j->now = st;
+    }
     close(fd);
 }
 

@@ -1,113 +1,31 @@
 /* file_write: changing files of the workspace: one written as a whole, or one passage of it
- * replaced. The directory is opened once, by the checked walk of sandbox_open(), and all that
- * follows happens in it; a file is replaced as a whole or not at all. */
+ * replaced. What stood there is kept first, so that a person can undo it. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/id.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "tools/file-internal.h"
+#include "tools/place.h"
 
-#define EDIT_MAX (8u * 1024u * 1024u) /* bytes of a file that is edited, before and after */
-#define MATCHES_MAX 1000u             /* counted; each costs a search of its own */
-#define MATCHES_SHOWN 5u              /* lines named */
+#define NEW_MODE 0644u
+#define EDIT_MAX SNAPSHOT_FILE_MAX /* bytes of a file that is edited, before and after */
+#define MATCHES_MAX 1000u          /* counted; each costs a search of its own */
+#define MATCHES_SHOWN 5u           /* lines named */
 
-static int write_all(int fd, const char *s, size_t n) {
-    while (n) {
-        ssize_t w = write(fd, s, n);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w < 0)
-            return errno;
-        s += w;
-        n -= (size_t)w;
-    }
-    return 0;
-}
-
-/* Whether the file is still the one that was read. */
-static int check_same(int dir, const char *name, const struct stat *was) {
-    struct stat st;
-    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno;
-    return st.st_dev == was->st_dev && st.st_ino == was->st_ino && st.st_size == was->st_size &&
-                   st.st_mtim.tv_sec == was->st_mtim.tv_sec &&
-                   st.st_mtim.tv_nsec == was->st_mtim.tv_nsec
-               ? 0
-               : ESTALE;
-}
-
-/* Beside the target and then in its place: a full disk or a crash leaves the old file whole. `was`
- * (NULL: whatever is there): ESTALE where the file is another one by now. */
-static int replace(int dir, const char *name, const char *text, size_t n, const struct stat *was,
-                   bool *created) {
-    struct stat st;
-    mode_t mode = 0644;
-    *created = true;
-    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-        if (S_ISLNK(st.st_mode))
-            return ELOOP;
-        if (!S_ISREG(st.st_mode))
-            return S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-        mode = st.st_mode & 0777;
-        *created = false;
-    } else if (errno != ENOENT) {
-        return errno;
-    }
-    uint64_t random;
-    char temporary[48];
-    id_random(&random, sizeof random);
-    snprintf(temporary, sizeof temporary, ".spacebot-%016llx", (unsigned long long)random);
-    int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return errno;
-    int err = write_all(fd, text, n);
-    if (!err && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
-        err = errno;
-    if (close(fd) < 0 && !err)
-        err = errno;
-    if (!err && was)
-        err = check_same(dir, name, was);
-    if (!err && renameat(dir, temporary, dir, name) < 0)
-        err = errno;
-    if (err)
-        unlinkat(dir, temporary, 0);
-    return err;
-}
-
-/* "a/b" of "a/b/c"; the caller frees. */
-static char *parent_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return !slash          ? xstrdup(".")
-           : slash == path ? xstrdup("/")
-                           : xstrndup(path, (size_t)(slash - path));
-}
-
-/* The file is replaced in its directory: that is what has to be opened. -1: the call has failed.
- * *name points into the path. */
-static int open_parent(struct file_job *j, bool make_dirs, const char **name) {
-    const char *slash = strrchr(j->path, '/');
-    *name = slash ? slash + 1 : j->path;
-    if (!**name || str_eq(*name, ".") || str_eq(*name, "..")) {
-        file_fail(j, "path must end in the name of a file");
-        return -1;
-    }
-    char *parent = parent_of(j->path), *granted = j->granted ? parent_of(j->granted) : NULL;
-    int dir = -1;
+/* Where the file is; false: the call has failed. */
+static bool open_place(struct file_job *j, bool make_dirs, struct place *at) {
     struct cause why;
-    enum status st = sandbox_open_granted(j->sandbox, j->workspace, parent, granted,
-                                          O_RDONLY | O_DIRECTORY, 0755, make_dirs, &dir, &why);
-    x_free(&parent);
-    x_free(&granted);
-    if (st != STATUS_OK)
+    if (j->trim_bytes && j->keep)
+        snapshot_trim(j->keep, j->trim_bytes);
+    bool ok =
+        place_open(j->sandbox, j->workspace, j->path, j->granted, make_dirs, at, &why) == STATUS_OK;
+    if (!ok)
         file_fail(j, why.text);
-    return st == STATUS_OK ? dir : -1;
+    return ok;
 }
 
 static void fail_change(struct file_job *j, int err) {
@@ -115,29 +33,108 @@ static void fail_change(struct file_job *j, int err) {
         file_fail(j, "path is a symbolic link, which is not followed: name the file itself");
     else if (err == ESTALE)
         file_fail(j, "not changed: something else changed the file at the same time; read it again "
-                     "and repeat the edit");
+                     "and repeat the change");
     else
         file_fail_errno(j, "cannot be written", err);
+}
+
+/* What stood there is kept before it goes. Where that cannot be done the change is made all the
+ * same, and the result says that it cannot be undone. */
+static void keep(struct file_job *j, const struct version *was, struct file_side *before) {
+    struct cause why = {""};
+    *before = (struct file_side){.state = SNAPSHOT_ABSENT};
+    if (!was->present)
+        return;
+    before->mode = was->st.st_mode & 0777;
+    before->bytes = was->st.st_size;
+    memcpy(before->hash, was->hash, sizeof before->hash);
+    if (!was->whole)
+        before->state = SNAPSHOT_TOO_LARGE;
+    else if (!j->keep || snapshot_keep(j->keep, was->hash, buf_str(&was->text), was->text.len,
+                                       &why) != STATUS_OK)
+        before->state = SNAPSHOT_NOT_KEPT;
+    else
+        before->state = SNAPSHOT_KEPT;
+    snprintf(j->unkept, sizeof j->unkept, "%.200s", why.text);
+}
+
+static void add_remark(struct file_job *j, const struct file_side *before) {
+    switch (before->state) {
+    case SNAPSHOT_ABSENT:
+    case SNAPSHOT_KEPT:
+        return;
+    case SNAPSHOT_TOO_LARGE:
+        buf_printf(&j->out,
+                   "; what it held before (%lld bytes) is too large to be kept: this cannot be "
+                   "undone",
+                   (long long)before->bytes);
+        return;
+    case SNAPSHOT_NOT_KEPT:
+        buf_puts(&j->out, "; what it held before could not be kept: this cannot be undone");
+        if (j->unkept[0])
+            buf_printf(&j->out, " (%s)", j->unkept);
+        return;
+    }
+}
+
+/* The file becomes `text`. Returns an errno. */
+static int change(struct file_job *j, const struct place *at, const struct version *was,
+                  const char *text, size_t n) {
+    struct file_side before, after = {.state = SNAPSHOT_NOT_KEPT, .bytes = (int64_t)n};
+    struct stat now;
+    after.mode = was->present ? was->st.st_mode & 0777 : NEW_MODE;
+    sha256_of(text, n, after.hash);
+    if (j->channel)
+        keep(j, was, &before);
+    int err = place_write(at, was, text, n, after.mode, &now);
+    if (err)
+        return err;
+    /* An edit shows one passage: what else was changed in the file stays unseen. */
+    j->looked = !j->old_string || !j->known || !was->present || version_same(&j->then, &was->st);
+    j->now = now;
+    if (j->channel && !str_eq(before.hash, after.hash)) {
+        j->change.before = before;
+        j->change.after = after;
+        j->changed = true;
+    }
+    return 0;
 }
 
 /* --- file_write ---------------------------------------------------------------------------------
  */
 
+static void write_file(struct file_job *j, const struct place *at, const struct version *was) {
+    size_t n = strlen(j->content);
+    if (was->present && j->known && !version_same(&j->then, &was->st)) {
+        file_fail(j, "not written: the file was changed since you last read or wrote it; read it "
+                     "again, and then write what is to stand there");
+        return;
+    }
+    int err = change(j, at, was, j->content, n);
+    if (err) {
+        fail_change(j, err);
+        return;
+    }
+    buf_printf(&j->out, "%s %s, %zu bytes", was->present ? "replaced" : "created", j->path, n);
+    if (j->changed)
+        add_remark(j, &j->change.before);
+}
+
 static void write_work(void *input, const atomic_bool *cancelled) {
     struct file_job *j = input;
-    (void)cancelled;
-    const char *name;
-    int dir = open_parent(j, j->make_dirs, &name);
-    if (dir < 0)
+    struct place at;
+    struct version was = {0};
+    if (!open_place(j, j->make_dirs, &at))
         return;
-    size_t n = strlen(j->content);
-    bool created;
-    int err = replace(dir, name, j->content, n, NULL, &created);
-    close(dir);
+    int err = place_read(&at, SNAPSHOT_FILE_MAX, &was);
     if (err)
         fail_change(j, err);
+    else if (*cancelled)
+        file_fail(j, "not done: it was cancelled");
     else
-        buf_printf(&j->out, "%s %s, %zu bytes", created ? "created" : "replaced", j->path, n);
+        write_file(j, &at, &was);
+    version_free(&was);
+    place_close(&at);
 }
 
 static void write_start(struct tool_call *c) { file_start(c, "file_write", write_work); }
@@ -165,48 +162,25 @@ const struct tool tool_file_write = {
  */
 
 /* The whole file; false: the call has failed. */
-static bool edit_read(struct file_job *j, int dir, const char *name, struct buf *text,
-                      struct stat *st) {
-    int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0) {
-        if (errno == ENOENT)
-            file_fail_errno(j, "cannot be edited, use file_write to make a new file", ENOENT);
-        else if (errno == ELOOP)
-            fail_change(j, ELOOP);
-        else
-            file_fail_errno(j, "cannot be read", errno);
-        return false;
-    }
-    bool ok = false;
-    if (fstat(fd, st) < 0) {
-        file_fail_errno(j, "cannot be read", errno);
-    } else if (!S_ISREG(st->st_mode)) {
+static bool edit_read(struct file_job *j, const struct place *at, struct version *was) {
+    int err = place_read(at, EDIT_MAX, was);
+    if (err == ELOOP || err == ESTALE)
+        fail_change(j, err);
+    else if (err == EISDIR || err == EINVAL)
         file_fail(j, "path is not a regular file: there is no text in it to edit");
-    } else if (st->st_size > (off_t)EDIT_MAX) {
+    else if (err)
+        file_fail_errno(j, "cannot be read", err);
+    else if (!was->present)
+        file_fail_errno(j, "cannot be edited, use file_write to make a new file", ENOENT);
+    else if (!was->whole && was->st.st_size > (off_t)EDIT_MAX)
         file_fail(j, "the file has more than 8 MiB: edit it with shell");
-    } else {
-        /* One byte more than it had, so that growing under our hands is seen. */
-        size_t room = (size_t)st->st_size + 1;
-        char *data = xmalloc(room);
-        size_t got = 0;
-        ssize_t n = 0;
-        while (got < room &&
-               ((n = read(fd, data + got, room - got)) > 0 || (n < 0 && errno == EINTR)))
-            got += n > 0 ? (size_t)n : 0;
-        if (n < 0)
-            file_fail_errno(j, "cannot be read", errno);
-        else if (got != (size_t)st->st_size)
-            fail_change(j, ESTALE);
-        else if (memchr(data, '\0', got))
-            file_fail(j, "the file is not text: edit it with shell");
-        else
-            ok = true;
-        if (ok)
-            buf_append(text, data, got);
-        x_free(&data);
-    }
-    close(fd);
-    return ok;
+    else if (!was->whole)
+        file_fail_errno(j, "cannot be read", EACCES);
+    else if (memchr(buf_str(&was->text), '\0', was->text.len))
+        file_fail(j, "the file is not text: edit it with shell");
+    else
+        return true;
+    return false;
 }
 
 /* Places where `old` begins, those that overlap too: each might be the one that was meant. The
@@ -266,11 +240,11 @@ static bool substitute(const struct file_job *j, const struct buf *text, struct 
     return out->len <= EDIT_MAX;
 }
 
-static void edit_text(struct file_job *j, int dir, const char *name, const struct buf *text,
-                      const struct stat *st, const atomic_bool *cancelled) {
+static void edit_text(struct file_job *j, const struct place *at, const struct version *was,
+                      const atomic_bool *cancelled) {
+    const struct buf *text = &was->text;
     struct buf out = BUF_INIT, lines = BUF_INIT;
     size_t found = count_matches(text, j->old_string, strlen(j->old_string), &lines), replaced;
-    bool created;
     if (found == 0) {
         fail_none(j, text);
     } else if (found > 1 && !j->replace_all) {
@@ -280,13 +254,15 @@ static void edit_text(struct file_job *j, int dir, const char *name, const struc
     } else if (*cancelled) {
         file_fail(j, "not done: it was cancelled");
     } else {
-        int err = replace(dir, name, out.data, out.len, st, &created);
+        int err = change(j, at, was, buf_str(&out), out.len);
         if (err)
             fail_change(j, err);
         else
             buf_printf(&j->out, "replaced %zu %s in %s (line%s %s), %zu bytes", replaced,
                        replaced == 1 ? "passage" : "passages", j->path, found == 1 ? "" : "s",
                        buf_str(&lines), out.len);
+        if (j->changed)
+            add_remark(j, &j->change.before);
     }
     buf_free(&out);
     buf_free(&lines);
@@ -294,24 +270,22 @@ static void edit_text(struct file_job *j, int dir, const char *name, const struc
 
 static void edit_work(void *input, const atomic_bool *cancelled) {
     struct file_job *j = input;
-    struct buf text = BUF_INIT;
-    struct stat st;
-    const char *name;
+    struct place at;
+    struct version was = {0};
     if (str_eq(j->old_string, j->new_string)) {
         file_fail(j, "nothing to change: old_string and new_string are the same");
         return;
     }
-    int dir = open_parent(j, false, &name);
-    if (dir < 0)
+    if (!open_place(j, false, &at))
         return;
-    if (edit_read(j, dir, name, &text, &st)) {
-        if (text.len)
-            edit_text(j, dir, name, &text, &st, cancelled);
+    if (edit_read(j, &at, &was)) {
+        if (was.text.len)
+            edit_text(j, &at, &was, cancelled);
         else
-            fail_none(j, &text);
+            fail_none(j, &was.text);
     }
-    buf_free(&text);
-    close(dir);
+    version_free(&was);
+    place_close(&at);
 }
 
 static void edit_start(struct tool_call *c) { file_start(c, "file_edit", edit_work); }

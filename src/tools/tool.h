@@ -80,6 +80,11 @@ struct tool {
 const struct tool *tool_get(enum tool_id id);
 enum status tool_from_string(const char *name, enum tool_id *out) MUST_CHECK;
 
+/* A file was changed for somebody, also where the call was cancelled meanwhile: told on the loop.
+ * It may be called after the agent is gone, so `arg` outlives the job pool's jobs. */
+struct file_change;
+typedef void file_changed_fn(void *arg, const struct file_change *c);
+
 /* Where and for whom a call runs; all lent for its life. */
 struct tool_host {
     const struct scrub_values *values; /* that no result may hold; NULL: only shapes are known */
@@ -87,6 +92,9 @@ struct tool_host {
     struct job_pool *jobs;
     struct sandbox *sandbox;
     int64_t shell_secs;
+    struct snapshots *snapshots; /* of files that are changed; NULL: none are kept */
+    file_changed_fn *changed;    /* NULL: nobody is told */
+    void *changed_arg;
     /* Acting on processes; each ends in one tool_call_done(). */
     void (*reply)(struct tool_call *c, const char *content);
     void (*ask)(struct tool_call *c, const char *question, const cJSON *options, bool multi_select);
@@ -104,6 +112,12 @@ struct tool_host {
     void (*abandon)(struct tool_call *c);
 };
 
+/* Who makes a call, and for what. */
+struct tool_author {
+    const char *channel, *process; /* a bare and a full id; NULL: nobody whose changes are kept */
+    const char *work;              /* changes of one work are undone together */
+};
+
 /* Lines of one stream of output on their way outward. */
 struct tool_lines {
     struct scrub scrub;
@@ -113,13 +127,15 @@ struct tool_lines {
 struct tool_call {
     const struct tool *tool;
     const struct tool_host *host;
-    const char *workspace; /* lent */
-    char *id;              /* the model's call id */
-    char *input;           /* the received JSON text */
-    cJSON *args;           /* parsed and checked */
-    char *granted;         /* a plain path outside that was allowed for this call, or NULL */
-    bool uncontained;      /* a command that was allowed to run without walls */
-    void *state;           /* the tool's own */
+    const char *workspace;      /* lent */
+    char *id;                   /* the model's call id */
+    char *input;                /* the received JSON text */
+    cJSON *args;                /* parsed and checked */
+    char *granted;              /* a plain path outside that was allowed for this call, or NULL */
+    bool uncontained;           /* a command that was allowed to run without walls */
+    struct tool_author author;  /* lent until it starts */
+    struct file_memory *memory; /* of the process; lent; NULL: it remembers nothing */
+    void *state;                /* the tool's own */
     bool finished;
     struct tool_lines lines[2];
     void *arg; /* the caller's */

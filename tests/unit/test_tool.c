@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "tools/file_memory.h"
 #include "tools/tool.h"
 
 struct fixture {
@@ -24,6 +25,7 @@ struct fixture {
     struct sandbox *sandbox;
     struct tool_host host;
     char dir[64], *workspace;
+    struct file_memory *memory; /* of the calls; NULL: none */
     /* the last result */
     bool done, is_error;
     char *text;
@@ -88,6 +90,7 @@ static struct tool_call *prepare(struct fixture *f, enum tool_id id, const char 
                      STATUS_OK);
     c->arg = f;
     c->on_done = on_done;
+    c->memory = f->memory;
     return c;
 }
 
@@ -289,6 +292,38 @@ static void an_edit_changes_one_passage_and_keeps_the_mode(void **state) {
     x_free(&path);
 }
 
+/* What a model has not seen it does not write over. */
+static void what_was_changed_meanwhile_is_read_again_first(void **state) {
+    struct fixture *f = *state;
+    struct file_memory *memory = file_memory_new();
+    char *path = xasprintf("%s/a.txt", f->workspace);
+    f->memory = memory;
+    (void)call(f, TOOL_FILE_WRITE, "{\"path\":\"a.txt\",\"content\":\"one\"}");
+    assert_string_equal(call(f, TOOL_FILE_WRITE, "{\"path\":\"./a.txt\",\"content\":\"two\"}"),
+                        "replaced ./a.txt, 3 bytes");
+    put(f, "a.txt", "somebody else's");
+    const char *text = call(f, TOOL_FILE_WRITE, "{\"path\":\"a.txt\",\"content\":\"three\"}");
+    assert_true(f->is_error);
+    assert_non_null(strstr(text, "changed since you last read or wrote it; read it again"));
+    assert_string_equal(call(f, TOOL_FILE_READ, "{\"path\":\"a.txt\"}"), "somebody else's");
+    (void)call(f, TOOL_FILE_WRITE, "{\"path\":\"a.txt\",\"content\":\"three\"}");
+    assert_false(f->is_error);
+    /* An edit shows one passage; the rest has still not been seen. */
+    put(f, "a.txt", "three and more");
+    (void)call(f, TOOL_FILE_EDIT,
+               "{\"path\":\"a.txt\",\"old_string\":\"three\",\"new_string\":\"four\"}");
+    assert_false(f->is_error);
+    (void)call(f, TOOL_FILE_WRITE, "{\"path\":\"a.txt\",\"content\":\"five\"}");
+    assert_true(f->is_error);
+    /* What is gone is not written over. */
+    assert_int_equal(unlink(path), 0);
+    assert_string_equal(call(f, TOOL_FILE_WRITE, "{\"path\":\"a.txt\",\"content\":\"five\"}"),
+                        "created a.txt, 4 bytes");
+    f->memory = NULL;
+    file_memory_free(&memory);
+    x_free(&path);
+}
+
 static void an_edit_that_fits_nowhere_or_twice_changes_nothing(void **state) {
     struct fixture *f = *state;
     put(f, "a", "x = 1\ny = 1\nz = 2\n");
@@ -437,6 +472,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(write_read_list, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_outside_stays_outside, setup, teardown),
         cmocka_unit_test_setup_teardown(no_secret_leaves_a_tool, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_changed_meanwhile_is_read_again_first, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(an_edit_changes_one_passage_and_keeps_the_mode, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(an_edit_that_fits_nowhere_or_twice_changes_nothing, setup,
