@@ -102,7 +102,7 @@ enum status channel_run_line(struct agent *a, struct process *p, const char *sen
 
 /* A person did something here beside it: `notice` stands in the transcript, and the model is told
  * `text` with the next message. */
-void channel_tell_model(struct process *p, const char *notice, const char *text);
+void channel_tell_aside(struct process *p, const char *notice, const char *text);
 
 /* Ends the present turn, keeping what was said so far, and what a person has running in it. False
  * when nothing was under way. */

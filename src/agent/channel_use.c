@@ -66,7 +66,7 @@ static void tell_model(struct channel *ch, const char *text) {
                          "{\"system\":true}", id);
 }
 
-void channel_tell_model(struct process *p, const char *notice, const char *text) {
+void channel_tell_aside(struct process *p, const char *notice, const char *text) {
     channel_tell(p->body, JOURNAL_NOTICE, notice);
     tell_model(p->body, text);
 }

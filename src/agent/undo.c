@@ -296,7 +296,7 @@ static void tell(struct undo *u) {
                        : "taken back changes of files that were made here");
     prompt_append_data(&text, buf_str(&files), files.len, "files");
     buf_puts(&text, "\n</files>");
-    channel_tell_model(p, buf_str(&notice), buf_str(&text));
+    channel_tell_aside(p, buf_str(&notice), buf_str(&text));
     buf_free(&text);
     buf_free(&notice);
     buf_free(&files);
