@@ -79,6 +79,7 @@ const char *focus_name(enum focus f);
     X(ANSWER, ":answer N CHOICE", 0, NULL, "answer request N, with a remark behind if you like")   \
     X(UNDO, ":undo", 0, NULL, "files as before the last request that changed any (:undo force)")   \
     X(REDO, ":redo", 0, NULL, "take the last undo back (:redo force)")                             \
+    X(MODEL, ":model [NAME]", 0, NULL, "the model of this conversation; default: the usual one")   \
     X(CONNECT, ":connect", 0, NULL, "how to connect a model")
 enum action {
 #define X(name, keys, where, word, help) ACTION_##name,
@@ -129,6 +130,7 @@ const struct action_info *keymap_action(size_t i);
     case ACTION_SHOW:                                                                              \
     case ACTION_UNDO:                                                                              \
     case ACTION_REDO:                                                                              \
+    case ACTION_MODEL:                                                                             \
     case ACTION_CONNECT
 #define ACTIONS_OF_THE_VIEW                                                                        \
     case ACTION_LEFT:                                                                              \

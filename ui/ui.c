@@ -9,6 +9,7 @@
 
 #include "agent/command.h"
 #include "agent/inbox.h"
+#include "agent/routing.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/list.h"
@@ -196,6 +197,11 @@ static void host_files(void *arg, const char *channel, const char *prefix, struc
         files_begin_with(u->parts->sandbox, p->workspace, prefix, out);
 }
 
+static void host_models(void *arg, const char *prefix, struct strv *out) {
+    const struct ui *u = arg;
+    routing_names(u->agent, prefix, out);
+}
+
 static void host_route(void *arg, const char *process, const char *text) {
     cJSON *args = one("process", process);
     json_add_str(args, "text", text);
@@ -317,6 +323,7 @@ static void start_view(struct ui *u) {
     struct view_host host = {.say = host_say,
                              .run = host_run,
                              .files = host_files,
+                             .models = host_models,
                              .route = host_route,
                              .interrupt = host_interrupt,
                              .cancel = host_cancel,

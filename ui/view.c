@@ -324,6 +324,7 @@ bool view_can(const struct view *v, enum action a) {
     case ACTION_FILE:
     case ACTION_CHANNEL:
     case ACTION_SHOW:
+    case ACTION_MODEL:
     case ACTION_CONNECT:
     case ACTION_UNDO:
     case ACTION_REDO:
@@ -504,6 +505,7 @@ bool view_act(struct view *v, enum action a, const struct key *k, int64_t now_ns
         break;
     case ACTION_CHANNEL:
     case ACTION_SHOW:
+    case ACTION_MODEL:
     case ACTION_CONNECT:
     case ACTION_UNDO:
     case ACTION_REDO:

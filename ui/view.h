@@ -19,6 +19,8 @@ struct view_host {
     void (*run)(void *arg, const char *channel, const char *command);
     /* Adds the files of the channel's workspace whose path begins so, directories with a slash. */
     void (*files)(void *arg, const char *channel, const char *prefix, struct strv *out);
+    /* Adds the names of models that are known and begin so. */
+    void (*models)(void *arg, const char *prefix, struct strv *out);
     void (*route)(void *arg, const char *process, const char *text); /* full ids from here on */
     void (*interrupt)(void *arg, const char *process);
     void (*cancel)(void *arg, const char *process);

@@ -46,6 +46,7 @@ static bool typeable(enum action a) {
     case ACTION_SHOW:
     case ACTION_UNDO:
     case ACTION_REDO:
+    case ACTION_MODEL:
     case ACTION_CONNECT:
     case ACTION_RUN:
         return true;
@@ -96,6 +97,13 @@ static void process_names(const struct view *v, bool channels, const char *prefi
             strv_push(out, channels ? p->bare : p->name);
 }
 
+static void model_names(const struct view *v, const char *prefix, struct strv *out) {
+    if (v->host.models)
+        v->host.models(v->host.arg, prefix, out);
+    if (str_prefix("default", prefix))
+        strv_push(out, "default");
+}
+
 static void complete(void *arg, const char *text, size_t from, struct strv *out) {
     const struct view *v = arg;
     if (v->prompt.sign != ':')
@@ -106,6 +114,8 @@ static void complete(void *arg, const char *text, size_t from, struct strv *out)
         process_names(v, true, text + strlen("channel "), out);
     else if (str_eq(text, "undo ") || str_eq(text, "redo "))
         strv_push(out, "force");
+    else if (str_prefix(text, "model "))
+        model_names(v, text + strlen("model "), out);
     else if (str_prefix(text, "show ") || str_prefix(text, "cancel "))
         process_names(v, false, strchr(text, ' ') + 1, out);
 }
@@ -176,6 +186,12 @@ static bool with_argument(struct view *v, enum action a, const char *arg) {
             view_message(v, STYLE_BAD, "nothing but force goes behind it");
         else if (p)
             v->host.undo(v->host.arg, p->channel, a == ACTION_REDO, force);
+    if (a == ACTION_MODEL) { /* what /model in a message does */
+        char *command = xasprintf("/model%s%s", *arg ? " " : "", arg);
+        p = view_channel_of(v, process_get(v->processes, v->shown));
+        if (p)
+            v->host.say(v->host.arg, p->channel, command);
+        x_free(&command);
         return true;
     }
     if (a == ACTION_ANSWER) { /* N CHOICE [REMARK] */

@@ -295,6 +295,28 @@ static void a_file_is_completed_and_goes_along(void **state) {
     quit(&f.one);
 }
 
+static void a_model_is_chosen_by_name(void **state) {
+    (void)state;
+    start(SCENE(SCENE_SAY));
+    open_screen(&f.one, ARGS(), 100, 30);
+    say(&f.one, ":model nosuch/model-1");
+    vt_expect(f.one.vt, "model nosuch/model-1: no provider \"nosuch\" is configured");
+    vt_expect(f.one.vt, "to providers in .*spacebot\\.conf"); /* the remedy */
+    pty_type(f.one.pty, ":mod\t anthropic/claude-h\t");
+    vt_expect(f.one.vt, "^:model anthropic/claude-haiku");
+    pty_type(f.one.pty, "\r");
+    vt_expect(f.one.vt, "from the next call on: anthropic/claude-haiku");
+    say(&f.one, "say hello");
+    vt_expect(f.one.vt, "Hello there\\.");
+    cJSON *requests = fake_requests(f.fake);
+    const cJSON *body = json_obj(cJSON_GetArrayItem(requests, 0), "body");
+    assert_true(str_prefix(json_str(body, "model", ""), "claude-haiku"));
+    cJSON_Delete(requests);
+    pty_type(f.one.pty, ":model d\t\r");
+    vt_expect(f.one.vt, "from the next call on: anthropic/claude-sonnet");
+    quit(&f.one);
+}
+
 static void a_fault_is_a_line_where_it_happened(void **state) {
     (void)state;
     start("{\"rules\":[{\"match\":{\"last_user_contains\":\"and "
@@ -732,6 +754,7 @@ int main(void) {
         TEST(a_model_on_this_machine_is_found_and_answers),
         TEST(a_line_with_a_bang_is_a_command),
         TEST(a_file_is_completed_and_goes_along),
+        TEST(a_model_is_chosen_by_name),
         TEST(a_fault_is_a_line_where_it_happened),
         TEST(what_a_command_prints_cannot_touch_the_terminal),
         TEST(an_interrupt_ends_the_turn_and_nothing_else),
