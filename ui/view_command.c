@@ -186,6 +186,8 @@ static bool with_argument(struct view *v, enum action a, const char *arg) {
             view_message(v, STYLE_BAD, "nothing but force goes behind it");
         else if (p)
             v->host.undo(v->host.arg, p->channel, a == ACTION_REDO, force);
+        return true;
+    }
     if (a == ACTION_MODEL) { /* what /model in a message does */
         char *command = xasprintf("/model%s%s", *arg ? " " : "", arg);
         p = view_channel_of(v, process_get(v->processes, v->shown));
