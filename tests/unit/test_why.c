@@ -451,8 +451,8 @@ static void which_message_is_meant(void **state) {
     struct why *w;
     assert_int_equal(why_load(r, "no-such-message", 0, &w, &why), STATUS_NOT_FOUND);
     assert_null(w);
-    for (int i = 0; i < 2; i++) { /* two that begin alike */
-        char same[ID_UUID_SIZE];
+    for (int i = 0; i < 2; i++) {     /* two that begin alike */
+        char same[ID_UUID_SIZE + 16]; /* room for any number */
         snprintf(same, sizeof same, "aaaaaaaa-0000-4000-8000-00000000000%d", i);
         store_message_insert(h->store,
                              &(struct store_message_insert){.id = same,

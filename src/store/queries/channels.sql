@@ -11,6 +11,7 @@ ON CONFLICT (id) DO UPDATE SET
 
 -- The model that a conversation was told to use; NULL: the routing's.
 -- name: channel_model :exec
+-- param: model text?
 -- param: id
 UPDATE channels SET model = :model WHERE id = :id;
 
