@@ -68,7 +68,8 @@ const char *effort_claude(const char *model, enum llm_effort effort) {
         return NULL;
     if (effort == LLM_EFFORT_AUTO)
         return opus ? "max" : "high";
-    return name_of(effort);
+    /* Only Opus knows "max": others answer it with an error. */
+    return effort == LLM_EFFORT_MAX && !opus ? "high" : name_of(effort);
 }
 
 /* "o3", "o4-mini": a letter and one digit. */

@@ -354,12 +354,13 @@ static void test_routing_follows_the_key(void **state) {
 /* The text for people names variables of the table, of providers that have a default model. */
 static void test_the_hint_names_keys(void **state) {
     (void)state;
+    static const char text[] = PROVIDER_KEYS_TEXT;
     size_t named = 0;
     for (size_t i = 0; i < provider_ninfos; i++) {
         const struct provider_info *e = &provider_infos[i];
         /* The whole word: GEMINI_API_KEY is not in "…OPENAI_API_KEY". */
-        const char *at = strstr(PROVIDER_KEYS_TEXT, e->key_var);
-        if (!at || (at != (const char *)PROVIDER_KEYS_TEXT && at[-1] != ' '))
+        const char *at = strstr(text, e->key_var);
+        if (!at || (at != text && at[-1] != ' '))
             continue;
         named++;
         assert_non_null(provider_default_model(e->id, MODEL_THINKS));

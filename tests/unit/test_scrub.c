@@ -176,8 +176,8 @@ static void ordinary_text_stays(void **state) {
         "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk",
         "QWxsIG9mIHRoaXMgaXMganVzdCBhIHNlbnRlbmNlIHRoYXQgbWVhbnMgbm8gaGFybSB0byBhbnlib2R5Lg==",
         "https://example.org/a%20path/with%2Fslashes?and=queries&more=of_them-all",
-        "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUQx5k2bq0m1w7aM9v\n-----END "
-        "CERTIFICATE-----",
+        ("-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUQx5k2bq0m1w7aM9v\n-----END "
+         "CERTIFICATE-----"),
         "a key file begins with -----BEGIN PRIVATE KEY-----, then come lines of base64",
         "```\n-----BEGIN RSA PRIVATE KEY-----\n...\n-----END RSA PRIVATE KEY-----\n```",
         "localhost:11434 and 10.0.0.1:8080, 12345678: a number",

@@ -131,6 +131,8 @@ static void test_claude(void **state) {
         const char *word;
     } cases[] = {
         {"claude-opus-4-6", LLM_EFFORT_AUTO, "max"},
+        {"claude-opus-4-6", LLM_EFFORT_MAX, "max"},
+        {"claude-sonnet-4-6", LLM_EFFORT_MAX, "high"},
         {"claude-sonnet-4-6", LLM_EFFORT_AUTO, "high"},
         {"anthropic/claude-sonnet-5-5", LLM_EFFORT_AUTO, "high"},
         {"claude-sonnet-5", LLM_EFFORT_LOW, "low"},
