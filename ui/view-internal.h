@@ -24,7 +24,8 @@ struct view {
     const struct view_pane *wide_drawn; /* what took the place of the panes in the last frame */
     int cols, rows;
 
-    struct view_pane tree, transcript, help, wall, table, inbox_pane, why_pane, live[LAYOUT_LIVE_MAX];
+    struct view_pane tree, transcript, help, wall, table, inbox_pane, why_pane,
+        live[LAYOUT_LIVE_MAX];
     struct process_handle live_process[LAYOUT_LIVE_MAX];
     int nlive;         /* processes that would like a live pane and have a slot */
     size_t live_extra; /* those that found none */

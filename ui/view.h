@@ -13,7 +13,8 @@
 
 struct view;
 
-/* All may be called from view_key() only, but why(), which view_draw() calls too; texts are lent. */
+/* All may be called from view_key() only, but why(), which view_draw() calls too; texts are lent.
+ */
 struct view_host {
     void (*say)(void *arg, const char *channel, const char *text);
     void (*run)(void *arg, const char *channel, const char *command);

@@ -148,8 +148,8 @@ struct config {
     struct config_limits {
         int64_t workers, branches, branch_turns, max_turns, worker_turns, silence_secs, call_secs,
             connect_secs, shell_secs, worker_wall_secs, linger_secs, context_window, channel_tokens,
-            branch_tokens, worker_tokens, attachment_bytes, channel_attachment_bytes, channel_wall_secs,
-            branch_wall_secs, ask_secs, snapshot_mb;
+            branch_tokens, worker_tokens, attachment_bytes, channel_attachment_bytes,
+            channel_wall_secs, branch_wall_secs, ask_secs, snapshot_mb;
         double dollars_a_day, channel_dollars, branch_dollars, worker_dollars;
     } limits;
     struct {

@@ -81,8 +81,8 @@ size_t decode_at(const struct decode *d, const struct decode_part *p);
 /* Begins a block; NULL and why when there are too many. Moves the parts. */
 struct decode_part *decode_push(struct decode *d, int64_t index, enum llm_block_kind kind,
                                 struct cause *why);
-/* The same for a tool call, which is announced. Copies id and name; calls of one answer must be told
- * apart whatever the server calls them, so one without an id of its own gets one. */
+/* The same for a tool call, which is announced. Copies id and name; calls of one answer must be
+ * told apart whatever the server calls them, so one without an id of its own gets one. */
 struct decode_part *decode_push_call(struct decode *d, int64_t index, const char *id,
                                      const char *name, struct cause *why);
 /* Takes a piece of a block and passes it on; `last`: nothing of it is held back any more. MORE or

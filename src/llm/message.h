@@ -36,9 +36,9 @@ enum llm_block_kind {
 struct llm_block {
     enum llm_block_kind kind;
     const char *text; /* held (base/text.h), as is the input: copies of a message share them */
-    char *id;   /* of thinking: the provider's item, where its format has one */
-    char *name; /* of thinking: the provider's id, since nobody else's signature is taken */
-    char *mime; /* of a file */
+    char *id;         /* of thinking: the provider's item, where its format has one */
+    char *name;       /* of thinking: the provider's id, since nobody else's signature is taken */
+    char *mime;       /* of a file */
     char *signature;
     const char *input; /* kept as received: integers above 2^53 and byte-stable prompts */
     bool is_error;

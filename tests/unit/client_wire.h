@@ -323,8 +323,14 @@ static inline void new_client(const char *base_url, const char *key) {
     struct llm_provider p[] = {
         {.id = "anthropic", .api = PROVIDER_API_ANTHROPIC, .base_url = base_url, .api_key = key},
         {.id = "local", .api = PROVIDER_API_ANTHROPIC, .base_url = "nonsense", .api_key = key},
-        {.id = "openai", .api = PROVIDER_API_OPENAI_COMPLETIONS, .base_url = base_url, .api_key = key},
-        {.id = "bare", .api = PROVIDER_API_OPENAI_COMPLETIONS, .base_url = base_url, .keyless = true},
+        {.id = "openai",
+         .api = PROVIDER_API_OPENAI_COMPLETIONS,
+         .base_url = base_url,
+         .api_key = key},
+        {.id = "bare",
+         .api = PROVIDER_API_OPENAI_COMPLETIONS,
+         .base_url = base_url,
+         .keyless = true},
     };
     struct llm_config c = {.providers = p,
                            .nproviders = ARRAY_LEN(p),

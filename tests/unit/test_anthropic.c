@@ -339,15 +339,16 @@ static void test_files(void **state) {
     model = "claude-sonnet-5-5";
     assert_int_equal(request(&r, &why), STATUS_OK);
     model = "m";
-    assert_non_null(strstr(
-        body.data,
-        "{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":"
-        "\"image/png\",\"data\":\"iVBORw==\"}},"
-        "{\"type\":\"document\",\"source\":{\"type\":\"base64\",\"media_type\":"
-        "\"application/pdf\",\"data\":\"JVBERi0=\"}}," TEXT("[file c.txt]\\nh\xC3\xA9 "
-                                                            "\\\"q\\\"\\n[end of file]") "," TEXT(
-            "[A file was given here that this model cannot read: d.mp4, video/mp4, 3 "
-            "bytes.]")));
+    assert_non_null(
+        strstr(body.data,
+               "{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":"
+               "\"image/png\",\"data\":\"iVBORw==\"}},"
+               "{\"type\":\"document\",\"source\":{\"type\":\"base64\",\"media_type\":"
+               "\"application/pdf\",\"data\":\"JVBERi0=\"}}," TEXT(
+                   "[file c.txt]\\nh\xC3\xA9 "
+                   "\\\"q\\\"\\n[end of file]") "," TEXT("[A file was given here that this model "
+                                                         "cannot read: d.mp4, video/mp4, 3 "
+                                                         "bytes.]")));
     assert_int_equal(request(&r, &why), STATUS_OK);
     assert_null(strstr(body.data, "base64"));
     assert_non_null(strstr(body.data, "cannot read: a.png, image/png"));

@@ -178,32 +178,33 @@ static void a_model_reads_them_again_after_a_restart(void **state) {
     agent_answer_clear(&a);
     agent_settle(h);
     agent_home_restart(h, true);
-    script_push(SCRIPT_CHANNEL, "[" CALL("attachment_recall", "{}") "," CALL(
-                                    "attachment_recall", "{\"action\":\"read\",\"filename\":\"a."
-                                                         "txt\"}") "," CALL("attachment_recall",
-                                                                            "{\"action\":\"read\","
-                                                                            "\"filename\":\"b."
-                                                                            "png\"}") "," CALL("att"
-                                                                                               "ach"
-                                                                                               "men"
-                                                                                               "t_"
-                                                                                               "rec"
-                                                                                               "al"
-                                                                                               "l",
-                                                                                               "{\""
-                                                                                               "act"
-                                                                                               "ion"
-                                                                                               "\":"
-                                                                                               "\"r"
-                                                                                               "ead"
-                                                                                               "\","
-                                                                                               "\"f"
-                                                                                               "ile"
-                                                                                               "nam"
-                                                                                               "e\""
-                                                                                               ":\""
-                                                                                               "c\""
-                                                                                               "}") "]");
+    script_push(SCRIPT_CHANNEL,
+                "[" CALL("attachment_recall", "{}") "," CALL(
+                    "attachment_recall",
+                    "{\"action\":\"read\",\"filename\":\"a."
+                    "txt\"}") "," CALL("attachment_recall", "{\"action\":\"read\","
+                                                            "\"filename\":\"b."
+                                                            "png\"}") "," CALL("att"
+                                                                               "ach"
+                                                                               "men"
+                                                                               "t_"
+                                                                               "rec"
+                                                                               "al"
+                                                                               "l",
+                                                                               "{\""
+                                                                               "act"
+                                                                               "ion"
+                                                                               "\":"
+                                                                               "\"r"
+                                                                               "ead"
+                                                                               "\","
+                                                                               "\"f"
+                                                                               "ile"
+                                                                               "nam"
+                                                                               "e\""
+                                                                               ":\""
+                                                                               "c\""
+                                                                               "}") "]");
     script_push(SCRIPT_CHANNEL, REPLY("read"));
     agent_exec(h, &a, "{\"channel\":\"c1\",\"text\":\"again\"}");
     assert_string_equal(json_str(a.body, "reply", ""), "read");
