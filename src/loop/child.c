@@ -50,6 +50,7 @@ struct child {
     int life; /* write end: closing it ends a launcher */
     size_t line_max;
     void (*on_line)(void *arg, int stream, const char *line, size_t n, bool partial);
+    void (*on_rest)(void *arg, int stream, const char *text, size_t n);
     void (*on_exit)(void *arg, struct child_exit how);
     void *arg;
     struct loop_timer *timer; /* giving up after the exit; SIGKILL after a drop */
@@ -220,6 +221,7 @@ static struct child *child_new(struct loop *l, const struct child_spec *spec, st
     p->out[0] = p->err[0] = p->in[1] = p->life[1] = -1; /* the child's from now on */
     c->line_max = spec->line_max ? spec->line_max : CHILD_LINE_MAX;
     c->on_line = spec->on_line;
+    c->on_rest = spec->on_rest;
     c->on_exit = spec->on_exit;
     c->arg = spec->arg;
     list_push_back(&children, &c->link);
@@ -405,7 +407,9 @@ static void stream_ready(void *arg, int fd, unsigned events) {
     struct stream *s = arg;
     struct child *c = s->child;
     c->busy++;
-    stream_read(s, CHILD_READ_MAX);
+    bool open = stream_read(s, CHILD_READ_MAX);
+    if (open && c->on_rest)
+        c->on_rest(c->arg, s->number, buf_str(&s->pending), s->pending.len);
     c->busy--;
     settle(c);
 }

@@ -29,6 +29,9 @@ struct child_spec {
     /* A line (no newline; stream 1 or 2; `partial` when cut by line_max or at the end without
      * newline). */
     void (*on_line)(void *arg, int stream, const char *line, size_t n, bool partial);
+    /* After a read, when its lines were told: what stands in the stream behind the last newline,
+     * perhaps nothing. May be NULL. */
+    void (*on_rest)(void *arg, int stream, const char *text, size_t n);
     /* Once: the child was reaped and both streams ended or were given up (200 ms after the exit,
      * not counted while paused). Last call: the child is freed when it returns, so forget the
      * pointer (child_drop() in it is fine). */

@@ -12,11 +12,13 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "loop/child_queue.h"
+#include "tools/shell_prompt.h"
 #include "tools/tool.h"
 
-#define KEEP_HEAD 24000u        /* bytes of each stream kept from its beginning */
-#define KEEP_TAIL 20000u        /* and of its end */
-#define SHOW_MAX (256u * 1024u) /* bytes passed on as they come, per call */
+#define KEEP_HEAD 24000u           /* bytes of each stream kept from its beginning */
+#define KEEP_TAIL 20000u           /* and of its end */
+#define SHOW_MAX (256u * 1024u)    /* bytes passed on as they come, per call */
+#define PROMPT_NS (5 * NS_PER_SEC) /* of silence behind what looks like a prompt (SPEC A.6) */
 #define END_GRACE_NS (3 * NS_PER_SEC)
 
 /* The beginning and the end of a stream of any length. */
@@ -36,6 +38,10 @@ struct shell {
     size_t shown;
     int64_t started_ns, seconds;
     bool timed_out, stopped;
+    bool fed;                   /* it brings its input: its prompts are its own affair */
+    struct loop_timer *silence; /* runs while a stream ends in what looks like a prompt */
+    char prompts[2][SHELL_PROMPT_MAX + 1];
+    bool waits; /* for input that nobody can give: it is being ended */
 };
 
 static void capture_add(struct capture *c, const char *s, size_t n) {
@@ -66,6 +72,7 @@ static void capture_text(const struct capture *c, struct buf *out) {
 static void shell_free(struct shell *s) {
     child_drop(&s->child);
     loop_timer_del(&s->timeout);
+    loop_timer_del(&s->silence);
     sandbox_wait_cancel(&s->wait);
     child_queue_leave(&s->place);
     sandbox_command_free(&s->command);
@@ -94,9 +101,48 @@ static void finish(struct shell *s, bool is_error, const char *how) {
     buf_free(&out);
 }
 
+/* First the launcher is asked to end everything; should it not answer, on_timeout() kills it. */
+static void on_silence(void *arg) {
+    struct shell *s = arg;
+    s->silence = NULL;
+    bool any = s->prompts[0][0] || s->prompts[1][0]; /* none: its stream has ended since */
+    if (!any || s->timed_out || s->stopped || !s->child)
+        return;
+    s->waits = true;
+    child_signal(s->child, SIGTERM);
+    loop_timer_again(s->timeout, END_GRACE_NS);
+}
+
+static void note_prompt(struct shell *s, int stream, const char *text, size_t n, bool open) {
+    char *prompt = s->prompts[stream == 2];
+    bool like = shell_prompt_like(text, n, open);
+    if (s->fed || s->waits)
+        return;
+    if (like)
+        memcpy(prompt, text, n);
+    prompt[like ? n : 0] = '\0';
+}
+
+/* Whatever comes, on either stream, is no silence. */
+static void on_rest(void *arg, int stream, const char *text, size_t n) {
+    struct shell *s = arg;
+    if (n)
+        note_prompt(s, stream, text, n, true);
+    if (s->waits)
+        return;
+    if (!s->prompts[0][0] && !s->prompts[1][0])
+        loop_timer_del(&s->silence);
+    else if (s->silence)
+        loop_timer_again(s->silence, PROMPT_NS);
+    else
+        s->silence =
+            loop_timer(s->call->host->loop, PROMPT_NS, on_silence, s, "shell waits for input");
+}
+
 static void on_line(void *arg, int stream, const char *line, size_t n, bool partial) {
     struct shell *s = arg;
     struct capture *c = &s->streams[stream == 2];
+    note_prompt(s, stream, line, n, false);
     capture_add(c, line, n);
     if (!partial)
         capture_add(c, "\n", 1);
@@ -115,8 +161,17 @@ static void on_exit(void *arg, struct child_exit how) {
     struct shell *s = arg;
     s->child = NULL;
     double took = (double)(clock_mono_ns() - s->started_ns) / (double)NS_PER_SEC;
-    char text[160];
-    if (s->timed_out)
+    char text[800];
+    if (s->waits)
+        snprintf(text, sizeof text,
+                 "exit code -2, waiting_for_input: true. It printed \"%s\" and then nothing for "
+                 "%d s, as a program does that waits for an answer. Nobody can give one here, so "
+                 "it was ended with everything it had started. Run it so that it does not ask "
+                 "(-y, --yes, --batch, an option or a variable for what it wants), or give it the "
+                 "answer: printf 'y\\n' | COMMAND, or a here-document. With input of its own it "
+                 "is not ended for its silence",
+                 s->prompts[0][0] ? s->prompts[0] : s->prompts[1], (int)(PROMPT_NS / NS_PER_SEC));
+    else if (s->timed_out)
         snprintf(text, sizeof text,
                  "timed out after %lld s and was ended with everything it had started; ask for "
                  "more with "
@@ -132,14 +187,14 @@ static void on_exit(void *arg, struct child_exit how) {
         snprintf(text, sizeof text, "not run: it could not be contained (exit code %d)", how.code);
     else
         snprintf(text, sizeof text, "exit code %d, %.1f s", how.code, took);
-    finish(s, s->timed_out || s->stopped || how.signalled || how.code != 0, text);
+    finish(s, s->waits || s->timed_out || s->stopped || how.signalled || how.code != 0, text);
 }
 
 /* First the launcher is asked to end everything; should it not answer, it is killed, and what it
  * started is swept up. */
 static void on_timeout(void *arg) {
     struct shell *s = arg;
-    if (!s->timed_out) {
+    if (!s->timed_out && !s->waits) {
         s->timed_out = true;
         child_signal(s->child, SIGTERM);
         loop_timer_again(s->timeout, END_GRACE_NS);
@@ -180,7 +235,7 @@ static void run(void *arg) {
     strv_free(&env);
     if (st == STATUS_OK) {
         struct child_spec spec = {
-            .name = "shell", .on_line = on_line, .on_exit = on_exit, .arg = s};
+            .name = "shell", .on_line = on_line, .on_rest = on_rest, .on_exit = on_exit, .arg = s};
         sandbox_command_spec(&s->command, &spec);
         st = child_spawn(c->host->loop, &spec, &s->child, &why);
     }
@@ -201,6 +256,7 @@ static void on_ready(void *arg) {
 static void shell_start(struct tool_call *c) {
     struct shell *s = xcalloc(1, sizeof *s);
     s->call = c;
+    s->fed = shell_prompt_fed(json_str(c->args, "command", ""));
     s->seconds = json_i64(c->args, "timeout_seconds", c->host->shell_secs);
     c->state = s;
     /* The first commands of an engine may come before it is known how to contain them. */
@@ -232,7 +288,8 @@ static char *shell_label(const cJSON *args) {
 
 const struct tool tool_shell = {
     .name = "shell",
-    .description = "Run a command with sh -c in the workspace. It has no terminal and no input. "
+    .description = "Run a command with sh -c in the workspace. It has no terminal and no input "
+                   "but what it brings itself, and is ended when it waits for an answer. "
                    "You get its output, then its "
                    "error output, then how it ended. When it ends, or its time is over, everything "
                    "it started is ended too: "
