@@ -63,7 +63,6 @@ struct llm_call {
     struct llm_events ev;
     void *arg;
     char *model; /* as asked for */
-    size_t request_bytes;
     struct http_call *http;
     struct loop_timer *refused; /* tells early_error from a later turn */
     struct sse sse;
@@ -72,6 +71,7 @@ struct llm_call {
     enum body body;
     size_t bytes;
     struct llm_rate rate;
+    bool hung_up;    /* by us, before anything was answered to what had been sent */
     bool busy, dead; /* in a callback of http; cancelled during it */
     struct llm_error early_error;
 };
@@ -243,7 +243,7 @@ static void retire(struct llm_call *c) {
         call_free(c);
 }
 
-static void price(struct llm_call *c, const char *said, struct llm_usage *u) {
+static void price(const struct llm_call *c, const char *said, struct llm_usage *u) {
     /* What the provider says it was, unless only the asked name has a price. */
     struct price p;
     char *full = *said ? xasprintf("%s/%s", c->provider->place.id, said) : NULL;
@@ -251,11 +251,28 @@ static void price(struct llm_call *c, const char *said, struct llm_usage *u) {
     free(full);
 }
 
+/* hung_up: by us, before anything was said to the request that had left. */
+static void used(const struct llm_call *c, bool hung_up, struct llm_usage *out) {
+    decode_usage(c->decode, out);
+    if (!c->decode->begun && hung_up) {
+        out->input_tokens = c->decode->input_guess;
+        out->cost_is_estimate = true;
+    }
+    price(c, c->decode->model, out);
+}
+
+void llm_call_used(const struct llm_call *c, struct llm_usage *out, const char **model) {
+    *out = (struct llm_usage){0};
+    *model = c->decode ? c->decode->model : "";
+    if (c->decode)
+        used(c, c->http && c->body != BODY_ERROR && http_sent(c->http), out);
+}
+
 static void fail(struct llm_call *c, struct llm_error *e) {
     if (c->decode) {
         e->delivered = c->decode->delivered;
-        decode_usage(c->decode, &e->usage);
-        price(c, "", &e->usage);
+        used(c, c->hung_up, &e->usage);
+        memcpy(e->model, c->decode->model, sizeof(e->model));
     }
     if (!e->rate.at_ms)
         e->rate = c->rate;
@@ -281,10 +298,6 @@ static void finish(struct llm_call *c) {
     if (c->dead) { /* by a callback for the last held-back character */
         llm_message_free(&r.message);
         return;
-    }
-    if (!r.usage.input_tokens && !r.usage.cache_read_tokens && !r.usage.cache_write_tokens) {
-        r.usage.input_tokens = (int64_t)((c->request_bytes + 3) / 4);
-        r.usage.cost_is_estimate = true;
     }
     price(c, r.model, &r.usage);
     r.rate = c->rate;
@@ -431,6 +444,8 @@ static void on_end(void *arg, const struct http_head *h, const struct http_resul
     } else {
         struct llm_error e = {.http_status = h->status, .retry_after_ms = h->retry_after_ms};
         struct fault_place p = place_of(c);
+        bool ours = r->end == HTTP_END_SILENT || r->end == HTTP_END_OVERTIME;
+        c->hung_up = ours && r->sent && (!h->status || is_stream(h));
         fault_transfer(&e, &p, r, c->bytes);
         fail(c, &e);
     }
@@ -499,7 +514,6 @@ static void post(struct llm_call *c, const char *model, struct buf *body) {
     struct strv headers = {0};
     char *url = wire_url(&c->provider->place, model);
     wire_headers(&c->provider->place, false, &headers);
-    c->request_bytes = body->len;
     size_t n = body->len;
     struct http_request r = {
         .url = url,
@@ -520,6 +534,13 @@ static void post(struct llm_call *c, const char *model, struct buf *body) {
         explicit_bzero(headers.v[i], strlen(headers.v[i]));
     strv_free(&headers);
     free(url);
+}
+
+/* Four bytes of a request are a token, but for the files in it. */
+static int64_t input_guess(const struct llm_history *h, size_t body) {
+    size_t base64;
+    int64_t files = llm_history_files(h, &base64);
+    return files + (int64_t)((body - (base64 < body ? base64 : body) + 3) / 4);
 }
 
 struct llm_call *llm_call_start(struct llm *llm, const struct llm_request *r,
@@ -544,6 +565,7 @@ struct llm_call *llm_call_start(struct llm *llm, const struct llm_request *r,
     size_t n = (size_t)llm_history_tokens(r->history) * 4;
     (void)buf_room(&body, n + n / 16 + BODY_ROOM);
     enum status s = wire_request(&c->provider->place, r, model, &body, &why);
+    c->decode->input_guess = input_guess(r->history, body.len);
     if (s == STATUS_OK)
         post(c, model, &body);
     else

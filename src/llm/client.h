@@ -126,6 +126,7 @@ struct llm_error {
     struct llm_rate rate;
     bool delivered;         /* some text or tool input had been passed on before it failed */
     struct llm_usage usage; /* what was used all the same */
+    char model[96];         /* what the provider said it was; "" when it has not said */
     char text[512];         /* for a person: "anthropic: overloaded (529)"; no newline, no secret */
 };
 
@@ -177,6 +178,11 @@ bool llm_has_provider(const struct llm *llm,
 /* Copies what it needs of the request. Errors come by on_error. Never NULL. */
 struct llm_call *llm_call_start(struct llm *llm, const struct llm_request *r,
                                 const struct llm_events *ev, void *arg);
+/* What a call under way has used so far: what the provider has said of it, and a guess of the rest,
+ * marked as an estimate (bytes of text and of the request at four a token). A request that has left
+ * as a whole and is not answered yet has used its input: providers count from when they read it.
+ * *model: what the provider says it is, lent; "" when it has not said. */
+void llm_call_used(const struct llm_call *c, struct llm_usage *out, const char **model);
 /* Under 50 ms also while a name is being resolved. NULL is fine; sets NULL. */
 void llm_call_cancel(struct llm_call **c);
 size_t llm_calls_open(const struct llm *llm);

@@ -352,6 +352,9 @@ void decode_usage(const struct decode *d, struct llm_usage *out) {
         if (out->output_tokens < guess)
             out->output_tokens = guess;
     }
+    bool input = out->input_tokens || out->cache_read_tokens || out->cache_write_tokens;
+    if (d->begun && !d->input_known && !input)
+        out->input_tokens = d->input_guess;
     /* Nothing began: nothing is known to have been used. */
     out->cost_is_estimate = d->begun && (!d->input_known || !d->output_known);
 }

@@ -57,6 +57,7 @@ struct decode {
     size_t bytes;   /* of all parts */
     bool delivered; /* some piece was passed on */
     struct buf scratch, piece;
+    int64_t input_guess; /* tokens of the request, for providers that do not say */
 
     struct llm_usage usage;
     bool input_known, output_known; /* the provider's last word on it has come */
@@ -106,7 +107,8 @@ void decode_set_error(struct decode *d, const char *type, const char *message, i
 enum decode_step decode_bad(struct cause *why, const char *text);
 
 /* What was used so far, without cost. Where the provider's last word on it is missing, the tokens
- * that came are counted at four bytes each and it is marked as an estimate. */
+ * that came are counted at four bytes each, those of the request are what input_guess says, and it
+ * is marked as an estimate. All 0 when no answer has begun. */
 void decode_usage(const struct decode *d, struct llm_usage *out);
 /* Moves the answer out; its usage as above. The decoder is of no use after that. */
 void decode_take(struct decode *d, struct llm_response *out);

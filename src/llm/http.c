@@ -354,6 +354,12 @@ static bool sent_request(const struct http_call *c) {
     return us > 0;
 }
 
+bool http_sent(const struct http_call *c) {
+    curl_off_t n = 0;
+    curl_easy_getinfo(c->easy, CURLINFO_SIZE_UPLOAD_T, &n);
+    return n > 0 && (size_t)n >= c->r.body_len;
+}
+
 static bool refused_by_proxy(const struct http_call *c) {
     long status = 0;
     curl_easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &status);
@@ -405,7 +411,7 @@ static enum http_end end_of(const struct http_call *c) {
 }
 
 static void tell_end(struct http_call *c) {
-    struct http_result r = {.end = end_of(c)};
+    struct http_result r = {.end = end_of(c), .sent = http_sent(c)};
     long err = 0;
     if (!c->silent && !c->late) {
         curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &err);

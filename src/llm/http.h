@@ -53,6 +53,7 @@ struct http_head {
 struct http_result {
     enum http_end end;
     bool timed_out;   /* of NO_CONNECT and NO_NAME: no answer at all */
+    bool sent;        /* the whole request had left */
     int os_errno;     /* 0 when none */
     char detail[256]; /* curl's words, "" when none */
 };
@@ -91,6 +92,8 @@ struct http_call *http_send(struct http *h, const struct http_request *r);
 /* No callback comes after it. At once: does not wait for a name to be resolved. NULL is fine; sets
  * NULL. */
 void http_cancel(struct http_call **c);
+/* Whether the whole request has left. */
+bool http_sent(const struct http_call *c);
 /* The answer is complete for its reader: no callback comes after it, but the connection gets a
  * moment to come to the body's end, so that it can be used again. Sets NULL. */
 void http_settle(struct http_call **c);

@@ -187,6 +187,26 @@ void llm_history_free(struct llm_history *h) {
 
 static size_t len(const char *s) { return s ? strlen(s) : 0; }
 
+/* In quarters of a token. Base64 has 4 characters for 3 bytes. */
+static size_t file_bytes(const struct llm_block *b) {
+    return str_prefix(b->mime, "image/") ? IMAGE_TOKENS * 4 : len(b->text) * 3 / 8;
+}
+
+int64_t llm_history_files(const struct llm_history *h, size_t *base64) {
+    int64_t tokens = 0;
+    *base64 = 0;
+    for (size_t i = 0; i < h->n; i++) {
+        for (size_t j = 0; j < h->v[i].n; j++) {
+            const struct llm_block *b = &h->v[i].blocks[j];
+            if (b->kind != LLM_BLOCK_FILE)
+                continue;
+            tokens += (int64_t)((file_bytes(b) + 3) / 4);
+            *base64 += len(b->text);
+        }
+    }
+    return tokens;
+}
+
 int64_t llm_history_tokens(const struct llm_history *h) {
     size_t bytes = 0;
     for (size_t i = 0; i < h->n; i++) {
@@ -200,8 +220,8 @@ int64_t llm_history_tokens(const struct llm_history *h) {
             case LLM_BLOCK_TOOL_USE:
                 bytes += len(b->input);
                 break;
-            case LLM_BLOCK_FILE: /* of 4 characters for 3 bytes */
-                bytes += str_prefix(b->mime, "image/") ? IMAGE_TOKENS * 4 : len(b->text) * 3 / 8;
+            case LLM_BLOCK_FILE:
+                bytes += file_bytes(b);
                 break;
             case LLM_BLOCK_THINKING: /* a provider drops those of earlier turns from what it counts
                                       */

@@ -79,6 +79,8 @@ void llm_history_free(struct llm_history *h);
 /* SPEC E: bytes/4 over text, arguments and results, rounded up; an image counts 1,600 (what one of
  * the largest size that is not made smaller takes), another file an eighth of its bytes. */
 int64_t llm_history_tokens(const struct llm_history *h);
+/* The same of its files alone, each rounded up, and how many bytes of base64 they are. */
+int64_t llm_history_files(const struct llm_history *h, size_t *base64);
 /* One JSON array, provider-neutral, for worker_runs.transcript:
  * [{"role":"user","blocks":[{"type":"text","text":"..."}, ...]}, ...]. The caller frees. */
 char *llm_history_json(const struct llm_history *h);

@@ -149,11 +149,26 @@ static void retire(struct route_call *c) {
         call_free(c);
 }
 
+static void tell_usage(struct route_call *c, const char *said, const struct llm_usage *u) {
+    bool used =
+        u->input_tokens || u->output_tokens || u->cache_read_tokens || u->cache_write_tokens;
+    if (used && c->ev->on_usage)
+        c->ev->on_usage(c->arg, c->v[c->at].model, said, u);
+}
+
+/* The attempt under way is paid for as far as it came. */
 void route_call_cancel(struct route_call **cp) {
     struct route_call *c = *cp;
+    struct llm_usage u;
+    const char *said;
     *cp = NULL;
-    if (c && !c->dead)
-        retire(c);
+    if (!c || c->dead)
+        return;
+    if (c->call) {
+        llm_call_used(c->call, &u, &said);
+        tell_usage(c, said, &u);
+    }
+    retire(c);
 }
 
 static void enter(struct route_call *c) { c->busy = true; }
@@ -461,13 +476,6 @@ static void failed(struct route_call *c, const struct llm_error *e, bool own) {
         c->ev->on_pause(c->arg, e, ms);
 }
 
-static void tell_usage(struct route_call *c, const char *said, const struct llm_usage *u) {
-    bool used =
-        u->input_tokens || u->output_tokens || u->cache_read_tokens || u->cache_write_tokens;
-    if (used && c->ev->on_usage)
-        c->ev->on_usage(c->arg, c->v[c->at].model, said, u);
-}
-
 /* It has answered, whatever it said: those that wait may come. */
 static void is_well(struct route_call *c) {
     struct route *r = c->route;
@@ -496,7 +504,7 @@ static void on_error(void *arg, const struct llm_error *e) {
     struct route_call *c = arg;
     c->call = NULL;
     enter(c);
-    tell_usage(c, "", &e->usage);
+    tell_usage(c, e->model, &e->usage);
     if (!c->dead && !is_the_models(e->fault) && e->fault != LLM_FAULT_CANCELLED)
         is_well(c);
     if (c->dead) {

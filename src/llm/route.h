@@ -49,7 +49,8 @@ struct route_stand_in {
 };
 
 /* As struct llm_events; also none from inside route_call_start() but for prepare(). Exactly one of
- * done and error is the last one; none comes after route_call_cancel(). */
+ * done and error is the last one; none comes after route_call_cancel(), and from inside it on_usage
+ * alone. */
 struct route_events {
     /* An attempt is about to be made: r->model and r->history are set. Sets what else goes into the
      * request (tools lent for the attempt) and returns the system prompt, which is freed after it.
@@ -66,7 +67,8 @@ struct route_events {
     void (*on_pause)(void *arg, const struct llm_error *e, int64_t ms);
     /* The answer begins. NULL: the one that was asked first answers. */
     void (*on_answers)(void *arg, const struct route_stand_in *s);
-    /* What one attempt has used, also a failed one; `said`: the provider's name for the model. */
+    /* What one attempt has used, also one that failed or is cancelled now; `said`: the provider's
+     * name for the model. */
     void (*on_usage)(void *arg, const char *model, const char *said, const struct llm_usage *u);
     void (*on_done)(void *arg, struct llm_response *r);
     void (*on_error)(void *arg, const struct llm_error *e);

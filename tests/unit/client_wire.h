@@ -226,6 +226,8 @@ struct record {
     struct buf text; /* of the pieces */
     int alive, pieces, done, failed;
     size_t cancel_after; /* bytes of text; 0: never */
+    struct llm_usage used; /* before it was cancelled */
+    char used_model[96];
     struct llm_response response;
     struct llm_error error;
     struct record *then; /* to be started at the end */
@@ -240,6 +242,9 @@ static inline void on_text(void *arg, const char *text, size_t n) {
     r->pieces++;
     buf_append(&r->text, text, n);
     if (r->cancel_after && r->text.len >= r->cancel_after) {
+        const char *model;
+        llm_call_used(r->call, &r->used, &model);
+        snprintf(r->used_model, sizeof(r->used_model), "%s", model);
         llm_call_cancel(&r->call);
         assert_null(r->call);
     }
@@ -325,6 +330,10 @@ static inline void new_client(const char *base_url, const char *key) {
         {.id = "local", .api = PROVIDER_API_ANTHROPIC, .base_url = "nonsense", .api_key = key},
         {.id = "openai",
          .api = PROVIDER_API_OPENAI_COMPLETIONS,
+         .base_url = base_url,
+         .api_key = key},
+        {.id = "respond",
+         .api = PROVIDER_API_OPENAI_RESPONSES,
          .base_url = base_url,
          .api_key = key},
         {.id = "bare",

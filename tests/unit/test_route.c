@@ -27,6 +27,7 @@ struct llm_call {
     char model[64];
     size_t blocks; /* of the history */
     int64_t at_ns;
+    int64_t used; /* tokens, should it be cancelled */
     bool over;
 };
 
@@ -45,6 +46,12 @@ struct llm_call *llm_call_start(struct llm *llm, const struct llm_request *r,
     return c;
 }
 
+void llm_call_used(const struct llm_call *c, struct llm_usage *out, const char **model) {
+    assert_false(c->over);
+    *out = (struct llm_usage){.input_tokens = c->used};
+    *model = "one-20260101";
+}
+
 void llm_call_cancel(struct llm_call **c) {
     if (*c)
         (*c)->over = true;
@@ -58,6 +65,7 @@ struct caller {
     struct route_call *call;
     struct buf seen; /* texts; "|" anew, "~" a pause, "<model>" who answers for it, "<>" back */
     int64_t pause_ms, tokens;
+    char said[24]; /* whose they were */
     bool done, refuse;
     enum llm_fault fault; /* once failed */
     char why[512], until[24];
@@ -102,7 +110,7 @@ static void on_answers(void *arg, const struct route_stand_in *s) {
 static void on_usage(void *arg, const char *model, const char *said, const struct llm_usage *u) {
     struct caller *c = arg;
     (void)model;
-    (void)said;
+    snprintf(c->said, sizeof c->said, "%s", said);
     c->tokens += u->input_tokens + u->output_tokens;
 }
 static void on_done(void *arg, struct llm_response *r) {
@@ -165,6 +173,7 @@ static void fails_with(struct llm_call *c, enum llm_fault fault, int64_t retry_a
                        const char *text, int64_t tokens) {
     struct llm_error e = {.fault = fault, .retry_after_ms = retry_after_ms};
     e.usage.input_tokens = tokens;
+    snprintf(e.model, sizeof e.model, "one-20260102");
     snprintf(e.text, sizeof e.text, "%s", text);
     assert_false(c->over);
     c->over = true;
@@ -610,6 +619,33 @@ static void a_cancelled_one_is_never_heard_of(void **state) {
     clear(&c);
 }
 
+/* What was used is paid for, by whichever name the provider has for it. */
+static void what_a_cancelled_one_has_used_is_told(void **state) {
+    struct caller c = {0};
+    (void)state;
+    alone(&c);
+    fails_with(last(), LLM_FAULT_CUT, -1, "a: cut", 40);
+    assert_int_equal(c.tokens, 40);
+    assert_string_equal(c.said, "one-20260102");
+    route_call_cancel(&c.call); /* in its pause: nothing is under way */
+    assert_int_equal(c.tokens, 40);
+    clear(&c);
+    alone(&c);
+    last()->used = 1000;
+    says(last(), "It is");
+    route_call_cancel(&c.call);
+    assert_int_equal(c.tokens, 1000);
+    assert_string_equal(c.said, "one-20260101");
+    turns();
+    assert_int_equal(c.tokens, 1000);
+    clear(&c);
+    alone(&c); /* nothing said, nothing used: nothing is told */
+    route_call_cancel(&c.call);
+    assert_int_equal(c.tokens, 0);
+    assert_string_equal(c.said, "");
+    clear(&c);
+}
+
 int main(void) {
     clock_set_virtual(INT64_C(1796000000000));
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -633,6 +669,7 @@ int main(void) {
         T(calls_that_do_not_fit_are_left_out_once),
         T(what_is_not_allowed_is_not_asked),
         T(a_cancelled_one_is_never_heard_of),
+        T(what_a_cancelled_one_has_used_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
