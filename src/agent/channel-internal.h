@@ -25,9 +25,10 @@ struct incoming {
     char *text; /* as the history keeps it; NULL: results, whose text is made when their turn comes
                  */
     char *sender;
-    char *message_id;  /* the (last) message of a person it is, or goes back to; NULL: none */
-    struct strv heard; /* ids of all messages of people that it is */
-    char *hint;        /* for the model now, not for the history; NULL: none */
+    char *message_id;      /* the (last) message of a person it is, or goes back to; NULL: none */
+    struct strv heard;     /* ids of all messages of people that it is */
+    struct strv powerless; /* who of those it is from has no authority */
+    char *hint;            /* for the model now, not for the history; NULL: none */
     int64_t at_ms;
     bool results;   /* work that was delegated came back */
     bool mentioned; /* it names the one who answers */

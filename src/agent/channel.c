@@ -35,6 +35,11 @@ const struct llm_history *channel_history(const struct process *p) {
     return ch->turn ? &ch->live : &ch->history;
 }
 
+const struct strv *channel_people(const struct process *p) {
+    const struct channel *ch = p->body;
+    return &ch->people;
+}
+
 const char *channel_message_id(const struct process *p) {
     const struct channel *ch = p->body;
     return ch->current && ch->current->message_id ? ch->current->message_id : ch->last_message;

@@ -63,6 +63,9 @@ enum status channel_say(struct agent *a, struct process *p, const struct channel
                         char message_id[ID_UUID_SIZE], struct cause *why) MUST_CHECK;
 /* The turn that is under way, as the store knows it; NULL: none is. Lent. */
 const char *channel_turn_id(const struct process *p);
+/* The names of those who have spoken here, in order. Lent. */
+struct strv;
+const struct strv *channel_people(const struct process *p);
 /* The id of the person's message that is being answered (through results too), else of the last
  * one; NULL when there is none. Lent. */
 const char *channel_message_id(const struct process *p);

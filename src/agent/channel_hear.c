@@ -36,12 +36,16 @@ static char *clean_name(const char *name) {
     return buf_steal(&b);
 }
 
-void channel_met(struct channel *ch, const char *name) {
-    for (size_t i = 0; i < ch->people.n; i++)
-        if (str_eq(ch->people.v[i], name))
+static void add_name(struct strv *names, const char *name, size_t max) {
+    for (size_t i = 0; i < names->n; i++)
+        if (str_eq(names->v[i], name))
             return;
-    if (ch->people.n < CHANNEL_PEOPLE_MAX)
-        strv_push(&ch->people, name);
+    if (names->n < max)
+        strv_push(names, name);
+}
+
+void channel_met(struct channel *ch, const char *name) {
+    add_name(&ch->people, name, CHANNEL_PEOPLE_MAX);
 }
 
 static bool is_letter(char c) {
@@ -97,6 +101,8 @@ static struct incoming *combine(struct channel *ch) {
         clock_rfc3339(in->at_ms, at);
         buf_printf(&b, "\n\n[%s, %.10s %.5s UTC] %s", in->sender, at, at + 11, in->text);
         all->mentioned |= in->mentioned;
+        for (size_t i = 0; i < in->powerless.n; i++)
+            add_name(&all->powerless, in->powerless.v[i], CHANNEL_QUEUE_MAX);
         all->at_ms = in->at_ms;
         x_free(&all->message_id); /* the last one is what is replied to */
         all->message_id = xstrdup_null(in->message_id);
@@ -214,8 +220,8 @@ static char *metadata(const struct channel_message *m, bool command, const cJSON
 }
 
 /* `told`: the text as the model reads it (taken). */
-static struct incoming *incoming_new(const char *sender, const char *text, char *told,
-                                     const char *id) {
+static struct incoming *incoming_new(const char *sender, bool authority, const char *text,
+                                     char *told, const char *id) {
     struct incoming *in = xcalloc(1, sizeof *in);
     in->text = told;
     in->sender = xstrdup(sender);
@@ -223,6 +229,8 @@ static struct incoming *incoming_new(const char *sender, const char *text, char 
     strv_push(&in->heard, id);
     in->at_ms = clock_wall_ms();
     in->mentioned = names_us(text);
+    if (!authority)
+        strv_push(&in->powerless, sender);
     return in;
 }
 
@@ -273,14 +281,14 @@ enum status channel_say(struct agent *a, struct process *p, const struct channel
     ch->last_message = xstrdup(message_id);
     ch->retriggers = 0;
     if (!command && waits(ch, m, text)) {
-        wait_for_others(ch, incoming_new(sender, text, told, message_id));
+        wait_for_others(ch, incoming_new(sender, m->authority, text, told, message_id));
     } else {
         if (!command)
             channel_flush(ch);
         if (m->watch) /* not before: what goes ahead of it may settle */
             m->watch->message = xstrdup(message_id);
         if (!command || !channel_obey(ch, sender, text, m->authority, seq))
-            channel_enqueue(ch, incoming_new(sender, text, told, message_id));
+            channel_enqueue(ch, incoming_new(sender, m->authority, text, told, message_id));
         else
             x_free(&told);
     }

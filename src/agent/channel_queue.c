@@ -23,6 +23,7 @@ void incoming_free(struct incoming **ip) {
         x_free(&(*ip)->message_id);
         strv_free(&(*ip)->heard);
         x_free(&(*ip)->hint);
+        strv_free(&(*ip)->powerless);
         x_free(ip);
     }
 }
@@ -74,7 +75,8 @@ static void begin(struct channel *ch) {
     llm_history_free(&ch->live);
     llm_history_copy(&ch->live, &ch->history);
     ch->base = ch->live.n;
-    char *text = prompt_channel_message(ch->agent, p, ch->current->hint, ch->current->text);
+    char *text = prompt_channel_message(ch->agent, p, ch->current->hint, &ch->current->powerless,
+                                        ch->current->text);
     llm_history_push_text(&ch->live, LLM_ROLE_USER, text);
     x_free(&text);
     const struct config_limits *limits = &agent_parts(ch->agent)->config->limits;

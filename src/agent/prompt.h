@@ -6,12 +6,13 @@
 
 /* All return text that the caller frees. */
 char *prompt_channel_system(const struct agent *a, const struct process *p);
-/* A message as the model sees it now: the time and the status block before the text, and
- * what it should know of how it came (`hint`, may be NULL). The history
+/* A message as the model sees it now: the time and the status block before the text, what it should
+ * know of how it came (`hint`, may be NULL), and who of those it is from has no authority
+ * (`powerless`). The history
  * keeps the text alone, so that the prompt stays the same byte for byte from turn to turn (and can
  * be cached). */
 char *prompt_channel_message(const struct agent *a, const struct process *p, const char *hint,
-                             const char *text);
+                             const struct strv *powerless, const char *text);
 char *prompt_branch_system(const struct agent *a, const struct process *p);
 /* The last message of a branch's history: what it is to think about. */
 char *prompt_branch_task(const char *description);
