@@ -5,12 +5,16 @@ _spacebot_processes() {
     spacebot ps --json 2>/dev/null | sed -n 's/^{"id":"[a-z]*:\([^":]*\)".*/\1/p'
 }
 
+_spacebot_models() {
+    spacebot models --cached --json 2>/dev/null | sed -n 's/.*"model":"\([^":]*\)".*/\1/p'
+}
+
 _spacebot() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]} options=
     COMPREPLY=()
 
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'exec say ps log trace cancel inbox answer permissions undo attach daemon status stop config doctor
+        mapfile -t COMPREPLY < <(compgen -W 'exec say ps log trace cancel inbox answer permissions undo attach daemon status stop models config doctor
             --help --version' -- "$word")
         return
     fi
@@ -28,6 +32,7 @@ _spacebot() {
     attach) options='--plain' ;;
     daemon) options='--foreground' ;;
     status) options='--json' ;;
+    models) options='--cached --json' ;;
     doctor) options='--json' ;;
     esac
 
@@ -42,7 +47,11 @@ _spacebot() {
         compopt -o filenames 2>/dev/null
         return
         ;;
-    --channel | --model | --allow | --timeout) return ;;
+    --model)
+        mapfile -t COMPREPLY < <(compgen -W "$(_spacebot_models)" -- "$word")
+        return
+        ;;
+    --channel | --allow | --timeout) return ;;
     --to)
         mapfile -t COMPREPLY < <(compgen -W "$(_spacebot_processes)" -- "$word")
         return

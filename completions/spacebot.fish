@@ -4,6 +4,10 @@ function __spacebot_processes
     spacebot ps --json 2>/dev/null | string replace -rf '^\{"id":"([^"]*)","kind":"([^"]*)".*' '$1\t$2'
 end
 
+function __spacebot_models
+    spacebot models --cached --json 2>/dev/null | string replace -rf '.*"model":"([^"]*)".*' '$1'
+end
+
 function __spacebot_verb
     __fish_seen_subcommand_from $argv
 end
@@ -28,6 +32,7 @@ complete -c spacebot -n __fish_use_subcommand -a daemon -d 'Start an engine in t
 complete -c spacebot -n __fish_use_subcommand -a status -d 'How the engine is'
 complete -c spacebot -n __fish_use_subcommand -a stop -d 'End the engine and everything it runs'
 complete -c spacebot -n __fish_use_subcommand -a config -d 'The configuration file'
+complete -c spacebot -n __fish_use_subcommand -a models -d 'What the providers offer, and what it costs'
 complete -c spacebot -n __fish_use_subcommand -a doctor -d 'Whether everything needed is here'
 
 complete -c spacebot -n '__spacebot_verb exec' -l json -d 'One JSON object a line'
@@ -57,6 +62,8 @@ complete -c spacebot -n '__spacebot_verb undo' -l json -d 'The result as a JSON 
 complete -c spacebot -n '__spacebot_verb attach' -l plain -d 'Print what happens as lines'
 complete -c spacebot -n '__spacebot_verb daemon' -l foreground -d 'Do not detach'
 complete -c spacebot -n '__spacebot_verb status' -l json -d 'One JSON object'
+complete -c spacebot -n '__spacebot_verb models' -l cached -d 'Ask nobody: what they said last'
+complete -c spacebot -n '__spacebot_verb models' -l json -d 'One JSON object a line'
 complete -c spacebot -n '__spacebot_verb doctor' -l json -d 'One JSON object a line'
 
 complete -c spacebot -n '__spacebot_verb say log cancel undo' -a '(__spacebot_processes)'

@@ -41,6 +41,7 @@ enum cli_exit {
     X(daemon)                                                                                      \
     X(status)                                                                                      \
     X(stop)                                                                                        \
+    X(models)                                                                                      \
     X(config)                                                                                      \
     X(doctor)
 /* clang-format on */

@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/connect.h"
+#include "agent/models.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -60,6 +62,7 @@ struct engine {
     struct llm *llm;
     struct scrub_values *values; /* the keys, so that none is shown or kept */
     struct sandbox *sandbox;
+    struct models *models;
     struct agent *agent;
     struct ui *ui;
     struct ctl_server *server;
@@ -160,13 +163,6 @@ static enum status watch_signals(struct engine *e, struct cause *why) {
     return STATUS_OK;
 }
 
-/* The config has checked the name. */
-static enum provider_api api_of(const char *name) {
-    enum provider_api api = PROVIDER_API_ANTHROPIC;
-    (void)provider_api_from(name, &api);
-    return api;
-}
-
 /* Where its socket cannot be, there is a provider less; a scenario that was asked for is obeyed or
  * nothing starts. */
 static enum status make_rehearsal(struct engine *e, struct cause *why) {
@@ -182,70 +178,14 @@ static enum status make_rehearsal(struct engine *e, struct cause *why) {
     return STATUS_OK;
 }
 
-static bool is_configured(const struct config *c, const char *id) {
-    for (size_t i = 0; i < c->nproviders; i++)
-        if (str_eq(c->providers[i].id, id))
-            return true;
-    return false;
-}
-
-/* Those of the configuration, those that may be found on this machine, the rehearsal. */
-static size_t list_providers(const struct engine *e, struct llm_provider *list, char **keys) {
-    const struct config *c = e->config;
-    size_t n = 0;
-    for (; n < c->nproviders; n++) {
-        const struct config_provider *p = &c->providers[n];
-        keys[n] = config_key(p);
-        list[n] = (struct llm_provider){.id = p->id,
-                                        .api = api_of(p->api),
-                                        .base_url = p->base_url,
-                                        .api_key = keys[n],
-                                        .keyless = !config_needs_key(p),
-                                        .deployment = p->deployment,
-                                        .api_version = p->api_version};
-    }
-    for (size_t i = 0; i < c->nlocals; i++)
-        if (!is_configured(c, c->locals[i].id))
-            list[n++] = (struct llm_provider){.id = c->locals[i].id,
-                                              .api = api_of(c->locals[i].api),
-                                              .base_url = c->locals[i].base_url,
-                                              .keyless = true};
-    if (e->rehearsal)
-        list[n++] = rehearsal_provider(e->rehearsal);
-    return n;
-}
-
-/* NULL: as the environment says. */
-static const char *net_setting(const char *value) {
-    return str_eq(value, CONFIG_FROM_ENVIRONMENT) ? NULL : value;
-}
-
 /* The keys leave the environment here: from now on only the client knows them, and what looks that
  * nobody else does. */
 static void make_llm(struct engine *e) {
-    size_t most = e->config->nproviders + e->config->nlocals + 1;
-    struct llm_provider *list = xcalloc(most, sizeof(*list));
-    char **keys = xcalloc(most, sizeof(*keys));
-    struct llm_config config = {.providers = list,
-                                .nproviders = list_providers(e, list, keys),
-                                .silence_secs = (int)e->config->limits.silence_secs,
-                                .connect_secs = (int)e->config->limits.connect_secs,
-                                .call_secs = (int)e->config->limits.call_secs,
-                                .proxy = net_setting(e->config->network.proxy),
-                                .no_proxy = net_setting(e->config->network.no_proxy),
-                                .ca_file = net_setting(e->config->network.ca_file),
-                                .user_agent = "spacebot/" PACKAGE_VERSION};
-    if (str_eq(config.proxy, "none"))
-        config.proxy = "";
-    (void)llm_cache_from(e->config->routing.prompt_cache, &config.cache); /* checked: a choice */
-    e->llm = llm_new(e->loop, &config);
+    struct llm_provider rehearsal;
+    if (e->rehearsal)
+        rehearsal = rehearsal_provider(e->rehearsal);
     e->values = scrub_values_new();
-    for (size_t i = 0; i < e->config->nproviders; i++) {
-        (void)scrub_values_add(e->values, list[i].id, keys[i]);
-        config_key_free(&keys[i]);
-    }
-    free(keys);
-    free(list);
+    e->llm = connect_llm(e->loop, e->config, e->rehearsal ? &rehearsal : NULL, e->values);
     config_wipe_env(e->config);
 }
 
@@ -313,6 +253,11 @@ static enum status make_rooms(struct engine *e, struct cause *why) {
     if (st != STATUS_OK)
         return st;
     make_llm(e);
+    e->models = models_new(&(struct models_options){.loop = e->loop,
+                                                    .jobs = e->jobs,
+                                                    .llm = e->llm,
+                                                    .config = e->config,
+                                                    .path = e->o.home->models});
     loop_observe(e->loop, trace_turn, e->trace);
     struct agent_parts parts = {.loop = e->loop,
                                 .jobs = e->jobs,
@@ -322,7 +267,8 @@ static enum status make_rooms(struct engine *e, struct cause *why) {
                                 .sandbox = e->sandbox,
                                 .config = e->config,
                                 .home = e->o.home,
-                                .values = e->values};
+                                .values = e->values,
+                                .catalog = models_catalog(e->models)};
     st = agent_new(&parts, &e->agent, why);
     if (st != STATUS_OK)
         return st;
@@ -381,6 +327,7 @@ static enum status take_apart(struct engine *e, struct cause *why) {
     loop_timer_del(&e->trim);
     /* A file that a tool was just changing is recorded, too. */
     job_pool_free(&e->jobs);
+    models_free(&e->models);
     if (e->store) {
         struct cause drained = {""};
         st = store_drain(e->store, DRAIN_NS, &drained);

@@ -11,6 +11,7 @@
 #include "base/scrub.h"
 #include "conf/config.h"
 #include "conf/home.h"
+#include "llm/catalog.h"
 #include "llm/client.h"
 #include "loop/job.h"
 #include "loop/loop.h"
@@ -30,6 +31,7 @@ struct agent_parts {
     const struct config *config;
     const struct home *home;
     const struct scrub_values *values; /* that nobody is shown; NULL: only shapes are known */
+    const struct catalog *catalog;     /* what providers offer; NULL: nobody looks */
 };
 
 struct agent;

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "agent/channel.h"
+#include "agent/connect.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -12,10 +13,10 @@
 #include "base/provider.h"
 #include "base/str.h"
 #include "conf/config_keys.h"
-#include "llm/price.h"
 #include "store/queries.gen.h"
 
 #define MODEL_MAX 200u /* bytes of a name */
+#define NAMES_MAX 500u /* that are offered: further ones come when more is typed */
 
 /* ---- who is asked ---- */
 
@@ -132,6 +133,16 @@ static void offer(const struct agent *a, const char *prefix, const char *model, 
     strv_push(out, model);
 }
 
+/* All that its provider has; they are many: only those that begin so. */
+static void offer_list(const struct agent *a, const char *prefix, const struct catalog_list *l,
+                       struct strv *out) {
+    for (size_t i = 0; i < l->n && out->n < NAMES_MAX; i++) {
+        char *full = xasprintf("%s/%s", l->provider, l->v[i].name);
+        offer(a, prefix, full, out);
+        x_free(&full);
+    }
+}
+
 void routing_names(const struct agent *a, const char *prefix, struct strv *out) {
     const struct config *c = agent_parts(a)->config;
     size_t pos = 0;
@@ -152,6 +163,9 @@ void routing_names(const struct agent *a, const char *prefix, struct strv *out) 
     }
     for (size_t i = 0; i < c->nprices; i++)
         offer(a, prefix, c->prices[i].model, out);
+    const struct catalog *offered = agent_parts(a)->catalog;
+    for (size_t i = 0; offered && *prefix && i < offered->n; i++)
+        offer_list(a, prefix, &offered->v[i], out);
 }
 
 /* ---- the route ---- */
@@ -176,12 +190,7 @@ static bool on_limit(void *arg, const struct q_model_limits_row *row) {
 enum status routing_new(struct agent *a, struct route **out, struct cause *why) {
     const struct agent_parts *parts = agent_parts(a);
     const char *run = agent_run_id(a);
-    price_forget();
-    for (size_t i = 0; i < parts->config->nprices; i++) {
-        const struct config_price *p = &parts->config->prices[i];
-        price_say(p->model,
-                  &(struct price){p->input, p->output, p->cache_read, p->cache_write, false, ""});
-    }
+    connect_prices(parts->config);
     *out = route_new(&(struct route_config){
         .loop = parts->loop,
         .llm = parts->llm,

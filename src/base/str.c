@@ -64,12 +64,10 @@ enum status str_to_double(const char *s, double *out) {
     return STATUS_OK;
 }
 
-#define NEAREST_MAX 64
-
 /* Optimal string alignment: insertion, deletion, substitution and a swap of neighbours cost 1 each.
  */
 static size_t edit_distance(const char *a, size_t n, const char *b, size_t m) {
-    size_t rows[3][NEAREST_MAX + 1];
+    size_t rows[3][STR_DISTANCE_MAX + 1];
     size_t *before = rows[0], *above = rows[1], *row = rows[2];
     for (size_t j = 0; j <= m; j++)
         above[j] = j;
@@ -94,9 +92,14 @@ static size_t edit_distance(const char *a, size_t n, const char *b, size_t m) {
     return above[m];
 }
 
+size_t str_distance(const char *a, const char *b) {
+    size_t n = strlen(a), m = strlen(b);
+    return n > STR_DISTANCE_MAX || m > STR_DISTANCE_MAX ? SIZE_MAX : edit_distance(a, n, b, m);
+}
+
 const char *str_nearest(const char *s, const char *const *names, size_t n) {
     size_t len = strlen(s);
-    if (!len || len > NEAREST_MAX)
+    if (!len || len > STR_DISTANCE_MAX)
         return NULL;
     size_t allowed = len / 3 > 2 ? len / 3 : 2;
     /* An answer that shares nothing with the question helps nobody. */
@@ -106,7 +109,7 @@ const char *str_nearest(const char *s, const char *const *names, size_t n) {
     size_t best_distance = allowed + 1;
     for (size_t i = 0; i < n; i++) {
         size_t m = strlen(names[i]);
-        if (m > NEAREST_MAX)
+        if (m > STR_DISTANCE_MAX)
             continue;
         size_t d = edit_distance(s, len, names[i], m);
         if (d < best_distance) {

@@ -17,6 +17,11 @@ bool str_empty(const char *s); /* NULL or "" */
 enum status str_to_i64(const char *s, int64_t *out) MUST_CHECK;
 enum status str_to_double(const char *s, double *out) MUST_CHECK;
 
+/* Edit distance: insertion, deletion, substitution and a swap of neighbours cost 1 each. SIZE_MAX
+ * where one is longer than STR_DISTANCE_MAX bytes. */
+#define STR_DISTANCE_MAX 64u
+size_t str_distance(const char *a, const char *b);
+
 /* The entry of names[0..n) nearest to `s` by edit distance (at most a third of its length, at least
  * 2 edits allowed), or NULL: for "unknown X, did you mean Y". */
 const char *str_nearest(const char *s, const char *const *names, size_t n);

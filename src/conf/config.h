@@ -28,6 +28,8 @@
     X(routing, prompt_cache, STRING, "short", 0, 0,                                                \
       "how long a provider that must be asked keeps a prompt for the next call: short (minutes), " \
       "long (an hour), none")                                                                      \
+    X(routing, list_models, BOOL, true, 0, 1,                                                      \
+      "providers are asked once a day which models they have, so that one that is gone is told")   \
     X(network, proxy, STRING, "environment", 0, 0,                                                 \
       "the proxy to providers, a URL; none; or what https_proxy in the environment says")          \
     X(network, no_proxy, STRING, "environment", 0, 0,                                              \
@@ -141,6 +143,7 @@ struct config {
         size_t nfallbacks;
         char *channel_thinking_effort, *branch_thinking_effort, *worker_thinking_effort;
         char *prompt_cache;
+        bool list_models;
     } routing;
     struct {
         char *proxy, *no_proxy, *ca_file; /* CONFIG_FROM_ENVIRONMENT, or a value */

@@ -134,6 +134,7 @@ enum status home_open(struct home **out, struct cause *why) {
         h->lock = xasprintf("%s/lock", h->dir);
         h->workspace = xasprintf("%s/workspace", h->dir);
         h->log = xasprintf("%s/log/spacebot.log", h->dir);
+        h->models = xasprintf("%s/models.json", h->dir);
         h->token = xasprintf("%s/token", h->dir);
         char *log_dir = xasprintf("%s/log", h->dir);
         st = make_dir(log_dir, why);
@@ -161,6 +162,7 @@ void home_free(struct home **h) {
     x_free(&(*h)->lock);
     x_free(&(*h)->workspace);
     x_free(&(*h)->log);
+    x_free(&(*h)->models);
     x_free(&(*h)->run);
     x_free(&(*h)->socket);
     x_free(&(*h)->token);

@@ -11,6 +11,7 @@ struct home {
     char *lock;      /* dir/lock */
     char *workspace; /* dir/workspace */
     char *log;       /* dir/log/spacebot.log */
+    char *models;    /* dir/models.json: what providers said they offer */
     char *run;       /* $XDG_RUNTIME_DIR/spacebot/<hash of dir>, else dir/run; 0700 */
     char *socket;    /* run/ctl; checked against sun_path's 108 bytes */
     char *token;     /* dir/token: 0600, 64 hex digits, made anew by each engine */

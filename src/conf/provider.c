@@ -58,8 +58,19 @@ static char *env_url(const struct provider_info *e) {
     return xstrdup_null(url);
 }
 
+/* "no", "0" or "false": nobody is asked by itself. */
+static bool env_says_no(const char *name) {
+    static const char *const words[] = {"no", "0", "false"};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (str_eq(env_text(name), words[i]))
+            return true;
+    return false;
+}
+
 /* What the config leaves open the usual variables say; what both leave open has a default. */
 enum status config_add_environment(struct config *c, struct cause *why) {
+    if (env_says_no("SPACEBOT_LIST_MODELS"))
+        c->routing.list_models = false;
     for (size_t i = 0; i < provider_ninfos; i++) {
         const struct provider_info *e = &provider_infos[i];
         const char *key = env_text(e->key_var);

@@ -1,56 +1,27 @@
 /* client: one call from request to answer. It puts together http (bytes), sse (events), a
  * provider's decoder (meaning) and fault (failures), and sees to it that a caller who cancels in
  * the middle of a callback is never called again. */
-#include "llm/client.h"
+#include "llm/client-internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/buf.h"
-#include "base/list.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/utf8.h"
 #include "llm/decode.h"
 #include "llm/fault.h"
-#include "llm/http.h"
 #include "llm/price.h"
 #include "llm/sse.h"
-#include "llm/wire.h"
 
 #define ERROR_BODY_MAX ((size_t)65536)
 #define DEFAULT_PROVIDER "anthropic"
 #define DEFAULT_SILENCE_SECS 300
 #define DEFAULT_CONNECT_SECS 30
 #define DEFAULT_CALL_SECS 1800
-#define RATES_MAX 64u /* models whose rates are remembered; the oldest gives way */
 #define DEFAULT_USER_AGENT "spacebot"
-
-struct provider {
-    struct wire_place place; /* its strings are ours */
-    bool keyless;            /* no key is needed */
-    char *socket;            /* NULL: none */
-    char host[280];
-};
-
-/* What was last said to be left for a model. */
-struct known_rate {
-    char *model;
-    struct llm_rate rate;
-};
-
-struct llm {
-    struct loop *loop;
-    struct provider *providers;
-    size_t nproviders;
-    int silence_secs, connect_secs, call_secs;
-    struct http *http;
-    struct list calls;
-    size_t open;
-    struct known_rate rates[RATES_MAX];
-    size_t nrates, oldest;
-};
 
 #define BODY_ROOM 16384 /* of a request, beside its history: system prompt and tools */
 
@@ -222,15 +193,19 @@ bool llm_rate(const struct llm *llm, const char *model, struct llm_rate *out) {
 
 /* ---- the end of a call: exactly one of these, and the call is gone ---- */
 
-static struct fault_place place_of(const struct llm_call *c) {
+struct fault_place client_place(const struct llm *llm, const struct provider *p) {
     return (struct fault_place){
-        .provider = c->provider->place.id,
-        .host = c->provider->host,
-        .key = c->provider->place.key,
-        .silence_secs = c->llm->silence_secs,
-        .connect_secs = c->llm->connect_secs,
-        .call_secs = c->llm->call_secs,
+        .provider = p->place.id,
+        .host = p->host,
+        .key = p->place.key,
+        .silence_secs = llm->silence_secs,
+        .connect_secs = llm->connect_secs,
+        .call_secs = llm->call_secs,
     };
+}
+
+static struct fault_place place_of(const struct llm_call *c) {
+    return client_place(c->llm, c->provider);
 }
 
 /* Ends the call, busy or not, and then speaks: the callback may do as it likes. */
@@ -478,36 +453,41 @@ static bool is_clean(const char *key) {
     return true;
 }
 
-static bool check_provider(struct llm_call *c, const char *model) {
-    struct provider *p = provider_of(c->llm, c->model, &model);
+struct provider *client_ready(struct llm *llm, const char *name, const char **model, char **id,
+                              struct cause *why) {
+    struct provider *p = provider_of(llm, name, model);
+    *id = NULL;
     if (!p) {
-        char *id = xstrndup(c->model, model == c->model ? 0 : (size_t)(model - c->model) - 1);
-        char *text = xasprintf("no such provider; add \"%s\" to providers in spacebot.conf",
-                               *id ? id : DEFAULT_PROVIDER);
-        refuse(c, *id ? id : DEFAULT_PROVIDER, LLM_FAULT_NOT_CONFIGURED, text);
-        free(text);
-        free(id);
-        return false;
+        size_t n = *model == name ? 0 : (size_t)(*model - name) - 1;
+        *id = n ? xstrndup(name, n) : xstrdup(DEFAULT_PROVIDER);
+        cause_set(why, STATUS_CONFIG, "no such provider; add \"%s\" to providers in spacebot.conf",
+                  *id);
+        return NULL;
     }
-    const char *wrong = NULL;
-    char *no_key = NULL;
     const char *key = p->place.key;
     if (!key && !p->keyless) {
         const char *var = fault_key_variable(p->place.id);
-        wrong = no_key = xasprintf("there is no key; set %s%sproviders in spacebot.conf",
-                                   var ? var : "it in ", var ? " or " : "");
+        cause_set(why, STATUS_CONFIG, "there is no key; set %s%sproviders in spacebot.conf",
+                  var ? var : "it in ", var ? " or " : "");
     } else if (key && !is_clean(key)) {
-        wrong = "the key has characters that no key has";
+        cause_set(why, STATUS_CONFIG, "the key has characters that no key has");
     } else if (!*p->host && !http_host(p->place.base_url, p->host, sizeof(p->host))) {
-        wrong = "its base_url is not a web address";
+        cause_set(why, STATUS_CONFIG, "its base_url is not a web address");
+    } else {
+        return p;
     }
-    if (wrong) {
-        refuse(c, p->place.id, LLM_FAULT_NOT_CONFIGURED, wrong);
-        free(no_key);
-        return false;
-    }
-    c->provider = p;
-    return true;
+    *id = xstrdup(p->place.id);
+    return NULL;
+}
+
+static bool check_provider(struct llm_call *c, const char *model) {
+    struct cause why = {""};
+    char *id;
+    c->provider = client_ready(c->llm, c->model, &model, &id, &why);
+    if (!c->provider)
+        refuse(c, id, LLM_FAULT_NOT_CONFIGURED, why.text);
+    free(id);
+    return c->provider != NULL;
 }
 
 static void post(struct llm_call *c, const char *model, struct buf *body) {

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/provider.h"
 #include "base/str.h"
+#include "llm/catalog.h"
 
 struct row {
     const char *provider;
@@ -80,6 +81,19 @@ static bool find_said(const char *model, struct price *out) {
     return i > 0;
 }
 
+static const struct catalog *offers;
+
+void price_offers(const struct catalog *c) { offers = c; }
+
+static bool find_offered(const char *model, struct price *out) {
+    const struct catalog_list *l = NULL;
+    const struct catalog_model *m = offers ? catalog_model(offers, model, &l) : NULL;
+    if (!m || !m->priced)
+        return false;
+    *out = (struct price){m->input, m->output, m->cache_read, m->cache_write, false, l->as_of};
+    return true;
+}
+
 static void take(struct price *out, const struct row *r, bool guess) {
     *out = (struct price){.input = r->input,
                           .output = r->output,
@@ -99,7 +113,7 @@ static bool is_sold_by(const char *model, const struct row *r) {
 bool price_find(const char *model, struct price *out) {
     memset(out, 0, sizeof(*out));
     out->as_of = "";
-    if (find_said(model, out))
+    if (find_said(model, out) || find_offered(model, out))
         return true;
     /* Inside this program, or on this machine: it is free, and that is no guess. */
     if (str_prefix(model, "rehearsal/") || str_prefix(model, "ollama/"))

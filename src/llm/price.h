@@ -11,7 +11,7 @@
 struct price {
     double input, output, cache_read, cache_write;
     bool is_estimate;  /* not a published price of this very model at this very provider */
-    const char *as_of; /* "2026-11", "" where it is nobody's price; static */
+    const char *as_of; /* "2026-11", "" where it is nobody's price; lent until the next turn */
 };
 
 /* `model`: "provider/model", or a bare model of anthropic. A dated name (claude-haiku-4-5-20251001)
@@ -24,6 +24,11 @@ bool price_find(const char *model, struct price *out);
  * no estimate. price_forget() takes all of it back. Loop's thread only. */
 void price_say(const char *model, const struct price *p);
 void price_forget(void);
+
+/* What providers say themselves in their lists goes before the table too, and is none either; NULL:
+ * nothing is known. Lent, and looked at whenever a price is asked for. Loop's thread only. */
+struct catalog;
+void price_offers(const struct catalog *c);
 
 /* Sets u->cost_usd from the tokens in u; sets cost_is_estimate where the price is unknown or
  * estimated, and leaves it set where it is set already. Nothing used costs nothing, and that is no

@@ -285,19 +285,30 @@ static int check_headers(const struct server *s, const struct http1_request *h, 
     return 0;
 }
 
-/* The list of models is asked for without a body, and no rule is about it. */
-static bool plan_models(struct server *s, struct conn *c, const struct http1_request *h) {
-    if (!s->scenario.models || !has_path(h, "/v1/models") || strcmp(h->method, "GET") != 0)
-        return false;
-    plan_body(&c->plan, s->scenario.models);
-    report_say(&s->report, "models %d", c->call);
-    return true;
+/* The list of models is asked for without a body; no rule is about it, and it is no call. */
+static bool asks_models(const struct http1_request *h) {
+    static const char *const paths[] = {"/v1/models", "/models", "/api/tags"};
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+        if (has_path(h, paths[i]) && strcmp(h->method, "GET") == 0)
+            return true;
+    return false;
+}
+
+static void plan_models(struct server *s, struct conn *c, const struct http1_request *h) {
+    const char *key = http1_header(h, "x-api-key"), *bearer = http1_header(h, "authorization");
+    if (bearer && str_prefix(bearer, "Bearer "))
+        bearer += strlen("Bearer ");
+    if (s->key && !str_eq(key, s->key) && !str_eq(bearer, s->key))
+        plan_error(&c->plan, &dialect_anthropic, 401, "invalid x-api-key");
+    else if (s->scenario.models)
+        plan_body(&c->plan, s->scenario.models);
+    else
+        plan_error(&c->plan, &dialect_anthropic, 404, "Not found");
+    report_say(&s->report, "models %d %s", ++s->lists, h->path);
 }
 
 /* Makes the plan for a complete request and writes its line in the log. */
 static void plan_answer(struct server *s, struct conn *c, const struct http1_request *h) {
-    if (plan_models(s, c, h))
-        return;
     struct cause why = {{0}};
     cJSON *root = NULL;
     int status = check_headers(s, h, &why), index = -1;
@@ -369,8 +380,13 @@ static void take_request(struct server *s, struct conn *c) {
         break;
     }
     c->continued = false;
-    c->call = ++s->calls;
-    plan_answer(s, c, &h);
+    if (asks_models(&h)) {
+        c->call = 0;
+        plan_models(s, c, &h);
+    } else {
+        c->call = ++s->calls;
+        plan_answer(s, c, &h);
+    }
     bool keep_alive = h.keep_alive;
     http1_free(&h);
     start_answer(s, c, keep_alive);

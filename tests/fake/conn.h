@@ -21,7 +21,7 @@ struct server {
     struct timers timers;
     struct list conns;
     const char *key; /* the only key accepted; NULL: any */
-    int calls, accepted;
+    int calls, lists, accepted;
     char *released[64]; /* gates that are open for good */
     size_t nreleased;
 };

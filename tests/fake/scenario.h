@@ -4,7 +4,8 @@
  * those of the request.
  *
  * {"refuse_first": N,      the first N connections are reset when accepted
- *  "models": [S, …]        what GET /v1/models lists; a string is sent as it is; else a 404
+ *  "models": [S, …]        what GET /v1/models, /models and /api/tags list; a string is sent as it is; else a
+ *                         404. Said as "models N PATH"; no call
  *  "rules": [{             the first rule whose `match` fits wins; without one the answer is a 400
  *   "match": {             every condition given must hold
  *     "last_user_contains" text of the last user message that has any (tool results are not text)

@@ -113,6 +113,7 @@ struct tmphome *tmphome_new(const struct fake *f) {
     strv_push(&h->env, "LC_ALL=C.UTF-8");
     strv_push(&h->env, "TERM=xterm-256color");
     strv_push(&h->env, "SPACEBOT_LOCAL_SERVERS="); /* whatever runs on this machine */
+    strv_push(&h->env, "SPACEBOT_LIST_MODELS=no"); /* no requests that a test does not make */
     if (f) {
         strv_pushf(&h->env, "ANTHROPIC_BASE_URL=%s", fake_url(f));
         strv_push(&h->env, "ANTHROPIC_API_KEY=sk-ant-test-0123456789abcdef");

@@ -54,9 +54,9 @@ static void has(const char *text, const char *part) {
 
 static void test_help(void **state) {
     (void)state;
-    static const char *const verbs[] = {"exec",   "say",    "ps",    "log",    "trace",
-                                        "cancel", "attach", "inbox", "answer", "permissions",
-                                        "daemon", "status", "stop",  "config", "doctor"};
+    static const char *const verbs[] = {
+        "exec",   "say",         "ps",     "log",    "trace", "cancel", "attach", "inbox",
+        "answer", "permissions", "daemon", "status", "stop",  "models", "config", "doctor"};
     RUN(0, "--help");
     char *all = xstrdup(OUT);
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
@@ -130,6 +130,59 @@ static void test_without_engine(void **state) {
     RUN(6, "log", "--follow", "inbox");
     RUN(1, "log", "inbox");
     has(ERR, "no process \"inbox\" is known");
+}
+
+/* ---- models ---- */
+
+static const char *const lists[] = {"claude-sonnet-4-6", "claude-haiku-4-5-20251001", "odd-1"};
+
+static void test_models(void **state) {
+    (void)state;
+    RUN(3, "models");
+    has(ERR, "no provider is connected");
+    RUN(3, "models", "openai");
+    has(ERR, "OPENAI_API_KEY");
+    RUN(2, "models", "opnai");
+    has(ERR, "did you mean openai?");
+
+    struct fake *f = fake_start("{\"rules\":[],\"models\":[\"odd-1\",\"claude-sonnet-4-6\","
+                                "\"claude-haiku-4-5-20251001\"]}");
+    int dead;
+    char *url = fake_dead_url(&dead);
+    tmphome_setenv(home, "ANTHROPIC_API_KEY", "k");
+    tmphome_setenv(home, "ANTHROPIC_BASE_URL", fake_url(f));
+    tmphome_setenv(home, "OPENAI_BASE_URL", url);
+    RUN(4, "models", "--cached");
+    has(ERR, "no provider has said");
+    RUN(0, "models");
+    has(OUT, "anthropic (Anthropic): 3 models\n");
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        has(OUT, lists[i]);
+    has(OUT, "anthropic/claude-haiku-4-5-20251001        –  1.00   5.00    0.10  2025-10");
+    has(OUT, "not listed: anthropic/claude-sonnet-5-5 (channel, branch); nearest to it is "
+             "anthropic/claude-sonnet-4-6\n");
+    has(OUT, "openai (OpenAI)\n  cannot be asked now: openai: cannot connect");
+
+    RUN(0, "models", "--json", "anthropic");
+    has(OUT, "\"model\":\"anthropic/odd-1\"");
+    has(OUT, "\"price\":null");
+    has(OUT, "\"listed\":false");
+    has(OUT, "\"nearest\":\"anthropic/claude-haiku-4-5-20251001\"");
+    assert_null(strstr(OUT, "openai"));
+
+    /* Offline: what was said last, and that it is that. */
+    fake_stop(&f);
+    RUN(0, "models", "anthropic");
+    has(OUT, "anthropic (Anthropic): 3 models, as of ");
+    has(OUT, "cannot be asked now");
+    has(OUT, "anthropic/odd-1");
+    RUN(0, "models", "--cached", "--json");
+    has(OUT, "\"cached\":true");
+    RUN(4, "models", "openai");
+    /* None of these made an engine. */
+    assert_int_equal(tmphome_engine(home), 0);
+    close(dead);
+    free(url);
 }
 
 static void test_config(void **state) {
@@ -425,6 +478,7 @@ int main(void) {
         TEST(test_help),
         TEST(test_usage),
         TEST(test_without_engine),
+        TEST(test_models),
         TEST(test_config),
         TEST(test_no_provider),
         TEST(test_refused_before_it_begins),
