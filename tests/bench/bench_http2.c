@@ -188,7 +188,7 @@ int main(int argc, char **argv) {
                                        .subject = busy_subject,
                                        .control = busy_control,
                                        .arg = &b});
-        load_turns(&b.load, "http2", "with 1,000 streams over HTTP/2 and TLS");
+        load_turns(b.load.home, "http2", "with 1,000 streams over HTTP/2 and TLS");
     } else {
         bench_skip(&connections_figure, why.text);
         for (size_t i = 0; i < 2; i++)

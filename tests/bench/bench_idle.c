@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/load.h"
 #include "tests/bench/stage.h"
 #include "tests/bench/usage.h"
 #include "tests/lib/scene.h"
@@ -207,6 +208,7 @@ int main(int argc, char **argv) {
     set_up(&b);
     bench_waiting(&b);
     bench_keys(&b);
+    load_turns(b.home, "idle", "with one person at a screen: a question, a worker, keys");
     stage_end(&b.bare);
     stage_quit(&b.screen);
     tmphome_free(&b.home);

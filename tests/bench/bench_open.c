@@ -83,7 +83,7 @@ static void bench_open(void) {
                                            .arg = &l,
                                            .rounds = 15});
         if (ready)
-            load_turns(&l, "open", "while 10,000 streams are opened and held");
+            load_turns(l.home, "open", "while 10,000 streams are opened and held");
         load_end(&l);
     }
     for (size_t i = 0; !ready && i < ARRAY_LEN(open_figures); i++)
@@ -138,7 +138,7 @@ static void bench_memory(void) {
                                        .subject = memory_subject,
                                        .arg = &h,
                                        .rounds = 1});
-        load_turns(&h.load, "history", "while they write it");
+        load_turns(h.load.home, "history", "while they write it");
     }
     for (size_t i = 0; !ready && i < ARRAY_LEN(figures); i++)
         bench_skip(&figures[i], why.text);

@@ -166,7 +166,7 @@ int main(int argc, char **argv) {
                                        .subject = stall_subject,
                                        .control = stall_control,
                                        .arg = &b});
-        load_turns(&b.load, "stall", "with 1,000 streams and a stalled subscriber");
+        load_turns(b.load.home, "stall", "with 1,000 streams and a stalled subscriber");
         home_free(&b.home);
     }
     for (size_t i = 0; !ready && i < ARRAY_LEN(figures); i++)

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/load.h"
 #include "tests/bench/stage.h"
 #include "tests/lib/wait.h"
 #include "tests/lib/where.h"
@@ -165,6 +166,7 @@ int main(int argc, char **argv) {
                                    .control = control,
                                    .arg = &b,
                                    .rounds = ROUNDS});
+    load_turns(b.busy, "start", "at the start and while screens come and go");
     stage_end(&b.running);
     tmphome_free(&b.busy);
     tmphome_free(&b.home);

@@ -214,7 +214,7 @@ int main(int argc, char **argv) {
     bench_events(&b, 1000, events_1000);
     bench_node(&b);
     bench_keys(&b);
-    load_turns(&b.load, "stream", "with up to 1,000 streams and a screen");
+    load_turns(b.load.home, "stream", "with up to 1,000 streams and a screen");
     load_end(&b.load);
     return bench_end();
 }

@@ -250,7 +250,7 @@ int main(int argc, char **argv) {
                                        .rounds = 1});
     else
         skip_all(left, ARRAY_LEN(left), why.text);
-    load_turns(&t.load, "thousand", "from the beginning of 1,200 processes to their end");
+    load_turns(t.load.home, "thousand", "from the beginning of 1,200 processes to their end");
     load_end(&t.load);
     return bench_end();
 }

@@ -44,7 +44,7 @@ void load_begin(struct load *l) {
     tmphome_setenv(l->home, "ANTHROPIC_API_KEY", "sk-ant-bench");
     free(url);
     tmphome_config(l->home, "limits = { workers = 10000; branches = 1000; silence_secs = 3600; "
-                            "worker_wall_secs = 36000; };\n");
+                            "worker_wall_secs = 36000; dollars_a_day = 0.0; };\n");
 }
 
 void load_end(struct load *l) {
@@ -111,14 +111,16 @@ static bool wait_streams(struct load *l, const char *group, size_t streams, stru
 
 /* ---- the engine and the reader ---- */
 
-cJSON *load_status(struct load *l) {
-    struct run *r = tmphome_spacebot(l->home, ARGS("status", "--json"), NULL);
+static cJSON *status_of(struct tmphome *home) {
+    struct run *r = tmphome_spacebot(home, ARGS("status", "--json"), NULL);
     cJSON *status = NULL;
     if (run_code(r) == 0)
         (void)!json_parse(run_out(r), strlen(run_out(r)), &status, NULL);
     run_free(&r);
     return status;
 }
+
+cJSON *load_status(struct load *l) { return status_of(l->home); }
 
 bool load_find_engine(struct load *l, struct cause *why) {
     int64_t deadline = wait_until(WAIT_MS);
@@ -262,7 +264,7 @@ static char *four(const cJSON *loop, const char *clock) {
                      (double)json_i64(t, "p999", 0) / 1000, (double)json_i64(t, "max", 0) / 1000);
 }
 
-void load_turns(struct load *l, const char *name, const char *during) {
+void load_turns(struct tmphome *home, const char *name, const char *during) {
     char *names[] = {xasprintf("%s_turn", name), xasprintf("%s_turn_longest", name)};
     char *whats[] = {
         xasprintf("99.9 %% of the loop's turns take at most, by its thread's CPU, %s", during),
@@ -276,7 +278,7 @@ void load_turns(struct load *l, const char *name, const char *during) {
                                            .goal = i == 0 ? 5 : 20,
                                            .alone = true,
                                            .exact = true};
-    cJSON *status = load_status(l),
+    cJSON *status = status_of(home),
           *loop = status ? cJSON_DetachItemFromObject(status, "loop") : NULL;
     if (loop) {
         char *cpu = four(loop, "cpu_us"), *wall = four(loop, "wall_us");

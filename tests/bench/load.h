@@ -70,8 +70,8 @@ cJSON *load_status(struct load *l);
 /* Waits until the engine has no workers any more. */
 bool load_settled(struct load *l, struct cause *why);
 
-/* The figures of the engine's turns, in every bench that has one: their names begin with `name`,
- * their texts end with `during`. */
-void load_turns(struct load *l, const char *name, const char *during);
+/* The figures of the turns of the engine that runs in `home`, in every bench that has one: their
+ * names begin with `name`, their texts end with `during`. */
+void load_turns(struct tmphome *home, const char *name, const char *during);
 
 #endif
