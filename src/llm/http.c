@@ -24,6 +24,9 @@
 #define BACKLOG_MAX TURN_BYTES     /* past this the stream is paused: curl reads all there is */
 #define SETTLE_NS (NS_PER_SEC / 2)
 #define IDLE_CONNECTIONS 16L
+/* Requests that begin in one turn of the loop. curl opens the connections of all that are new in
+ * one call, at some 70 us each: a burst of a thousand would hold up everybody else. */
+#define STARTS_A_TURN 16
 #define HOST_MAX 280
 
 enum { PLAIN, SECURE, NMULTI };
@@ -42,6 +45,9 @@ struct http {
     struct multi multi[NMULTI];
     struct list calls;
     struct doors doors;        /* of hosts by https */
+    struct list starting;      /* calls that begin in turns to come */
+    struct loop_timer *starts; /* the next of these turns */
+    int started;               /* in this one */
     struct list ready;         /* calls with bytes, or ended */
     struct loop_timer *again;  /* some have more than a turn's share */
     struct http_call *current; /* whose callback runs; NULL once it is gone */
@@ -50,6 +56,7 @@ struct http {
 
 struct http_call {
     struct list link, ready;
+    struct list start; /* among the starting */
     struct http *http;
     struct multi *multi;
     CURL *easy;
@@ -330,6 +337,7 @@ static void end_later(struct http_call *c, CURLcode code) {
 static void call_free(struct http_call *c) {
     list_remove(&c->link);
     list_remove(&c->ready);
+    list_remove(&c->start);
     loop_timer_del(&c->silence);
     if (c->http->current == c)
         c->http->current = NULL;
@@ -590,8 +598,9 @@ static void set_options(struct http_call *c, const struct http_request *r, bool 
     curl_easy_setopt(e, CURLOPT_PRIVATE, c);
 }
 
-static void go(struct http_call *c) {
+static void begin(struct http_call *c) {
     struct http *h = c->http;
+    h->started++;
     loop_timer_del(&c->silence);
     c->last_ns = loop_now_ns(h->loop);
     int64_t whole = c->r.call_secs * NS_PER_SEC, silent = c->silence_secs * NS_PER_SEC;
@@ -603,6 +612,30 @@ static void go(struct http_call *c) {
         return;
     log_error("cannot start a request: %s", curl_multi_strerror(code));
     end_later(c, CURLE_FAILED_INIT);
+}
+
+static void on_starts(void *arg) {
+    struct http *h = arg;
+    h->starts = NULL;
+    h->started = 0;
+    while (h->started < STARTS_A_TURN && !list_empty(&h->starting)) {
+        struct http_call *c = list_entry(h->starting.next, struct http_call, start);
+        list_remove(&c->start);
+        begin(c);
+    }
+    if (h->started)
+        h->starts = loop_timer(h->loop, 0, on_starts, h, "provider starts");
+}
+
+/* It begins now, or in the first turn that has room for it. */
+static void go(struct http_call *c) {
+    struct http *h = c->http;
+    if (!h->starts)
+        h->starts = loop_timer(h->loop, 0, on_starts, h, "provider starts");
+    if (h->started < STARTS_A_TURN && list_empty(&h->starting))
+        begin(c);
+    else
+        list_push_back(&h->starting, &c->start);
 }
 
 static void on_open(void *arg) {
@@ -636,6 +669,7 @@ struct http_call *http_send(struct http *h, const struct http_request *r) {
     rate_init(&c->head.rate);
     c->silence_secs = r->silence_secs;
     list_init(&c->ready);
+    list_init(&c->start);
     list_push_back(&h->calls, &c->link);
     c->easy = must(curl_easy_init());
     set_options(c, r, secure);
@@ -692,6 +726,7 @@ struct http *http_new(struct loop *l, const char *user_agent, const struct http_
         h->multi[i].http = h;
     list_init(&h->calls);
     list_init(&h->ready);
+    list_init(&h->starting);
     doors_init(&h->doors);
     return h;
 }
@@ -708,6 +743,7 @@ void http_free(struct http **ph) {
         loop_timer_del(&h->multi[i].timer);
     }
     loop_timer_del(&h->again);
+    loop_timer_del(&h->starts);
     loop_undefer(h->loop, on_open, h);
     free(h->user_agent);
     free(h->ca_file);
