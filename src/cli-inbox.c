@@ -67,6 +67,12 @@ static void print_request(const cJSON *r) {
         buf_printf(&out, "\n   spacebot answer %lld %s\n", id,
                    json_bool(r, "multi_select", false) ? "N,N" : "N");
     } else {
+        const char *preview = json_str(r, "preview", NULL);
+        if (preview) {
+            buf_puts(&out, "   | ");
+            put_text(&out, preview);
+            buf_putc(&out, '\n');
+        }
         buf_printf(&out, "   %s; spacebot answer %lld once%s|deny\n",
                    json_str(r, "reason", "it has to ask"), id, always ? "|always" : "");
         if (always) {

@@ -345,7 +345,7 @@ static void on_answer(void *arg, enum inbox_answer answer, const char *remark) {
 
 static void ask(struct gate *g, struct process *p, struct tool_call *c, const struct described *d,
                 const struct permission_rule *by, struct gate_wait *w) {
-    char *text = shown(d, c), *label = xasprintf("asks: %s", text);
+    char *text = shown(d, c), *label = xasprintf("asks: %s", text), *preview = tool_call_preview(c);
     char *reason = by ? xasprintf("%s says to ask", by->origin) : xstrdup_null(d->reason);
     w->pattern = suggestion(d);
     w->request = inbox_ask(
@@ -353,6 +353,7 @@ static void ask(struct gate *g, struct process *p, struct tool_call *c, const st
         &(struct inbox_permission){.call_id = c->id,
                                    .tool = d->call.escape ? d->call.escape : c->tool->name,
                                    .text = text,
+                                   .preview = preview,
                                    .reason = reason,
                                    .pattern = w->pattern,
                                    .timeout_secs = agent_parts(g->agent)->config->limits.ask_secs,
@@ -363,6 +364,7 @@ static void ask(struct gate *g, struct process *p, struct tool_call *c, const st
     process_set_state(agent_processes(g->agent), p, PROCESS_STATE_ASKING);
     x_free(&reason);
     x_free(&label);
+    x_free(&preview);
     x_free(&text);
 }
 

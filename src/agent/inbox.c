@@ -69,6 +69,7 @@ static void request_free(struct inbox_request *r) {
     x_free(&r->call_id);
     x_free(&r->tool);
     x_free(&r->text);
+    x_free(&r->preview);
     x_free(&r->reason);
     x_free(&r->pattern);
     x_free(&r);
@@ -114,6 +115,8 @@ cJSON *inbox_json(const struct inbox_request *r) {
     case INBOX_PERMISSION:
         json_add_str(o, "reason", r->reason);
         json_add_str(o, "always", r->pattern);
+        if (r->preview)
+            json_add_str(o, "preview", r->preview);
         break;
     case INBOX_QUESTION:
         cJSON_AddItemToObject(o, "options", options_json(r));
@@ -206,7 +209,8 @@ static void tell_begin(struct inbox *i, const struct process *p, const struct in
                  BUS_STR("process_id", p->id), BUS_I64("permission_id", r->number),
                  BUS_STR("description", r->text), BUS_RAW("patterns", patterns_text),
                  BUS_STR("tool_name", r->tool), BUS_STR("call_id", r->call_id),
-                 BUS_STR("reason", r->reason), BUS_RAW("path", path_text));
+                 BUS_STR("reason", r->reason), BUS_STR("preview", r->preview),
+                 BUS_RAW("path", path_text));
         break;
     case INBOX_QUESTION:
         BUS_EMIT(bus, t, p, EVENT_WORKER_QUESTION, BUS_STR("worker_id", worker),
@@ -240,11 +244,15 @@ static void drop(struct inbox *i, struct inbox_request *r) {
     request_free(r);
 }
 
+static char *valid(const char *text) {
+    struct buf clean = BUF_INIT;
+    utf8_append_valid(&clean, text, strlen(text));
+    return buf_steal(&clean);
+}
+
 static struct inbox_request *begin(struct inbox *i, struct process *p, enum inbox_kind kind,
                                    const char *call_id, const char *tool, const char *text) {
     struct inbox_request *r = xcalloc(1, sizeof *r);
-    struct buf clean = BUF_INIT;
-    utf8_append_valid(&clean, text, strlen(text));
     r->inbox = i;
     r->number = i->newest = ++i->last;
     r->kind = kind;
@@ -253,7 +261,7 @@ static struct inbox_request *begin(struct inbox *i, struct process *p, enum inbo
     r->channel = xstrdup(p->channel);
     r->call_id = xstrdup(call_id);
     r->tool = xstrdup(tool);
-    r->text = buf_steal(&clean);
+    r->text = valid(text);
     r->asked_ms = clock_wall_ms();
     find_path(i, r, p);
     list_push_back(&i->requests, &r->link);
@@ -286,6 +294,7 @@ static void on_timeout(void *arg) {
 struct inbox_request *inbox_ask(struct inbox *i, struct process *p,
                                 const struct inbox_permission *q) {
     struct inbox_request *r = begin(i, p, INBOX_PERMISSION, q->call_id, q->tool, q->text);
+    r->preview = q->preview ? valid(q->preview) : NULL;
     r->reason = xstrdup_null(q->reason);
     r->pattern = xstrdup_null(q->pattern);
     r->fn = q->fn;

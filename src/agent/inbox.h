@@ -55,7 +55,9 @@ struct inbox_request {
     struct process_handle process; /* dead when an earlier engine asked */
     char *process_id, *channel;
     char *call_id, *tool;
-    char *text;    /* what it wants to do, or asks; hostile */
+    char *text; /* what it wants to do, or asks; hostile */
+    char *
+        preview; /* what it would change, in lines (tools/preview.h); hostile; NULL: text says it */
     char *reason;  /* why it has to ask; NULL for a question */
     char *pattern; /* the rule that "always" would remember; NULL: it cannot be */
     struct inbox_step *path;
@@ -77,7 +79,7 @@ void inbox_free(struct inbox **i);
 /* Everything is copied. Times out by itself after `timeout_secs`. fn is called once, unless it is
  * withdrawn before. */
 struct inbox_permission {
-    const char *call_id, *tool, *text, *reason, *pattern;
+    const char *call_id, *tool, *text, *preview, *reason, *pattern; /* preview may be NULL */
     int64_t timeout_secs;
     inbox_fn *fn;
     void *arg;

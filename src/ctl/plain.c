@@ -147,6 +147,8 @@ static void asked(const struct plain *p, const cJSON *e, struct buf *out) {
                            json_str(e, "tool_name", ""), json_str(e, "description", ""),
                            json_str(e, "reason", ""), (long long)json_i64(e, "permission_id", 0));
     put_lines(p, e, "asks:", text, 0, out); /* nobody allows a command whose end is not there */
+    if (json_str(e, "preview", NULL))
+        put_lines(p, e, "│", json_str(e, "preview", ""), 0, out);
     free(text);
 }
 

@@ -6,10 +6,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "tools/file-internal.h"
 #include "tools/place.h"
+#include "tools/preview.h"
 
 #define NEW_MODE 0644u
 #define EDIT_MAX SNAPSHOT_FILE_MAX /* bytes of a file that is edited, before and after */
@@ -139,6 +141,9 @@ static void write_work(void *input, const atomic_bool *cancelled) {
 
 static void write_start(struct tool_call *c) { file_start(c, "file_write", write_work); }
 static char *write_label(const cJSON *args) { return file_label("file_write", args); }
+static char *write_preview(const cJSON *args) {
+    return preview_write(json_str(args, "content", ""));
+}
 
 const struct tool tool_file_write = {
     .name = "file_write",
@@ -156,6 +161,7 @@ const struct tool tool_file_write = {
     .start = write_start,
     .cancel = file_cancel,
     .label = write_label,
+    .preview = write_preview,
 };
 
 /* --- file_edit ----------------------------------------------------------------------------------
@@ -290,6 +296,10 @@ static void edit_work(void *input, const atomic_bool *cancelled) {
 
 static void edit_start(struct tool_call *c) { file_start(c, "file_edit", edit_work); }
 static char *edit_label(const cJSON *args) { return file_label("file_edit", args); }
+static char *edit_preview(const cJSON *args) {
+    return preview_edit(json_str(args, "old_string", ""), json_str(args, "new_string", ""),
+                        json_bool(args, "replace_all", false));
+}
 
 const struct tool tool_file_edit = {
     .name = "file_edit",
@@ -312,4 +322,5 @@ const struct tool tool_file_edit = {
     .start = edit_start,
     .cancel = file_cancel,
     .label = edit_label,
+    .preview = edit_preview,
 };

@@ -121,6 +121,10 @@ char *tool_call_label(const struct tool_call *c) {
     return c->tool->label ? scrub_take(c->host->values, c->tool->label(c->args)) : NULL;
 }
 
+char *tool_call_preview(const struct tool_call *c) {
+    return c->tool->preview ? scrub_take(c->host->values, c->tool->preview(c->args)) : NULL;
+}
+
 /* Passes on the lines that have ended; at the end of the output the last one too. */
 static void pass_lines(struct tool_call *c, int stream, bool end) {
     struct tool_lines *l = &c->lines[stream == 2];

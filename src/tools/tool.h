@@ -76,6 +76,9 @@ struct tool {
     bool (*stop)(struct tool_call *c);
     /* A short label for people: "shell make check". The caller frees. NULL: the name alone. */
     char *(*label)(const cJSON *args);
+    /* What it would change, a few lines long, for a person who is to allow it. The caller frees.
+     * NULL: the label, or what the call is about, says it all. */
+    char *(*preview)(const cJSON *args);
 };
 const struct tool *tool_get(enum tool_id id);
 enum status tool_from_string(const char *name, enum tool_id *out) MUST_CHECK;
@@ -161,6 +164,8 @@ bool tool_call_leaks(const struct tool_call *c);
 /* A short label for people (struct tool), without secrets; NULL when it has none. The caller frees.
  */
 char *tool_call_label(const struct tool_call *c);
+/* The same of struct tool's preview. */
+char *tool_call_preview(const struct tool_call *c);
 /* Cancels when it has not finished. NULL is fine; sets NULL. */
 void tool_call_free(struct tool_call **c);
 

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -85,14 +86,17 @@ static void start_with(const char *scenario) {
     start(scenario);
     tmphome_file(f.home, "outside.txt", "the words outside\n");
     fake_stop(&f.fake);
-    char *path = outside_file(), *scene = xstrdup(scenario);
+    char *path = outside_file();
     static const char name[] = "/usr/share/base-files/motd";
-    char *at = strstr(scene, name);
-    char *own = xasprintf("%.*s%s%s", (int)(at - scene), scene, path, at + strlen(name));
-    f.fake = fake_start(own);
+    struct buf own = BUF_INIT;
+    for (const char *at; (at = strstr(scenario, name)) != NULL; scenario = at + strlen(name)) {
+        buf_append(&own, scenario, (size_t)(at - scenario));
+        buf_puts(&own, path);
+    }
+    buf_puts(&own, scenario);
+    f.fake = fake_start(buf_str(&own));
     tmphome_setenv(f.home, "ANTHROPIC_BASE_URL", fake_url(f.fake));
-    x_free(&own);
-    x_free(&scene);
+    buf_free(&own);
     x_free(&path);
 }
 
@@ -275,6 +279,67 @@ static void a_permission_asked_at_depth_three_while_the_screen_is_detached(void 
     assert_string_equal(spacebot(ARGS("inbox", "--json"), 0), "");
 }
 
+/* A text of sixty lines, the first of which would turn the screen red. */
+#define SCENE_WRITE                                                                                \
+    "{\"match\":{" SCENE_CHANNEL ",\"last_user_contains\":\"write it\",\"step\":0},"               \
+    "\"respond\":[{\"tool_use\":{\"name\":\"spawn_worker\",\"input\":"                             \
+    "{\"task\":\"Write it there.\"}}}]},"                                                          \
+    "{\"match\":{" SCENE_CHANNEL "},"                                                              \
+    "\"respond\":[{\"tool_use\":{\"name\":\"skip\",\"input\":{}}}]},"                              \
+    "{\"match\":{" SCENE_WORKER ",\"step\":0},"                                                    \
+    "\"respond\":[{\"tool_use\":{\"name\":\"file_write\",\"input\":"                               \
+    "{\"path\":\"/usr/share/base-files/motd\","                                                    \
+    "\"content\":\"first \\u001b[31mred\\nsecond\\n" ROWS ROWS ROWS ROWS "end\"}}}]},"             \
+    "{\"match\":{" SCENE_WORKER ",\"step\":1},"                                                    \
+    "\"respond\":[{\"tool_use\":{\"name\":\"file_edit\",\"input\":"                                \
+    "{\"path\":\"/usr/share/base-files/motd\","                                                    \
+    "\"old_string\":\"second\\nrow\",\"new_string\":\"second\\nROW\"}}}]},"                        \
+    "{\"match\":{" SCENE_WORKER ",\"step\":2},"                                                    \
+    "\"respond\":[{\"tool_use\":{\"name\":\"set_status\",\"input\":"                               \
+    "{\"status\":\"<<${tool_result_line:1}>>\",\"kind\":\"outcome\"}}}]},"                         \
+    "{\"match\":{" SCENE_WORKER "},\"respond\":[{\"text\":\"Done.\"}]}"
+#define ROWS "row\\nrow\\nrow\\nrow\\nrow\\nrow\\nrow\\nrow\\nrow\\nrow\\nrow\\nrow\\nrow\\nrow\\n"
+
+static void open_inbox(void) {
+    pty_type(f.pty, "\x1b");
+    vt_expect(f.vt, "i inbox");
+    pty_type(f.pty, "i");
+}
+
+/* As much of it as there is room for, the rest counted; what would act on a terminal is harmless.
+ */
+static void what_would_be_written_is_shown(void **state) {
+    (void)state;
+    start_with(SCENE(SCENE_WRITE));
+    open_screen();
+    pty_type(f.pty, "write it\r");
+    vt_expect(f.vt, "inbox 1!");
+    open_inbox();
+    vt_expect(f.vt, "^   \\+ first \\^\\[\\[31mred *$");
+    vt_expect(f.vt, "^   \\+ second *$");
+    vt_expect(f.vt, "^   \\[[0-9]+ more rows; spacebot inbox shows them\\]");
+    vt_expect(f.vt, "^   outside the workspace *$");
+    vt_expect(f.vt, "\\[y\\] once");
+    has(spacebot(ARGS("inbox"), 0), "\n   | + first ^[[31mred\n   | + second\n   | + row\n");
+    has(run_out(f.run),
+        "\n   | + row\n   | + [19 more lines, 75 bytes]\n   outside the workspace;");
+    has(spacebot(ARGS("inbox", "--json"), 0),
+        "\"preview\":\"+ first \\u001b[31mred\\n+ second\\n+ row");
+    vt_resize(f.vt, 60, 16);
+    vt_expect(f.vt, "^   \\[[0-9]+ more rows; spacebot inbox shows them\\]");
+    pty_type(f.pty, "y");
+    vt_expect(f.vt, "^2 +permission");
+    vt_expect(f.vt, "^     second *$");
+    vt_expect(f.vt, "^   - row *$");
+    vt_expect(f.vt, "^   \\+ ROW *$");
+    pty_type(f.pty, "y");
+    vt_expect(f.vt, "nothing waits for you");
+    fake_expect(f.fake, "request 5", 1);
+    char *text = tmphome_read(f.home, "outside.txt");
+    has(text, "second\nROW\nrow\n");
+    x_free(&text);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void) {
@@ -284,6 +349,7 @@ int main(void) {
         TEST(a_request_is_answered_from_the_command_line),
         TEST(a_request_is_answered_on_the_screen),
         TEST(nobody_allows_what_is_not_there_to_read),
+        TEST(what_would_be_written_is_shown),
         TEST(a_permission_asked_at_depth_three_while_the_screen_is_detached),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,6 +88,33 @@ static void a_path_outside_asks_and_is_read_once_allowed(void **state) {
     expect_in(buf_str(&f->events), "\"answer\":\"once\"");
 }
 
+/* A person reads what would be written before allowing it. */
+static void a_change_outside_is_shown_before_it_is_allowed(void **state) {
+    struct fixture *f = *state;
+    char *path = outside(f);
+    char *edit = xasprintf("[" CALL("file_edit", "{\"path\":\"%s\",\"old_string\":\"is out\","
+                                                 "\"new_string\":\"was out\"}") "]",
+                           path);
+    put_file(f->dir, "outside.txt", "what is out there");
+    script_push(SCRIPT_CHANNEL, "[" SPAWN("change it") "]");
+    script_push(SCRIPT_CHANNEL, "[]");
+    script_push(SCRIPT_WORKER, edit);
+    script_push(SCRIPT_WORKER, OUTCOME("done"));
+    script_push(SCRIPT_WORKER, "[]");
+    script_push(SCRIPT_CHANNEL, REPLY("so it is"));
+    say(f, "c1", "change it");
+    const struct inbox_request *r = until_asked(f);
+    assert_string_equal(r->preview, "- is out\n+ was out");
+    cJSON *o = inbox_json(r);
+    assert_string_equal(json_str(o, "preview", ""), r->preview);
+    cJSON_Delete(o);
+    expect_in(buf_str(&f->events), "\"preview\":\"- is out\\n+ was out\"");
+    answer(f, "once", "", STATUS_OK);
+    settle(f);
+    x_free(&edit);
+    x_free(&path);
+}
+
 static void once_is_once(void **state) {
     struct fixture *f = *state;
     (void)ask_to_read(f);
@@ -632,6 +659,7 @@ static void a_crash_while_asking_is_told(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_path_outside_asks_and_is_read_once_allowed),
+        TEST(a_change_outside_is_shown_before_it_is_allowed),
         TEST(once_is_once),
         TEST(a_channel_takes_messages_while_its_worker_asks),
         TEST(a_denial_is_read_by_the_model),

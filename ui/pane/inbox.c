@@ -74,6 +74,34 @@ static int put_whole(const struct window *w, int row, int col, unsigned style, c
     return row;
 }
 
+/* The rows that a preview takes; drawn from `row` on where it is in the window. Without `max` rows
+ * all of it, else at most so many, the last of which counts what is left out. */
+static int put_preview(const struct window *w, int row, const char *text, int max) {
+    int rows = 0, all = max < 0 ? 0 : put_preview(w, w->r.h, text, -1);
+    int fit = all > max && max >= 0 ? max - 1 : all;
+    while (text) {
+        size_t n = strcspn(text, "\n");
+        unsigned style = *text == '+' ? STYLE_GOOD : *text == '-' ? STYLE_BAD : STYLE_DIM;
+        struct wrap lines = {0};
+        wrap_feed(&lines, text, n, w->r.w > INDENT ? w->r.w - INDENT : 1, true);
+        for (size_t i = 0; i < wrap_lines(&lines); i++, rows++) {
+            size_t len;
+            int indent;
+            const char *line = wrap_line(&lines, i, &len, &indent);
+            if (max < 0 || rows < fit)
+                window_put(w, row + rows, INDENT + indent, -1, style, line, len);
+        }
+        wrap_free(&lines);
+        text = text[n] ? text + n + 1 : NULL;
+    }
+    if (max < 0 || fit == all)
+        return rows;
+    char more[80];
+    snprintf(more, sizeof more, "[%d more rows; spacebot inbox shows them]", rows - fit);
+    window_puts_cut(w, row + fit, INDENT, w->r.w - INDENT, STYLE_WARN, more);
+    return fit + 1;
+}
+
 static int put_answers(const struct window *w, int row, const struct inbox_request *r) {
     char *text = NULL;
     switch (r->kind) {
@@ -113,7 +141,15 @@ static int draw_request(const struct window *w, int row, const struct inbox_requ
         window_puts_cut(w, row + 1, INDENT, w->r.w - INDENT, STYLE_STRONG, r->text);
         return row + ROWS;
     }
+    int first = row;
     row = put_whole(w, row + 1, INDENT, STYLE_STRONG, r->text);
+    if (r->preview) { /* the rows that nothing else of it needs, but one at least */
+        int rest = put_answers(w, w->r.h, r) - w->r.h;
+        if (r->reason)
+            rest += put_whole(w, w->r.h, INDENT, STYLE_DIM, r->reason) - w->r.h;
+        int room = w->r.h - (row - first) - rest;
+        row += put_preview(w, row, r->preview, room > 1 ? room : 1);
+    }
     if (r->reason)
         row = put_whole(w, row, INDENT, STYLE_DIM, r->reason);
     return put_answers(w, row, r) + 1;
