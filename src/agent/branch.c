@@ -9,17 +9,14 @@
 #include "agent/delegate.h"
 #include "agent/prompt.h"
 #include "agent/record.h"
-#include "agent/routing.h"
 #include "agent/trim.h"
 #include "agent/turn.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
 
-#define BRANCH_TASK_MAX 50000u    /* bytes */
-#define BRANCH_RESERVE_PERCENT 15 /* of the context, for its own work (SPEC A.4) */
-#define BRANCH_KEEP 4u            /* messages that a trimmed conversation keeps at least */
-#define BRANCH_OVERFLOWS_MAX 2u   /* SPEC A.4 */
+#define BRANCH_TASK_MAX 50000u  /* bytes */
+#define BRANCH_OVERFLOWS_MAX 2u /* SPEC A.4 */
 
 struct branch {
     struct delegate d; /* first */
@@ -188,24 +185,6 @@ static const struct turn_ops branch_turn_ops = {.system = turn_system,
 /* --- the beginning ------------------------------------------------------------------------------
  */
 
-/* What it begins with must leave room for its own work: the oldest half of the conversation goes
- * until it does. */
-static void fit(struct branch *b, const char *task) {
-    struct llm_history *h = &b->d.history;
-    char *system = turn_system(b);
-    int64_t window = routing_ceiling(b->d.agent, delegate_process(&b->d)->model);
-    int64_t room = window - window * BRANCH_RESERVE_PERCENT / 100 -
-                   (int64_t)(strlen(system) + strlen(task)) / 4;
-    x_free(&system);
-    while (llm_history_tokens(h) > room) {
-        size_t cut = trim_cut(h, 0, h->n / 2, BRANCH_KEEP);
-        if (cut <= 1) /* a notice in the place of one message would make nothing shorter */
-            return;
-        trim_replace(h, 0, cut,
-                     "[system] The conversation before this point is left out: it is too long.");
-    }
-}
-
 enum status branch_start(struct agent *a, struct process *channel,
                          const struct llm_history *history, const char *description,
                          const char *task_type, struct process **out, struct cause *why) {
@@ -230,18 +209,16 @@ enum status branch_start(struct agent *a, struct process *channel,
     channel_delegated(channel);
     record_branch_created(a, p, config->limits.branch_turns);
     delegate_note_start(&b->d);
-    llm_history_copy(&b->d.history, history);
-    /* The answer that is just being carried out has calls without results: not part of the copy. */
-    if (history->n && history->v[history->n - 1].role == LLM_ROLE_ASSISTANT)
-        llm_history_truncate(&b->d.history, history->n - 1);
     char *text = prompt_branch_task(description);
     BUS_EMIT(agent_bus(a), agent_processes(a), p, EVENT_BRANCH_STARTED,
              BUS_STR("branch_id", p->bare), BUS_STR("description", description),
              BUS_STR("input", text), BUS_STR("profile", "default"), BUS_STR("model", p->model),
              BUS_I64("max_turns", config->limits.branch_turns),
              BUS_STR("reply_to_message_id", p->reply_to));
-    fit(b, text);
-    b->d.own = b->d.history.n;
+    char *system = turn_system(b);
+    delegate_fork(&b->d, history, branch_tools, ARRAY_LEN(branch_tools),
+                  strlen(system) + strlen(text));
+    x_free(&system);
     llm_history_push_text(&b->d.history, LLM_ROLE_USER, text);
     x_free(&text);
     b->d.turn = turn_start(&(struct turn_options){.agent = a,

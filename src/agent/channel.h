@@ -118,7 +118,7 @@ void channel_result(struct agent *a, struct process *p, const struct process *fr
                     const char *result, const char *row);
 /* The same for an interactive worker that goes on to wait: its result is one of several. */
 void channel_first_result(struct agent *a, struct process *p, const struct process *from,
-                          const char *result, const char *row);
+                          enum process_outcome outcome, const char *result, const char *row);
 /* A process has ended, and the channel knows all that it had to say. */
 void channel_closed(struct agent *a, struct process *p, const struct process *from);
 /* Nobody waits for the answer to that message any more: its turn ends, or is not begun, and what

@@ -277,9 +277,9 @@ void channel_result(struct agent *a, struct process *p, const struct process *fr
 }
 
 void channel_first_result(struct agent *a, struct process *p, const struct process *from,
-                          const char *text, const char *row) {
+                          enum process_outcome outcome, const char *text, const char *row) {
     (void)a;
-    came_back(p->body, from, PROCESS_OUTCOME_SUCCEEDED, text, row);
+    came_back(p->body, from, outcome, text, row);
 }
 
 void channel_closed(struct agent *a, struct process *p, const struct process *from) {

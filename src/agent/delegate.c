@@ -12,6 +12,12 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+#define RESERVE_PERCENT 15 /* of the context, for its own work (SPEC A.4) */
+#define FORK_KEEP 4u       /* messages that a trimmed conversation keeps at least */
+
+const char delegate_left_out[] =
+    "[system] The conversation before this point is left out: it is too long.";
+
 struct process *delegate_process(const struct delegate *d) {
     return process_get(agent_processes(d->agent), d->process);
 }
@@ -61,6 +67,97 @@ void delegate_note_start(struct delegate *d) {
     record_journal(a, channel, e);
     process_changed(agent_processes(a), p);
     process_changed(agent_processes(a), channel);
+}
+
+const struct llm_history *delegate_context(const struct process *p) {
+    const struct delegate *d = p->body;
+    return p->kind == PROCESS_CHANNEL ? channel_history(p) : &d->history;
+}
+
+/* The call that a result before message `end` belongs to; NULL: there is none. */
+static const struct llm_block *call_of(const struct llm_history *h, size_t end, const char *id) {
+    for (size_t i = end; i-- > 0;)
+        for (size_t k = 0; k < h->v[i].n; k++) {
+            const struct llm_block *b = &h->v[i].blocks[k];
+            if (b->kind == LLM_BLOCK_TOOL_USE && str_eq(b->id, id))
+                return b;
+        }
+    return NULL;
+}
+
+static bool has_tool(const enum tool_id *tools, size_t n, const char *name) {
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(tool_get(tools[i])->name, name))
+            return true;
+    return false;
+}
+
+/* A message has something to say: thinking alone is no answer. */
+static bool says(const struct llm_message *m) {
+    for (size_t i = 0; i < m->n; i++)
+        if (m->blocks[i].kind != LLM_BLOCK_THINKING &&
+            m->blocks[i].kind != LLM_BLOCK_REDACTED_THINKING)
+            return true;
+    return false;
+}
+
+/* Calls of tools that it has not got would make it call them. */
+static void copy_message(struct llm_history *to, const struct llm_history *from, size_t i,
+                         const enum tool_id *tools, size_t ntools) {
+    struct llm_message m = {.role = from->v[i].role}, given = {.role = LLM_ROLE_USER};
+    for (size_t k = 0; k < from->v[i].n; k++) {
+        const struct llm_block *b = &from->v[i].blocks[k];
+        switch (b->kind) {
+        case LLM_BLOCK_TOOL_USE:
+            if (has_tool(tools, ntools, b->name))
+                llm_message_add_copy(&m, b);
+            break;
+        case LLM_BLOCK_TOOL_RESULT: {
+            const struct llm_block *call = call_of(from, i, b->id);
+            if (call && has_tool(tools, ntools, call->name)) {
+                llm_message_add_copy(&m, b);
+            } else {
+                char *text =
+                    xasprintf("[%s gave] %s", call ? call->name : "a tool", b->text ? b->text : "");
+                llm_message_add_text(&given, text);
+                x_free(&text);
+            }
+            break;
+        }
+        case LLM_BLOCK_TEXT:
+        case LLM_BLOCK_FILE:
+        case LLM_BLOCK_THINKING:
+        case LLM_BLOCK_REDACTED_THINKING:
+            llm_message_add_copy(&m, b);
+            break;
+        }
+    }
+    if (says(&m))
+        llm_history_push(to, &m);
+    if (says(&given)) /* behind the results, which come first in what is sent */
+        llm_history_push(to, &given);
+    llm_message_free(&m);
+    llm_message_free(&given);
+}
+
+void delegate_fork(struct delegate *d, const struct llm_history *context, const enum tool_id *tools,
+                   size_t ntools, size_t bytes) {
+    struct llm_history *h = &d->history;
+    size_t n = context->n;
+    /* The answer that is just being carried out has calls without results: not part of the copy. */
+    if (n && context->v[n - 1].role == LLM_ROLE_ASSISTANT)
+        n--;
+    for (size_t i = 0; i < n; i++)
+        copy_message(h, context, i, tools, ntools);
+    int64_t window = routing_ceiling(d->agent, delegate_process(d)->model);
+    int64_t room = window - window * RESERVE_PERCENT / 100 - (int64_t)bytes / 4;
+    while (llm_history_tokens(h) > room) {
+        size_t cut = trim_cut(h, 0, h->n / 2, FORK_KEEP);
+        if (cut <= 1) /* a notice in the place of one message would make nothing shorter */
+            break;
+        trim_replace(h, 0, cut, delegate_left_out);
+    }
+    d->own = h->n;
 }
 
 size_t delegate_count(const struct agent *a, enum process_kind kind, const char *channel) {

@@ -45,6 +45,17 @@ void delegate_note_start(struct delegate *d);
 struct process *delegate_process(const struct delegate *d);
 struct process *delegate_channel(const struct delegate *d);
 
+/* What a channel, a branch or a worker has before it now. Lent. */
+const struct llm_history *delegate_context(const struct process *p);
+/* Begins its history, which is empty, with a copy of `context`, for one that has these tools
+ * (lent): without the answer that is being carried out, and with what other calls gave as plain
+ * text. So much of the oldest is left out, at aligned cuts, that beside `bytes` of its own it has
+ * room to work (SPEC A.4). d->own is where that goes. */
+void delegate_fork(struct delegate *d, const struct llm_history *context, const enum tool_id *tools,
+                   size_t ntools, size_t bytes);
+/* The message of the user in the place of what was left out of it. */
+extern const char delegate_left_out[];
+
 /* What it last wrote, "" when nothing; and the same below `what`. The caller frees. */
 char *delegate_last_words(const struct delegate *d);
 char *delegate_with_last_words(const struct delegate *d, const char *what);

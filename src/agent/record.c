@@ -405,7 +405,8 @@ uint64_t record_worker_ended(struct agent *a, const struct process *w, enum life
 }
 
 enum status record_worker_outcome(struct agent *a, const struct process *w, enum process_outcome *o,
-                                  enum lifecycle_owner *owner, char **result, struct cause *why) {
+                                  enum lifecycle_owner *owner, int64_t *transcripts, char **result,
+                                  struct cause *why) {
     struct q_worker_row row;
     enum status st = q_worker(store_read(store_of(a)), w->bare, &row, why);
     if (st != STATUS_OK)
@@ -413,10 +414,12 @@ enum status record_worker_outcome(struct agent *a, const struct process *w, enum
     st = process_outcome_from_string(row.outcome_kind, o);
     if (st == STATUS_OK)
         st = lifecycle_owner_from_string(row.terminal_owner, owner);
-    if (st == STATUS_OK)
+    if (st == STATUS_OK) {
+        *transcripts = row.transcript_version;
         *result = xstrdup(row.result ? row.result : "");
-    else
+    } else {
         st = cause_set(why, STATUS_NOT_FOUND, "it has no end");
+    }
     q_worker_free(&row);
     return st;
 }

@@ -136,10 +136,10 @@ uint64_t record_worker_waits(struct agent *a, const struct process *w, const cha
 uint64_t record_worker_ended(struct agent *a, const struct process *w, enum lifecycle from,
                              enum process_outcome o, const char *result, enum lifecycle_owner owner,
                              const struct llm_history *transcript);
-/* The end that is stored, and who made it. STATUS_NOT_FOUND when it has none; *result is the
- * caller's. */
+/* The end that is stored, who made it, and how often the history was stored. STATUS_NOT_FOUND when
+ * it has none; *result is the caller's. */
 enum status record_worker_outcome(struct agent *a, const struct process *w, enum process_outcome *o,
-                                  enum lifecycle_owner *owner, char **result,
+                                  enum lifecycle_owner *owner, int64_t *transcripts, char **result,
                                   struct cause *why) MUST_CHECK;
 
 void record_branch_created(struct agent *a, const struct process *b, int64_t max_turns);

@@ -12,10 +12,14 @@ struct worker {
     struct delegate d; /* first; d.own is where its present run begins */
     enum lifecycle lifecycle;
     bool interactive;
-    unsigned results; /* that it has given and waited after */
+    unsigned results;     /* that it has given and waited after */
+    unsigned transcripts; /* of its history that were stored */
+    size_t task;          /* where it stands in the history */
+    size_t context;       /* messages of the conversation that still stand before it */
 
     /* Its present run: the task, or a message it was sent. */
-    char *outcome;      /* what it said with set_status(outcome) */
+    char *outcome;      /* what it said with set_status(outcome), or (blocked) */
+    bool blocked;       /* and that only a person can get it further */
     uint32_t calls;     /* model calls it had made before */
     unsigned nudges;    /* in a row */
     unsigned overflows; /* in this segment */
@@ -47,6 +51,11 @@ void worker_clock(struct worker *w, bool runs);
 int64_t worker_active_ms(const struct worker *w);
 
 /* worker_run.c */
+/* Puts its task into its history, which is empty, behind a copy of what `parent` has before it
+ * (NULL: of nothing). */
+void worker_begin(struct worker *w, const struct process *parent);
+/* The history is that of an earlier engine: finds the task in it. */
+void worker_find_task(struct worker *w);
 /* Goes on with a history that ends with a user's message. */
 void worker_run(struct worker *w);
 /* It has a result (taken; NULL: none) and waits from now on. */

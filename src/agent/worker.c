@@ -13,10 +13,6 @@
 #include "base/str.h"
 #include "store/queries.gen.h"
 
-static const char interactive_note[] =
-    "\n\n[system] You are interactive: after each outcome that you report the conversation may "
-    "write to you, and you go on. You may end with a question.";
-
 struct process *worker_self(const struct worker *w) {
     return delegate_process(&w->d);
 }
@@ -60,25 +56,28 @@ int64_t worker_active_ms(const struct worker *w) {
 
 static void announce(struct delegate *d, struct process *p) {
     const struct worker *w = (const struct worker *)d;
-    BUS_EMIT(
-        agent_bus(d->agent), agent_processes(d->agent), p, EVENT_WORKER_COMPLETE,
-        BUS_STR("worker_id", p->bare), BUS_STR("result", d->result), BUS_BOOL("notify", !d->told),
-        BUS_BOOL("success", p->outcome == PROCESS_OUTCOME_SUCCEEDED),
-        BUS_STR("outcome_kind", process_outcome_name(p->outcome)), BUS_I64("outcome_version", 1),
-        BUS_STR("terminal_owner", lifecycle_owner_name(w->owner)));
+    BUS_EMIT(agent_bus(d->agent), agent_processes(d->agent), p, EVENT_WORKER_COMPLETE,
+             BUS_STR("worker_id", p->bare), BUS_STR("result", d->result),
+             BUS_BOOL("notify", !d->told),
+             BUS_BOOL("success", p->outcome == PROCESS_OUTCOME_SUCCEEDED),
+             BUS_STR("outcome_kind", process_outcome_name(p->outcome)),
+             BUS_I64("outcome_version", 1), BUS_I64("transcript_version", w->transcripts),
+             BUS_STR("terminal_owner", lifecycle_owner_name(w->owner)));
 }
 
 static void adopt(struct delegate *d, struct process *p) {
     struct worker *w = (struct worker *)d;
     enum process_outcome o;
+    int64_t transcripts;
     char *result;
     struct cause why = {""};
-    enum status st = record_worker_outcome(d->agent, p, &o, &w->owner, &result, &why);
+    enum status st = record_worker_outcome(d->agent, p, &o, &w->owner, &transcripts, &result, &why);
     if (st != STATUS_OK) {
         log_error("%s: its outcome could not be stored, and none is: %s", p->id, why.text);
         return;
     }
     p->outcome = o;
+    w->transcripts = (unsigned)transcripts;
     x_free(&d->result);
     d->result = result;
 }
@@ -113,6 +112,7 @@ static void end(struct worker *w, enum process_outcome o, char *result,
     result = scrub_take(agent_parts(w->d.agent)->values, with_unread(w, result));
     uint64_t seq = record_worker_ended(w->d.agent, worker_self(w), w->lifecycle, o, result, owner,
                                        &w->d.history);
+    w->transcripts++;
     w->lifecycle = to;
     w->owner = owner;
     w->d.rests = false;
@@ -304,33 +304,30 @@ static enum status refuse(struct agent *a, const struct process *channel,
 }
 
 enum status worker_start(struct agent *a, struct process *parent, const char *task,
-                         const char *task_type, bool interactive, struct process **out,
-                         struct cause *why) {
+                         const struct worker_options *o, struct process **out, struct cause *why) {
     struct process *channel = channel_of_process(a, parent), *p;
     enum status st = refuse(a, channel, parent, task, out, why);
     if (st != STATUS_OK)
         return st;
     struct worker *w = xcalloc(1, sizeof *w);
-    st = delegate_add(a, PROCESS_WORKER, NULL, parent, task, task_type, NULL, &w->d, &worker_ops,
+    st = delegate_add(a, PROCESS_WORKER, NULL, parent, task, o->task_type, NULL, &w->d, &worker_ops,
                       &p, why);
     if (st != STATUS_OK) {
         x_free(&w);
         return st;
     }
     w->lifecycle = LIFECYCLE_CREATED;
-    w->interactive = interactive;
+    w->interactive = o->interactive;
     w->left_ns = wall_ns(a);
     channel_delegated(channel);
-    record_worker_created(a, p, interactive);
+    record_worker_created(a, p, o->interactive);
     worker_move(w, LIFECYCLE_RUNNING);
     delegate_note_start(&w->d);
     BUS_EMIT(agent_bus(a), agent_processes(a), p, EVENT_WORKER_STARTED,
              BUS_STR("worker_id", p->bare), BUS_STR("task", task),
-             BUS_STR("worker_type", "builtin"), BUS_BOOL("interactive", interactive),
+             BUS_STR("worker_type", "builtin"), BUS_BOOL("interactive", o->interactive),
              BUS_STR("directory", p->workspace));
-    char *text = xasprintf("%s%s", task, interactive ? interactive_note : "");
-    llm_history_push_text(&w->d.history, LLM_ROLE_USER, text);
-    x_free(&text);
+    worker_begin(w, o->fork ? parent : NULL);
     worker_run(w);
     *out = p;
     return STATUS_OK;
@@ -365,7 +362,7 @@ void worker_free(struct agent *a, struct process *p) {
 struct waiting {
     char *id, *channel, *task, *model, *directory, *transcript;
     size_t transcript_len;
-    int64_t results, active_ms, tool_calls, started_ms;
+    int64_t results, transcripts, active_ms, tool_calls, started_ms;
 };
 
 struct waiting_list {
@@ -385,6 +382,7 @@ static bool collect(void *arg, const struct q_workers_waiting_row *row) {
                                     .transcript = xstrndup(row->transcript, row->transcript_len),
                                     .transcript_len = row->transcript_len,
                                     .results = row->results,
+                                    .transcripts = row->transcript_version,
                                     .active_ms = row->active_ms,
                                     .tool_calls = row->tool_calls,
                                     .started_ms = row->started_at};
@@ -412,11 +410,14 @@ static enum status resume(struct agent *a, const struct waiting *v, struct cause
     w->lifecycle = LIFECYCLE_WAITING_FOR_INPUT;
     w->interactive = true;
     w->results = (unsigned)v->results;
+    w->transcripts = (unsigned)v->transcripts;
     w->left_ns = wall_ns(a) - v->active_ms * NS_PER_MS;
     w->d.rests = true;
     record_load_journal(a, p, JOURNAL_ENTRIES_MAX / 4);
     st = llm_history_parse(v->transcript, v->transcript_len, &w->d.history, why);
-    if (st != STATUS_OK) {
+    if (st == STATUS_OK) {
+        worker_find_task(w);
+    } else {
         /* It cannot go on; what it gave has been told. */
         log_warn("%s cannot go on: %s", p->id, why->text);
         w->d.told = true;

@@ -18,10 +18,15 @@
 #define WORKER_STOPPING_NS (500 * NS_PER_MS)  /* and so long for what a tool has so far */
 #define WORKER_TRIM_PERCENT 70                /* of the context: half of the history goes */
 
+struct worker_options {
+    const char *task_type; /* the kind of its work; NULL: none */
+    bool interactive;
+    bool fork; /* it begins with a copy of what its parent has before it */
+};
 /* Starts a worker below `parent`: a channel, or a branch of one. STATUS_LIMIT when the channel has
  * as many as it may; STATUS_EXISTS when one is at the same task: *out is that one then. */
 enum status worker_start(struct agent *a, struct process *parent, const char *task,
-                         const char *task_type, bool interactive, struct process **out,
+                         const struct worker_options *o, struct process **out,
                          struct cause *why) MUST_CHECK;
 /* Those that waited to be written to when an earlier engine ended wait again. */
 enum status worker_resume_all(struct agent *a, struct cause *why) MUST_CHECK;
@@ -40,8 +45,8 @@ enum status worker_route(struct agent *a, struct process *w, const char *sender,
 void worker_free(struct agent *a, struct process *w);
 
 /* Parts of struct tool_host. */
-void worker_tool_spawn(struct tool_call *c, const char *task, bool interactive);
-void worker_tool_set_status(struct tool_call *c, const char *status, bool outcome);
+void worker_tool_spawn(struct tool_call *c, const char *task, bool interactive, bool fork);
+void worker_tool_set_status(struct tool_call *c, const char *status, const char *kind);
 void worker_tool_route(struct tool_call *c, const char *id, const char *message, bool end);
 void worker_tool_inspect(struct tool_call *c, const char *id, int64_t limit);
 

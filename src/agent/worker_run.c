@@ -22,6 +22,13 @@ static const char nudge_text[] = "[system] You answered without calling a tool a
                                  "reporting an outcome. Go on with the task, or, "
                                  "if it is done or cannot be done, call set_status with kind "
                                  "\"outcome\" and say what came of it.";
+static const char interactive_note[] =
+    "\n\n[system] You are interactive: after each outcome that you report the conversation may "
+    "write to you, and you go on. You may end with a question.";
+static const char forked_note[] =
+    "[system] From here on you are a worker of this conversation: what stands before is a copy of "
+    "it, so that you know what it is about. Nobody there reads what you write before your outcome. "
+    "Your task:\n\n";
 static const char continue_text[] = "[system] Go on with the task where you left off.";
 static const char room_text[] = "[waits to be written to: route goes on with it, and ends it]";
 
@@ -48,13 +55,42 @@ static char *take_injections(struct worker *w) {
     return buf_steal(&b);
 }
 
-/* --- the turn -----------------------------------------------------------------------------------
+/* --- the task -----------------------------------------------------------------------------------
  */
 
 static char *turn_system(void *arg) {
     struct worker *w = arg;
     return prompt_worker_system(w->d.agent, worker_self(w));
 }
+
+void worker_begin(struct worker *w, const struct process *parent) {
+    char *text = xasprintf("%s%s%s", parent ? forked_note : "", worker_self(w)->task,
+                           w->interactive ? interactive_note : "");
+    if (parent) {
+        char *system = turn_system(w);
+        delegate_fork(&w->d, delegate_context(parent), worker_tools, ARRAY_LEN(worker_tools),
+                      strlen(system) + strlen(text));
+        x_free(&system);
+    }
+    w->task = w->context = w->d.own;
+    llm_history_push_text(&w->d.history, LLM_ROLE_USER, text);
+    x_free(&text);
+}
+
+void worker_find_task(struct worker *w) {
+    const struct llm_history *h = &w->d.history;
+    for (size_t i = 0; i < h->n; i++) {
+        const struct llm_message *m = &h->v[i];
+        if (m->n && m->blocks[0].kind == LLM_BLOCK_TEXT &&
+            str_prefix(m->blocks[0].text, forked_note)) {
+            w->task = w->context = i;
+            return;
+        }
+    }
+}
+
+/* --- the turn -----------------------------------------------------------------------------------
+ */
 
 static void turn_before_call(void *arg) {
     struct worker *w = arg;
@@ -86,14 +122,24 @@ static bool turn_after_tool(void *arg, const struct tool_call *c, bool is_error)
     return false;
 }
 
-/* Drops `percent` of what stands behind the task. False: there was nothing to drop. */
+/* Drops `percent` of the conversation before the task, while there is some, then of what stands
+ * behind it. False: there was nothing to drop. */
 static bool trim(struct worker *w, size_t percent) {
     struct llm_history *h = &w->d.history;
-    size_t cut = trim_cut(h, 1, (h->n - 1) * percent / 100, 0);
-    if (cut <= 1)
+    if (w->context) {
+        size_t drop = w->context * percent / 100;
+        size_t cut = trim_cut(h, 0, w->task - w->context + (drop ? drop : 1), 0);
+        delegate_trim(&w->d, 0, cut, delegate_left_out);
+        w->task -= cut - 1;
+        w->context = w->task - 1;
+        return true;
+    }
+    size_t from = w->task + 1;
+    size_t cut = trim_cut(h, from, (h->n - from) * percent / 100, 0);
+    if (cut <= from)
         return false;
-    char *recap = trim_recap(h, 1, cut);
-    delegate_trim(&w->d, 1, cut, recap);
+    char *recap = trim_recap(h, from, cut);
+    delegate_trim(&w->d, from, cut, recap);
     x_free(&recap);
     return true;
 }
@@ -120,7 +166,7 @@ static void answered(struct worker *w, char *words) {
             x_free(&words);
         worker_rest(w, words);
     } else if (w->outcome) {
-        worker_end(w, PROCESS_OUTCOME_SUCCEEDED, words);
+        worker_end(w, w->blocked ? PROCESS_OUTCOME_BLOCKED : PROCESS_OUTCOME_SUCCEEDED, words);
     } else if (said) {
         /* It never said that this is the outcome, but it is what it found; who was written to has
          * answered. */
@@ -217,12 +263,18 @@ static void start_run(struct worker *w, char *text) {
     struct process *p = worker_self(w);
     worker_move(w, LIFECYCLE_RUNNING);
     x_free(&w->outcome);
+    w->blocked = false;
     w->nudges = 0;
     w->calls = p->model_calls;
     w->d.own = w->d.history.n;
     llm_history_push_text(&w->d.history, LLM_ROLE_USER, text);
     x_free(&text);
     worker_run(w);
+}
+
+/* What its result is called while it goes on waiting. */
+static enum process_outcome rest_outcome(const struct worker *w) {
+    return w->blocked ? PROCESS_OUTCOME_BLOCKED : PROCESS_OUTCOME_SUCCEEDED;
 }
 
 /* The result is in the store: now everybody may know. */
@@ -249,7 +301,7 @@ static void rested(void *arg, enum status st, const char *why) {
         BUS_EMIT(agent_bus(a), agent_processes(a), p, EVENT_WORKER_INITIAL_RESULT,
                  BUS_STR("worker_id", p->bare), BUS_STR("result", w->rested));
         char *told = xasprintf("%s\n%s", w->rested, room_text);
-        channel_first_result(a, channel, p, told, w->d.row);
+        channel_first_result(a, channel, p, rest_outcome(w), told, w->d.row);
         x_free(&told);
         x_free(&w->rested);
     }
@@ -275,7 +327,8 @@ void worker_rest(struct worker *w, char *result) {
     /* An outcome has moved a fire-and-forget worker on; this one is still running. */
     uint64_t seq = record_worker_waits(a, p, result, &w->d.history, worker_active_ms(w));
     if (result) /* in the same batch */
-        record_result(a, p, PROCESS_OUTCOME_SUCCEEDED, result, w->d.row);
+        record_result(a, p, rest_outcome(w), result, w->d.row);
+    w->transcripts++;
     w->lifecycle = LIFECYCLE_WAITING_FOR_INPUT;
     w->rested = result;
     w->resting = store_after(agent_parts(a)->store, seq, rested, w);

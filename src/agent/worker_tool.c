@@ -39,13 +39,15 @@ static void spawn_reply(struct tool_call *c, const struct process *p, bool spawn
     done_json(c, o);
 }
 
-void worker_tool_spawn(struct tool_call *c, const char *task, bool interactive) {
+void worker_tool_spawn(struct tool_call *c, const char *task, bool interactive, bool fork) {
     const struct turn *t = turn_of(c);
     struct agent *a = turn_agent(t);
     struct process *parent = process_get(agent_processes(a), turn_process(t)->handle), *p = NULL;
     struct cause why;
-    enum status st =
-        worker_start(a, parent, task, json_str(c->args, "task_type", NULL), interactive, &p, &why);
+    const struct worker_options o = {.task_type = json_str(c->args, "task_type", NULL),
+                                     .interactive = interactive,
+                                     .fork = fork};
+    enum status st = worker_start(a, parent, task, &o, &p, &why);
     if (st == STATUS_OK)
         spawn_reply(c, p, true, interactive,
                     interactive
@@ -61,11 +63,12 @@ void worker_tool_spawn(struct tool_call *c, const char *task, bool interactive) 
 /* --- set_status ---------------------------------------------------------------------------------
  */
 
-void worker_tool_set_status(struct tool_call *c, const char *status, bool outcome) {
+void worker_tool_set_status(struct tool_call *c, const char *status, const char *kind) {
     const struct turn *t = turn_of(c);
     struct agent *a = turn_agent(t);
     struct process *p = process_get(agent_processes(a), turn_process(t)->handle);
     struct worker *w = p->body;
+    bool blocked = str_eq(kind, "blocked"), outcome = blocked || str_eq(kind, "outcome");
     if (str_empty(status)) {
         tool_call_donef(c, true, "status is empty");
         return;
@@ -77,6 +80,7 @@ void worker_tool_set_status(struct tool_call *c, const char *status, bool outcom
     if (outcome) {
         x_free(&w->outcome);
         w->outcome = xstrdup(said);
+        w->blocked = blocked;
         if (w->lifecycle == LIFECYCLE_RUNNING && !w->interactive)
             worker_move(w, LIFECYCLE_COMPLETING);
     } else {
@@ -87,14 +91,13 @@ void worker_tool_set_status(struct tool_call *c, const char *status, bool outcom
     }
     process_changed(agent_processes(a), p);
     BUS_EMIT(agent_bus(a), agent_processes(a), p, EVENT_WORKER_STATUS,
-             BUS_STR("worker_id", p->bare), BUS_STR("status", shown),
-             BUS_STR("kind", outcome ? "outcome" : "progress"));
+             BUS_STR("worker_id", p->bare), BUS_STR("status", shown), BUS_STR("kind", kind));
     x_free(&shown);
     x_free(&said);
     cJSON *o = json_new_obj();
     json_add_bool(o, "success", true);
     json_add_str(o, "worker_id", p->bare);
-    json_add_str(o, "kind", outcome ? "outcome" : "progress");
+    json_add_str(o, "kind", kind);
     done_json(c, o);
 }
 

@@ -109,7 +109,8 @@ const struct tool tool_branch = {
 
 static void spawn_start(struct tool_call *c) {
     c->host->spawn_worker(c, json_str(c->args, "task", ""),
-                          json_bool(c->args, "interactive", false));
+                          json_bool(c->args, "interactive", false),
+                          str_eq(json_str(c->args, "history", "clean"), "fork"));
 }
 
 static char *spawn_label(const cJSON *args) {
@@ -118,21 +119,26 @@ static char *spawn_label(const cJSON *args) {
 
 const struct tool tool_spawn_worker = {
     .name = "spawn_worker",
-    .description = "Start a worker on a task. Returns at once; the worker's result comes to you "
-                   "later by itself. A worker can "
-                   "run commands and read and write files in the workspace. It knows nothing of "
-                   "the conversation: put "
-                   "everything it needs into the task.",
-    .schema = "{\"type\":\"object\",\"properties\":{"
-              "\"task\":{\"type\":\"string\",\"minLength\":1,\"description\":\"what to do, where, "
-              "and what to "
-              "bring back; self-contained\"},"
-              "\"interactive\":{\"type\":\"boolean\",\"description\":\"after its first result it "
-              "waits for what you route to it, until you end it; for work that goes to and "
-              "fro\"},"
-              "\"task_type\":{\"type\":\"string\",\"description\":\"kind of work, where there are "
-              "some to choose from\"}},"
-              "\"required\":[\"task\"],\"additionalProperties\":false}",
+    .description =
+        "Start a worker on a task. Returns at once; the worker's result comes to you "
+        "later by itself. A worker can "
+        "run commands and read and write files in the workspace. Unless history is "
+        "\"fork\" it knows nothing of the conversation: put everything it needs into the "
+        "task.",
+    .schema =
+        "{\"type\":\"object\",\"properties\":{"
+        "\"task\":{\"type\":\"string\",\"minLength\":1,\"description\":\"what to do, where, "
+        "and what to "
+        "bring back; self-contained\"},"
+        "\"interactive\":{\"type\":\"boolean\",\"description\":\"after its first result it "
+        "waits for what you route to it, until you end it; for work that goes to and "
+        "fro\"},"
+        "\"history\":{\"type\":\"string\",\"enum\":[\"clean\",\"fork\"],\"default\":\"clean\","
+        "\"description\":\"fork: it begins with a copy of what you have before you, which "
+        "costs its tokens again; for a task that needs much of it\"},"
+        "\"task_type\":{\"type\":\"string\",\"description\":\"kind of work, where there are "
+        "some to choose from\"}},"
+        "\"required\":[\"task\"],\"additionalProperties\":false}",
     .start = spawn_start,
     .label = spawn_label,
 };
@@ -214,8 +220,7 @@ const struct tool tool_worker_inspect = {
  */
 
 static void set_status_start(struct tool_call *c) {
-    c->host->set_status(c, json_str(c->args, "status", ""),
-                        str_eq(json_str(c->args, "kind", "progress"), "outcome"));
+    c->host->set_status(c, json_str(c->args, "status", ""), json_str(c->args, "kind", "progress"));
 }
 
 static char *set_status_label(const cJSON *args) {
@@ -225,12 +230,14 @@ static char *set_status_label(const cJSON *args) {
 const struct tool tool_set_status = {
     .name = "set_status",
     .description = "Say where you are. kind \"progress\": a few words while you work. kind "
-                   "\"outcome\": the task is done, or "
-                   "cannot be done, and this is everything that came of it.",
+                   "\"outcome\": the task is done, or cannot be done, and this is everything that "
+                   "came of it. kind \"blocked\": the same where something stands in the way that "
+                   "only a person can remove (a login, a captcha, a right or a key that is "
+                   "missing): what, where, how you know, and what you have so far.",
     .schema = "{\"type\":\"object\",\"properties\":{"
               "\"status\":{\"type\":\"string\",\"minLength\":1},"
-              "\"kind\":{\"type\":\"string\",\"enum\":[\"progress\",\"outcome\"],\"default\":"
-              "\"progress\"}},"
+              "\"kind\":{\"type\":\"string\",\"enum\":[\"progress\",\"outcome\",\"blocked\"],"
+              "\"default\":\"progress\"}},"
               "\"required\":[\"status\"],\"additionalProperties\":false}",
     .start = set_status_start,
     .label = set_status_label,

@@ -104,12 +104,12 @@ struct tool_host {
     void (*skip)(struct tool_call *c, const char *reason);
     void (*channel)(struct tool_call *c); /* all of tools/channel.c */
     void (*branch)(struct tool_call *c, const char *description);
-    void (*spawn_worker)(struct tool_call *c, const char *task, bool interactive);
+    void (*spawn_worker)(struct tool_call *c, const char *task, bool interactive, bool fork);
     void (*cancel)(struct tool_call *c, const char *process_type, const char *process_id,
                    const char *reason);
     void (*route)(struct tool_call *c, const char *worker_id, const char *message, bool end);
     void (*inspect)(struct tool_call *c, const char *worker_id, int64_t limit); /* "": all */
-    void (*set_status)(struct tool_call *c, const char *status, bool outcome);
+    void (*set_status)(struct tool_call *c, const char *status, const char *kind);
     /* For the cancel function of these tools: the call will be freed and must not be finished any
      * more. */
     void (*abandon)(struct tool_call *c);

@@ -49,8 +49,8 @@ WHERE id = :id AND lifecycle = :from AND completed_at IS NULL;
 
 -- name: worker :one
 SELECT id, channel_id, parent, name, task, interactive, model, directory, lifecycle, status, result,
-    outcome_kind, outcome_summary, outcome_version, terminal_owner, transcript, tool_calls,
-    started_at, completed_at
+    outcome_kind, outcome_summary, outcome_version, terminal_owner, transcript, transcript_version,
+    tool_calls, started_at, completed_at
 FROM worker_runs WHERE id = :id;
 
 -- The runs whose id is at least :low and less than :high: those of one prefix.
@@ -88,8 +88,8 @@ ORDER BY n;
 
 -- The others: they wait for a message, and can go on.
 -- name: workers_waiting :many
-SELECT id, channel_id, name, task, model, directory, result, transcript, results, active_ms,
-    tool_calls, started_at
+SELECT id, channel_id, name, task, model, directory, result, transcript, transcript_version, results,
+    active_ms, tool_calls, started_at
 FROM worker_runs WHERE completed_at IS NULL
     AND lifecycle = 'waiting_for_input' AND transcript IS NOT NULL AND channel_id IS NOT NULL
 ORDER BY n;
