@@ -34,6 +34,7 @@ _spacebot() {
     status) options='--json' ;;
     usage) options='--by --since --json' ;;
     models) options='--cached --json' ;;
+    config) options='--prompt --channel --tools --json' ;;
     doctor) options='--json' ;;
     esac
 
@@ -61,6 +62,10 @@ _spacebot() {
         return
         ;;
     --channel | --allow | --timeout) return ;;
+    --prompt)
+        mapfile -t COMPREPLY < <(compgen -W 'channel branch worker' -- "$word")
+        return
+        ;;
     --to)
         mapfile -t COMPREPLY < <(compgen -W "$(_spacebot_processes)" -- "$word")
         return

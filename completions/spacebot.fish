@@ -72,4 +72,8 @@ complete -c spacebot -n '__spacebot_verb doctor' -l json -d 'One JSON object a l
 
 complete -c spacebot -n '__spacebot_verb say log cancel undo' -a '(__spacebot_processes)'
 complete -c spacebot -n '__spacebot_verb config' -a 'init check show path'
+complete -c spacebot -n '__spacebot_verb config' -l prompt -x -a 'channel branch worker' -d 'What a model is told first'
+complete -c spacebot -n '__spacebot_verb config' -l channel -x -a '(__spacebot_processes)' -d 'For that conversation'
+complete -c spacebot -n '__spacebot_verb config' -l tools -d 'The tools that it is offered, too'
+complete -c spacebot -n '__spacebot_verb config' -l json -d 'As one JSON object'
 complete -c spacebot -n '__spacebot_verb permissions' -a 'list revoke'

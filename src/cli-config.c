@@ -9,8 +9,7 @@
 #include "agent/gate.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "cli.h"
-#include "conf/config.h"
+#include "cli-config.h"
 
 static int load(struct cli *c, struct config **out) {
     struct cause why;
@@ -53,7 +52,9 @@ static int check(struct cli *c) {
 static int show(struct cli *c) {
     struct config *config = NULL;
     int rc = load(c, &config);
-    if (rc == CLI_OK) {
+    if (rc == CLI_OK && cli_has(c, "prompt")) {
+        rc = cli_config_prompt(c, config);
+    } else if (rc == CLI_OK) {
         char *text = config_show(config);
         fputs(text, stdout);
         free(text);
@@ -72,12 +73,22 @@ static const struct {
     int (*run)(struct cli *c);
 } actions[] = {{"init", init}, {"check", check}, {"show", show}, {"path", show_path}};
 
+static const struct cli_option options[] = {
+    {"prompt", "KIND", "of show: what a model is told first: channel, branch or worker"},
+    {"channel", "NAME", "of --prompt: for that conversation; a new one without it"},
+    {"tools", NULL, "of --prompt: the tools that it is offered, too"},
+    {"json", NULL, "of --prompt: as one JSON object"},
+    {NULL, NULL, NULL}};
+
 static int run(struct cli *c) {
     const char *names[ARRAY_LEN(actions)];
     for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
         names[i] = actions[i].name;
         if (!str_eq(names[i], c->operands[0]))
             continue;
+        for (const struct cli_option *o = options; o->name; o++)
+            if (cli_has(c, o->name) && !(actions[i].run == show && cli_has(c, "prompt")))
+                return cli_usage(c, "--%s goes with `config show --prompt KIND` only", o->name);
         int rc = cli_home(c);
         return rc == CLI_OK ? actions[i].run(c) : rc;
     }
@@ -90,10 +101,16 @@ const struct cli_verb cli_verb_config = {
     .name = "config",
     .operands = "init|check|show|path",
     .summary = "the configuration file",
-    .details = "  init   write a commented spacebot.conf with every key at its default\n"
-               "  check  tell what is wrong in it, with the line\n"
-               "  show   every key with the value that acts; keys of providers stay hidden\n"
-               "  path   where it is",
+    .details =
+        "  init   write a commented spacebot.conf with every key at its default\n"
+        "  check  tell what is wrong in it, with the line\n"
+        "  show   every key with the value that acts; keys of providers stay hidden\n"
+        "  path   where it is\n"
+        "The prompt is put together as for a turn's next call, from the texts in the program,\n"
+        "the home's SOUL.md, IDENTITY.md and ROLE.md and the workspace's AGENTS.md. What changes\n"
+        "from message to message (the time, what is at work) stands in front of the message\n"
+        "and is no part of it.",
     .least = 1,
     .most = 1,
+    .options = options,
     .run = run};

@@ -17,15 +17,13 @@
 #include "base/mem.h"
 #include "base/provider.h"
 #include "base/str.h"
+#include "cli-sandbox.h"
 #include "cli.h"
 #include "conf/config.h"
 #include "engine.h"
-#include "loop/loop.h"
-#include "sandbox/sandbox.h"
 #include "store/queries.gen.h"
 #include "store/store.h"
 
-#define PROBE_NS (INT64_C(20) * NS_PER_SEC) /* the sandbox runs each argument list once */
 #define FILES_LEAST 1024
 
 /* X(NAME, "name") */
@@ -148,15 +146,11 @@ static void check_model(struct doctor *d, const char *role, const char *model) {
     free(remedy);
 }
 
-static void on_ready(void *arg) { *(bool *)arg = true; }
-
-static void tell_sandbox(struct doctor *d, const struct sandbox *sb, bool ready, bool required) {
+static void tell_sandbox(struct doctor *d, const struct sandbox *sb, bool required) {
     enum sandbox_mode mode = sandbox_mode(sb);
     const char *reason = sandbox_reason(sb);
     char *text = xasprintf("%s%s%s", sandbox_mode_name(mode), *reason ? ": " : "", reason);
-    if (!ready)
-        tell(d, "sandbox", VERDICT_FAIL, "the trial did not end", NULL);
-    else if (mode == SANDBOX_NONE)
+    if (mode == SANDBOX_NONE)
         tell(d, "sandbox", required ? VERDICT_FAIL : VERDICT_WARN, text,
              "install bubblewrap and allow user namespaces (sysctl "
              "kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu)");
@@ -165,52 +159,21 @@ static void tell_sandbox(struct doctor *d, const struct sandbox *sb, bool ready,
     free(text);
 }
 
-/* A directory that holds a launcher; "": there is none. */
-static void remove_copies(const char *dir) {
-    if (!*dir)
-        return;
-    char *copy = xasprintf("%s/spacebot-run", dir);
-    (void)unlink(copy);
-    (void)rmdir(dir);
-    free(copy);
-}
-
 static void check_sandbox(struct doctor *d) {
     char *launcher = engine_launcher();
     bool found = access(launcher, X_OK) == 0;
     tell(d, "launcher", found ? VERDICT_OK : VERDICT_FAIL, launcher,
          found ? NULL : "it is missing: install spacebot again");
-    /* Its own copy: an engine of another version may be running from the one beside its socket. */
-    char *copies = xasprintf("%s/doctor-XXXXXX", d->cli->home->run);
-    if (!mkdtemp(copies))
-        copies[0] = '\0';
-    const struct sandbox_config config = {
-        .launcher = launcher,
-        .launcher_dir = copies[0] ? copies : NULL,
-        .home = getenv("HOME"),
-        .spacebot_home = d->cli->home->dir,
-        .runtime_dir = d->cli->home->run,
-        .writable_paths =
-            d->config ? (const char *const *)d->config->sandbox.writable_paths.v : NULL,
-        .passthrough_env =
-            d->config ? (const char *const *)d->config->sandbox.passthrough_env.v : NULL,
-        .required = d->config ? d->config->sandbox.required : true};
-    struct loop *loop = found ? loop_new(LOOP_REAL) : NULL;
-    struct sandbox *sb = NULL;
-    struct cause why;
-    bool ready = false;
-    if (loop && sandbox_new(loop, &config, on_ready, &ready, &sb, &why) != STATUS_OK)
-        tell(d, "sandbox", VERDICT_FAIL, why.text, NULL);
-    int64_t until = clock_real_mono_ns() + PROBE_NS;
-    while (sb && !ready && clock_real_mono_ns() < until)
-        (void)loop_turn(loop, 100 * NS_PER_MS);
-    if (sb)
-        tell_sandbox(d, sb, ready, config.required);
-    sandbox_free(&sb);
-    loop_free(&loop);
-    remove_copies(copies);
-    free(copies);
     free(launcher);
+    if (!found)
+        return;
+    struct cli_sandbox trial;
+    struct cause why = {""};
+    if (cli_sandbox_try(d->cli->home, d->config, &trial, &why) == STATUS_OK)
+        tell_sandbox(d, trial.sandbox, !d->config || d->config->sandbox.required);
+    else
+        tell(d, "sandbox", VERDICT_FAIL, why.text, NULL);
+    cli_sandbox_free(&trial);
 }
 
 static bool on_finding(void *arg, const struct q_quick_check_row *row) {

@@ -24,8 +24,6 @@ struct branch {
     unsigned overflows;
 };
 
-static const enum tool_id branch_tools[] = {TOOL_SPAWN_WORKER, TOOL_WORKER_INSPECT, TOOL_FILE_READ,
-                                            TOOL_FILE_LIST, TOOL_CHANNEL_RECALL};
 static const int64_t branch_backoff_ms[] = {500, 1000}; /* SPEC C */
 
 static const char *status_word(enum process_outcome o) {
@@ -88,11 +86,6 @@ void branch_free(struct agent *a, struct process *p) {
 
 /* --- the turn -----------------------------------------------------------------------------------
  */
-
-static char *turn_system(void *arg) {
-    struct branch *b = arg;
-    return prompt_branch_system(b->d.agent, delegate_process(&b->d));
-}
 
 /* The worker that has the task: its own, or one that was at the very same already. */
 static const struct process *delegate_of(const struct branch *b, const char *task) {
@@ -177,10 +170,8 @@ static void turn_ended(void *arg, enum turn_end how, const struct llm_error *err
     x_free(&words);
 }
 
-static const struct turn_ops branch_turn_ops = {.system = turn_system,
-                                                .overflow = turn_overflow,
-                                                .after_tool = turn_after_tool,
-                                                .end = turn_ended};
+static const struct turn_ops branch_turn_ops = {
+    .overflow = turn_overflow, .after_tool = turn_after_tool, .end = turn_ended};
 
 /* --- the beginning ------------------------------------------------------------------------------
  */
@@ -215,17 +206,12 @@ enum status branch_start(struct agent *a, struct process *channel,
              BUS_STR("input", text), BUS_STR("profile", "default"), BUS_STR("model", p->model),
              BUS_I64("max_turns", config->limits.branch_turns),
              BUS_STR("reply_to_message_id", p->reply_to));
-    char *system = turn_system(b);
-    delegate_fork(&b->d, history, branch_tools, ARRAY_LEN(branch_tools),
-                  strlen(system) + strlen(text));
-    x_free(&system);
+    delegate_fork(&b->d, history, text);
     llm_history_push_text(&b->d.history, LLM_ROLE_USER, text);
     x_free(&text);
     b->d.turn = turn_start(&(struct turn_options){.agent = a,
                                                   .process = p->handle,
                                                   .history = &b->d.history,
-                                                  .tools = branch_tools,
-                                                  .ntools = ARRAY_LEN(branch_tools),
                                                   .host = agent_tool_host(a),
                                                   .limit = config->limits.branch_turns,
                                                   .backoff_ms = branch_backoff_ms,

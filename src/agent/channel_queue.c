@@ -6,10 +6,6 @@
 #include "agent/prompt.h"
 #include "base/mem.h"
 
-static const enum tool_id channel_tools[] = {
-    TOOL_REPLY, TOOL_ASK,       TOOL_BRANCH,      TOOL_SPAWN_WORKER,   TOOL_CANCEL,
-    TOOL_ROUTE, TOOL_SKIP,      TOOL_GET_STATUS,  TOOL_CHANNEL_RECALL, TOOL_ATTACHMENT_RECALL,
-    TOOL_REACT, TOOL_SEND_FILE, TOOL_SEND_MESSAGE};
 static const int64_t channel_backoff_ms[] = {500, 1000}; /* SPEC C */
 
 /* Two messages of the user's role in a row would become one, and results pass for something that
@@ -86,8 +82,6 @@ static void begin(struct channel *ch) {
     ch->turn = turn_start(&(struct turn_options){.agent = ch->agent,
                                                  .process = ch->process,
                                                  .history = &ch->live,
-                                                 .tools = channel_tools,
-                                                 .ntools = ARRAY_LEN(channel_tools),
                                                  .host = agent_tool_host(ch->agent),
                                                  .limit = limit,
                                                  .backoff_ms = channel_backoff_ms,

@@ -32,11 +32,6 @@ static const char trimmed_text[] = "[system] The conversation before this point 
                                    "because it was too long. The tool "
                                    "`channel_recall` reads it back.";
 
-static char *turn_system(void *arg) {
-    struct channel *ch = arg;
-    return prompt_channel_system(ch->agent, channel_self(ch));
-}
-
 /* --- tools and what is streamed -----------------------------------------------------------------
  */
 
@@ -346,8 +341,7 @@ static void turn_ended(void *arg, enum turn_end how, const struct llm_error *err
     channel_next(ch);
 }
 
-const struct turn_ops channel_turn_ops = {.system = turn_system,
-                                          .nudge = turn_nudge,
+const struct turn_ops channel_turn_ops = {.nudge = turn_nudge,
                                           .overflow = turn_overflow,
                                           .after_tool = turn_after_tool,
                                           .reply_delta = turn_reply_delta,

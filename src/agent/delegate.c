@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "agent/channel.h"
+#include "agent/prompt.h"
 #include "agent/record.h"
 #include "agent/routing.h"
+#include "agent/toolset.h"
 #include "agent/trim.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -85,11 +87,9 @@ static const struct llm_block *call_of(const struct llm_history *h, size_t end, 
     return NULL;
 }
 
-static bool has_tool(const enum tool_id *tools, size_t n, const char *name) {
-    for (size_t i = 0; i < n; i++)
-        if (str_eq(tool_get(tools[i])->name, name))
-            return true;
-    return false;
+static bool has_tool(const struct toolset *tools, const char *name) {
+    enum tool_id id;
+    return tool_from_string(name, &id) == STATUS_OK && toolset_has(tools, id);
 }
 
 /* A message has something to say: thinking alone is no answer. */
@@ -103,18 +103,18 @@ static bool says(const struct llm_message *m) {
 
 /* Calls of tools that it has not got would make it call them. */
 static void copy_message(struct llm_history *to, const struct llm_history *from, size_t i,
-                         const enum tool_id *tools, size_t ntools) {
+                         const struct toolset *tools) {
     struct llm_message m = {.role = from->v[i].role}, given = {.role = LLM_ROLE_USER};
     for (size_t k = 0; k < from->v[i].n; k++) {
         const struct llm_block *b = &from->v[i].blocks[k];
         switch (b->kind) {
         case LLM_BLOCK_TOOL_USE:
-            if (has_tool(tools, ntools, b->name))
+            if (has_tool(tools, b->name))
                 llm_message_add_copy(&m, b);
             break;
         case LLM_BLOCK_TOOL_RESULT: {
             const struct llm_block *call = call_of(from, i, b->id);
-            if (call && has_tool(tools, ntools, call->name)) {
+            if (call && has_tool(tools, call->name)) {
                 llm_message_add_copy(&m, b);
             } else {
                 char *text =
@@ -140,17 +140,21 @@ static void copy_message(struct llm_history *to, const struct llm_history *from,
     llm_message_free(&given);
 }
 
-void delegate_fork(struct delegate *d, const struct llm_history *context, const enum tool_id *tools,
-                   size_t ntools, size_t bytes) {
+void delegate_fork(struct delegate *d, const struct llm_history *context, const char *task) {
+    const struct process *p = delegate_process(d);
     struct llm_history *h = &d->history;
+    struct toolset tools = toolset_of(p->kind);
     size_t n = context->n;
     /* The answer that is just being carried out has calls without results: not part of the copy. */
     if (n && context->v[n - 1].role == LLM_ROLE_ASSISTANT)
         n--;
     for (size_t i = 0; i < n; i++)
-        copy_message(h, context, i, tools, ntools);
-    int64_t window = routing_ceiling(d->agent, delegate_process(d)->model);
-    int64_t room = window - window * RESERVE_PERCENT / 100 - (int64_t)bytes / 4;
+        copy_message(h, context, i, &tools);
+    char *system = prompt_system(agent_parts(d->agent), p);
+    int64_t window = routing_ceiling(d->agent, p->model);
+    int64_t room =
+        window - window * RESERVE_PERCENT / 100 - (int64_t)(strlen(system) + strlen(task)) / 4;
+    x_free(&system);
     while (llm_history_tokens(h) > room) {
         size_t cut = trim_cut(h, 0, h->n / 2, FORK_KEEP);
         if (cut <= 1) /* a notice in the place of one message would make nothing shorter */

@@ -47,12 +47,11 @@ struct process *delegate_channel(const struct delegate *d);
 
 /* What a channel, a branch or a worker has before it now. Lent. */
 const struct llm_history *delegate_context(const struct process *p);
-/* Begins its history, which is empty, with a copy of `context`, for one that has these tools
- * (lent): without the answer that is being carried out, and with what other calls gave as plain
- * text. So much of the oldest is left out, at aligned cuts, that beside `bytes` of its own it has
- * room to work (SPEC A.4). d->own is where that goes. */
-void delegate_fork(struct delegate *d, const struct llm_history *context, const enum tool_id *tools,
-                   size_t ntools, size_t bytes);
+/* Begins its history, which is empty, with a copy of `context`, for the tools that it has itself:
+ * without the answer that is being carried out, and with what other calls gave as plain text. So
+ * much of the oldest is left out, at aligned cuts, that beside its prompt and `task` it has room to
+ * work (SPEC A.4). d->own is where the task goes. */
+void delegate_fork(struct delegate *d, const struct llm_history *context, const char *task);
 /* The message of the user in the place of what was left out of it. */
 extern const char delegate_left_out[];
 

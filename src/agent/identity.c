@@ -58,9 +58,9 @@ static void append(struct buf *out, const struct buf *text, bool cut, const char
     buf_free(&valid);
 }
 
-static void append_home_file(struct buf *out, const struct agent *a, const char *name,
+static void append_home_file(struct buf *out, const struct home *home, const char *name,
                              const char *tag) {
-    char *path = xasprintf("%s/%s", agent_parts(a)->home->dir, name);
+    char *path = xasprintf("%s/%s", home->dir, name);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct buf text = BUF_INIT;
     bool cut = false;
@@ -70,19 +70,19 @@ static void append_home_file(struct buf *out, const struct agent *a, const char 
     x_free(&path);
 }
 
-void identity_append_home(struct buf *out, const struct agent *a) {
-#define X(name, tag) append_home_file(out, a, name, tag);
+void identity_append_home(struct buf *out, const struct home *home) {
+#define X(name, tag) append_home_file(out, home, name, tag);
     IDENTITY_TABLE(X)
 #undef X
 }
 
-void identity_append_workspace(struct buf *out, const struct agent *a, const char *workspace) {
+void identity_append_workspace(struct buf *out, const struct sandbox *sb, const char *workspace) {
     struct cause why = {""};
     struct buf text = BUF_INIT;
     bool cut = false;
     int fd = -1;
-    enum status st = sandbox_open(agent_parts(a)->sandbox, workspace, AGENTS_FILE,
-                                  O_RDONLY | O_NONBLOCK, 0, false, &fd, &why);
+    enum status st =
+        sandbox_open(sb, workspace, AGENTS_FILE, O_RDONLY | O_NONBLOCK, 0, false, &fd, &why);
     if (st == STATUS_OK && read_file(fd, &text, &cut)) {
         if (!blank(&text)) {
             buf_puts(out, "\nThe workspace has an " AGENTS_FILE

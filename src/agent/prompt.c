@@ -20,17 +20,23 @@
 #define STATUS_LIST_MAX 10u /* SPEC A.3 */
 #define ALLOWED_MAX 2000u   /* bytes of a list of the config */
 
-static const char *sandbox_note(const struct agent *a) {
-    switch (sandbox_mode(agent_parts(a)->sandbox)) {
+/* Before it is known what commands run in, they wait for it: told as it nearly always turns out, as
+ * a prompt that changes with the second call is cached for nobody. */
+static const char *sandbox_note(const struct agent_parts *parts) {
+    static const char contained[] = "Commands run contained: they see the system read-only and may "
+                                    "write only in the workspace, in directories that the config "
+                                    "adds to it, and in $TMPDIR.";
+    if (!sandbox_ready(parts->sandbox))
+        return contained;
+    switch (sandbox_mode(parts->sandbox)) {
     case SANDBOX_BUBBLEWRAP_LANDLOCK:
     case SANDBOX_BUBBLEWRAP:
     case SANDBOX_LANDLOCK:
-        return "Commands run contained: they see the system read-only and may write only in the "
-               "workspace, in directories that the config adds to it, and in $TMPDIR.";
+        return contained;
     case SANDBOX_NONE:
         break;
     }
-    return agent_parts(a)->config->sandbox.required
+    return parts->config->sandbox.required
                ? "Nothing on this machine can contain commands: the shell tool refuses to run."
                : "Commands run without containment, as the person themselves: be careful.";
 }
@@ -50,14 +56,6 @@ static bool needs_enforcement(const char *setting, const char *model) {
     return false;
 }
 
-/* What every prompt ends with, in this order. */
-static char *finished(struct buf *out, const struct agent *a, const struct process *p) {
-    identity_append_workspace(out, a, p->workspace);
-    if (needs_enforcement(agent_parts(a)->config->routing.tool_use_enforcement, p->model))
-        prompt_enforcement_render(out);
-    return buf_steal(out);
-}
-
 static void append_task_types(struct buf *out, const struct config *c) {
     struct buf kinds = BUF_INIT;
     for (size_t i = 0; i < c->routing.ntask_overrides; i++)
@@ -70,18 +68,17 @@ static void append_task_types(struct buf *out, const struct config *c) {
 /* The order is SPEC A.3's, with the sections that there are: identity, behaviour (with authority,
  * workers, conversation), the workspace's own words, enforcement. What changes from message to
  * message stands in front of the message. */
-char *prompt_channel_system(const struct agent *a, const struct process *p) {
-    struct buf out = BUF_INIT;
-    char *workers = xasprintf("%lld", (long long)agent_parts(a)->config->limits.workers);
+static void append_channel(struct buf *out, const struct agent_parts *parts,
+                           const struct process *p) {
+    char *workers = xasprintf("%lld", (long long)parts->config->limits.workers);
     const struct prompt_channel_vars vars = {.channel = p->bare,
                                              .workspace = p->workspace,
                                              .max_workers = workers,
-                                             .sandbox = sandbox_note(a)};
-    identity_append_home(&out, a);
-    prompt_channel_render(&out, &vars);
-    append_task_types(&out, agent_parts(a)->config);
+                                             .sandbox = sandbox_note(parts)};
+    identity_append_home(out, parts->home);
+    prompt_channel_render(out, &vars);
+    append_task_types(out, parts->config);
     x_free(&workers);
-    return finished(&out, a, p);
 }
 
 /* What the config allows: "a, b" (whole ones, as many as have room), or "nothing". The caller
@@ -100,9 +97,9 @@ static char *allowed(const struct strv *names) {
 
 /* Byte-stable while it works: the time is that of its beginning, and the window is the config's,
  * not what is learned of the model meanwhile. */
-char *prompt_worker_system(const struct agent *a, const struct process *p) {
-    struct buf out = BUF_INIT;
-    const struct config *c = agent_parts(a)->config;
+static void append_worker(struct buf *out, const struct agent_parts *parts,
+                          const struct process *p) {
+    const struct config *c = parts->config;
     char started[CLOCK_RFC3339_SIZE], *when, *context;
     char *writable = allowed(&c->sandbox.writable_paths);
     char *environment = allowed(&c->sandbox.passthrough_env);
@@ -110,25 +107,41 @@ char *prompt_worker_system(const struct agent *a, const struct process *p) {
     when = xasprintf("%.10s %.5s UTC", started, started + 11);
     context = xasprintf("%lld", (long long)c->limits.context_window);
     const struct prompt_worker_vars vars = {.workspace = p->workspace,
-                                            .sandbox = sandbox_note(a),
+                                            .sandbox = sandbox_note(parts),
                                             .started = when,
                                             .model = p->model,
                                             .context = context,
                                             .writable = writable,
                                             .environment = environment};
-    prompt_worker_render(&out, &vars);
+    prompt_worker_render(out, &vars);
     x_free(&writable);
     x_free(&environment);
     x_free(&when);
     x_free(&context);
-    return finished(&out, a, p);
 }
 
-char *prompt_branch_system(const struct agent *a, const struct process *p) {
+char *prompt_system(const struct agent_parts *parts, const struct process *p) {
     struct buf out = BUF_INIT;
-    const struct prompt_branch_vars vars = {.workspace = p->workspace, .sandbox = sandbox_note(a)};
-    prompt_branch_render(&out, &vars);
-    return finished(&out, a, p);
+    switch (p->kind) {
+    case PROCESS_CHANNEL:
+        append_channel(&out, parts, p);
+        break;
+    case PROCESS_BRANCH:
+        prompt_branch_render(&out, &(struct prompt_branch_vars){.workspace = p->workspace,
+                                                                .sandbox = sandbox_note(parts)});
+        break;
+    case PROCESS_WORKER:
+        append_worker(&out, parts, p);
+        break;
+    case PROCESS_COMPACTOR:
+    case PROCESS_CORTEX:
+    case PROCESS_VOICE:
+        return NULL; /* none of these runs yet */
+    }
+    identity_append_workspace(&out, parts->sandbox, p->workspace);
+    if (needs_enforcement(parts->config->routing.tool_use_enforcement, p->model))
+        prompt_enforcement_render(&out);
+    return buf_steal(&out);
 }
 
 char *prompt_branch_task(const char *description) {

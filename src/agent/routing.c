@@ -36,16 +36,18 @@ static const char *slot(const struct config *c, enum process_kind kind) {
     return c->routing.channel;
 }
 
-const char *routing_model(const struct agent *a, enum process_kind kind, const char *task_type,
-                          const struct process *channel) {
-    const struct config *c = agent_parts(a)->config;
-    const char *told = channel_model_override(channel);
-    if (told)
-        return told;
+const char *routing_configured(const struct config *c, enum process_kind kind,
+                               const char *task_type) {
     for (size_t i = 0; kind != PROCESS_CHANNEL && i < c->routing.ntask_overrides; i++)
         if (str_eq(c->routing.task_overrides[i].task, task_type))
             return c->routing.task_overrides[i].model;
     return slot(c, kind);
+}
+
+const char *routing_model(const struct agent *a, enum process_kind kind, const char *task_type,
+                          const struct process *channel) {
+    const char *told = channel_model_override(channel);
+    return told ? told : routing_configured(agent_parts(a)->config, kind, task_type);
 }
 
 void routing_changed(struct agent *a, const struct process *channel) {

@@ -6,6 +6,10 @@
 #include "agent/agent.h"
 #include "llm/route.h"
 
+/* What the configuration has for a process of that kind: by its kind of task (may be NULL), else
+ * the slot's. Lent. */
+const char *routing_configured(const struct config *c, enum process_kind kind,
+                               const char *task_type);
 /* The model for a process of that kind in a channel: what the conversation was told or is stood in
  * by, else what its kind of task has (task_type may be NULL), else the slot's. Lent. */
 const char *routing_model(const struct agent *a, enum process_kind kind, const char *task_type,

@@ -11,8 +11,10 @@
 #include "agent/guard.h"
 #include "agent/leak.h"
 #include "agent/limit.h"
+#include "agent/prompt.h"
 #include "agent/record.h"
 #include "agent/routing.h"
+#include "agent/toolset.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -51,10 +53,11 @@ struct turn {
     size_t next;
     struct llm_message results;
     struct journal_entry *text, *thinking, *entry, *output; /* open journal entries */
-    struct llm_tool *tools;                                 /* o.tools, as a request has them */
-    struct limit_hold hold;                                 /* what the call under way may cost */
-    struct cause over;                                      /* why it may not be made; "" */
-    int64_t overhead; /* tokens of a request beside the history, as it was last */
+    struct toolset toolset;
+    struct llm_tool *tools; /* they, as a request has them */
+    struct limit_hold hold; /* what the call under way may cost */
+    struct cause over;      /* why it may not be made; "" */
+    int64_t overhead;       /* tokens of a request beside the history, as it was last */
     struct guard guard;
     bool guarded;         /* the guard keeps the present call from being run */
     unsigned refused;     /* calls in a row that it has kept from being run */
@@ -420,12 +423,12 @@ static enum llm_effort effort_of(const struct agent *a, const struct process *p)
 /* One attempt of the call under way is about to be made, by the model that r names. */
 static char *prepare(void *arg, struct llm_request *r, struct cause *why) {
     struct turn *t = arg;
-    char *system = t->o.ops->system(t->o.arg);
+    char *system = prompt_system(agent_parts(t->o.agent), self(t));
     r->tools = t->tools;
-    r->ntools = t->o.ntools;
+    r->ntools = t->toolset.n;
     r->effort = effort_of(t->o.agent, self(t));
     t->overhead = (int64_t)strlen(system) / 4;
-    for (size_t i = 0; i < t->o.ntools; i++)
+    for (size_t i = 0; i < t->toolset.n; i++)
         t->overhead += (int64_t)strlen(t->tools[i].schema) / 4;
     limit_release(t->o.agent, &t->hold);
     if (limit_allows(t->o.agent, self(t), &t->o.before, r->model,
@@ -784,13 +787,6 @@ static void on_gate(void *arg, bool allowed, const char *why) {
         refuse_tool(t, why);
 }
 
-static bool allowed(const struct turn *t, enum tool_id id) {
-    for (size_t i = 0; i < t->o.ntools; i++)
-        if (t->o.tools[i] == id)
-            return true;
-    return false;
-}
-
 static void begin_tool(struct turn *t, const struct llm_block *b) {
     struct process *p = self(t);
     const struct agent_parts *parts = agent_parts(t->o.agent);
@@ -800,7 +796,7 @@ static void begin_tool(struct turn *t, const struct llm_block *b) {
     t->guarded = guard_before(&t->guard, b->name, input, &why) != GUARD_RUN;
     t->refused = t->guarded ? t->refused + 1 : 0;
     enum status st = t->guarded ? STATUS_LIMIT : tool_from_string(b->name, &id);
-    if (st == STATUS_OK && !allowed(t, id))
+    if (st == STATUS_OK && !toolset_has(&t->toolset, id))
         st = STATUS_NOT_FOUND;
     if (st == STATUS_OK)
         st = tool_call_new(tool_get(id), t->o.host, p->workspace, b->id, input, &t->tool, &why);
@@ -880,11 +876,8 @@ struct turn *turn_start(const struct turn_options *o) {
     struct process *p = self(t);
     guard_reset(&t->guard, p->kind);
     t->said.values = t->thought.values = t->replied.values = agent_parts(o->agent)->values;
-    t->tools = xcalloc(o->ntools, sizeof *t->tools);
-    for (size_t i = 0; i < o->ntools; i++) {
-        const struct tool *tool = tool_get(o->tools[i]);
-        t->tools[i] = (struct llm_tool){tool->name, tool->description, tool->schema};
-    }
+    t->toolset = toolset_of(p->kind);
+    t->tools = toolset_describe(&t->toolset);
     t->span = span_begin(agent_parts(o->agent)->trace, SPAN_TURN, 0, p->name, p->id);
     p->span = t->span;
     process_set_state(t->processes, p, PROCESS_STATE_THINKING);

@@ -25,8 +25,6 @@ enum turn_end {
 struct turn;
 
 struct turn_ops {
-    /* The system prompt for the next call; the caller frees. */
-    char *(*system)(void *arg);
     /* A model call is about to be made: what came in meanwhile may be added to the history, which
      * must end with a user's message. May be NULL. */
     void (*before_call)(void *arg);
@@ -60,8 +58,6 @@ struct turn_options {
     struct agent *agent;
     struct process_handle process;
     struct llm_history *history; /* lent: the turn appends to it; ends with a user message */
-    const enum tool_id *tools;   /* lent, static */
-    size_t ntools;
     const struct tool_host *host;
     int64_t limit;             /* model calls */
     const int64_t *backoff_ms; /* static: pauses before further attempts of a failed call */

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "agent/channel.h"
-#include "agent/prompt.h"
 #include "agent/record.h"
 #include "agent/routing.h"
 #include "agent/trim.h"
@@ -14,8 +13,6 @@
 #include "base/str.h"
 #include "base/utf8.h"
 
-static const enum tool_id worker_tools[] = {TOOL_SET_STATUS, TOOL_SHELL,     TOOL_FILE_READ,
-                                            TOOL_FILE_WRITE, TOOL_FILE_EDIT, TOOL_FILE_LIST};
 static const int64_t worker_backoff_ms[] = {5000, 10000, 20000}; /* SPEC A.5 */
 
 static const char nudge_text[] = "[system] You answered without calling a tool and without "
@@ -58,20 +55,11 @@ static char *take_injections(struct worker *w) {
 /* --- the task -----------------------------------------------------------------------------------
  */
 
-static char *turn_system(void *arg) {
-    struct worker *w = arg;
-    return prompt_worker_system(w->d.agent, worker_self(w));
-}
-
 void worker_begin(struct worker *w, const struct process *parent) {
     char *text = xasprintf("%s%s%s", parent ? forked_note : "", worker_self(w)->task,
                            w->interactive ? interactive_note : "");
-    if (parent) {
-        char *system = turn_system(w);
-        delegate_fork(&w->d, delegate_context(parent), worker_tools, ARRAY_LEN(worker_tools),
-                      strlen(system) + strlen(text));
-        x_free(&system);
-    }
+    if (parent)
+        delegate_fork(&w->d, delegate_context(parent), text);
     w->task = w->context = w->d.own;
     llm_history_push_text(&w->d.history, LLM_ROLE_USER, text);
     x_free(&text);
@@ -215,8 +203,7 @@ static void turn_ended(void *arg, enum turn_end how, const struct llm_error *err
 
 static void turn_asking(void *arg, bool asks) { worker_clock(arg, !asks); }
 
-static const struct turn_ops worker_turn_ops = {.system = turn_system,
-                                                .before_call = turn_before_call,
+static const struct turn_ops worker_turn_ops = {.before_call = turn_before_call,
                                                 .nudge = turn_nudge,
                                                 .overflow = turn_overflow,
                                                 .after_tool = turn_after_tool,
@@ -237,8 +224,6 @@ void worker_run(struct worker *w) {
         &(struct turn_options){.agent = a,
                                .process = w->d.process,
                                .history = &w->d.history,
-                               .tools = worker_tools,
-                               .ntools = ARRAY_LEN(worker_tools),
                                .host = agent_tool_host(a),
                                .limit = left < WORKER_SEGMENT_TURNS ? left : WORKER_SEGMENT_TURNS,
                                .backoff_ms = worker_backoff_ms,

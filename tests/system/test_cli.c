@@ -268,6 +268,15 @@ static void test_config(void **state) {
     has(ERR, "exists already");
     RUN(0, "config", "show");
     has(OUT, "workers = 16;");
+    RUN(2, "config", "show", "--tools");
+    has(ERR, "--tools goes with `config show --prompt KIND` only");
+    RUN(2, "config", "check", "--prompt", "channel");
+    RUN(2, "config", "show", "--prompt", "wroker");
+    has(ERR, "did you mean worker?");
+    RUN(2, "config", "show", "--prompt", "voice");
+    has(ERR, "channel, branch and worker do");
+    RUN(1, "config", "show", "--prompt", "channel", "--channel", "nowhere");
+    has(ERR, "there is no channel \"nowhere\"");
     tmphome_config(home, "limits = {\n  wokers = 1;\n};\n");
     RUN(3, "config", "check");
     has(ERR, "spacebot.conf:2: unknown key `limits.wokers`; did you mean `workers`?");

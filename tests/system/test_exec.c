@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -150,6 +151,74 @@ static void assert_requests(void) {
     assert_true(told);
     cJSON_Delete(requests);
     fake_assert_clean(f.fake);
+}
+
+/* Of a request for the model with that tool: its system prompt as one text, and its tools' names.
+ */
+static char *sent(const char *tool, struct strv *names) {
+    cJSON *requests = fake_requests(f.fake), *it;
+    struct buf system = BUF_INIT;
+    cJSON_ArrayForEach(it, requests) {
+        const cJSON *body = json_obj(it, "body"), *part;
+        bool right = false;
+        cJSON_ArrayForEach(part, json_arr(body, "tools")) right |=
+            str_eq(json_str(part, "name", ""), tool);
+        if (!right)
+            continue;
+        cJSON_ArrayForEach(part, json_arr(body, "system"))
+            buf_puts(&system, json_str(part, "text", ""));
+        cJSON_ArrayForEach(part, json_arr(body, "tools"))
+            strv_push(names, json_str(part, "name", ""));
+        break;
+    }
+    cJSON_Delete(requests);
+    return buf_steal(&system);
+}
+
+/* A worker is told when it began. */
+static char *without_digits(char *text) {
+    for (char *at = text; *at; at++)
+        if (*at >= '0' && *at <= '9')
+            *at = '0';
+    return text;
+}
+
+static void shown_as_sent(const char *kind, const char *tool) {
+    struct strv names = {0};
+    char *system = sent(tool, &names);
+    spacebot(ARGS("config", "show", "--prompt", kind, "--channel", "#c1", "--tools", "--json"), 0);
+    const cJSON *o = cJSON_GetArrayItem(f.lines, 0), *it;
+    char *shown = without_digits(xstrdup(json_str(o, "system", "")));
+    assert_string_equal(shown, without_digits(system));
+    x_free(&shown);
+    size_t i = 0;
+    cJSON_ArrayForEach(it, json_arr(o, "tools")) {
+        assert_true(i < names.n);
+        assert_string_equal(json_str(it, "name", ""), names.v[i++]);
+        assert_non_null(json_obj(it, "input_schema"));
+    }
+    assert_int_equal(i, names.n);
+    strv_free(&names);
+    x_free(&system);
+}
+
+/* What is shown is, byte for byte, what the model got: the home's words and the conversation's own
+ * workspace in it; but for a key that somebody wrote there, which is said to nobody. */
+static void a_prompt_is_shown_as_it_is_sent(void **state) {
+    (void)state;
+    start(SCENE(SCENE_COUNT));
+    scene_numbers(f.home, 4321);
+    tmphome_file(f.home, "home/SOUL.md", "You are patient.\n");
+    tmphome_file(f.home, "home/workspace/AGENTS.md", "Count with care.\n");
+    spacebot(ARGS("exec", "--json", "--channel", "c1", SCENE_QUESTION), 0);
+    shown_as_sent("channel", "reply");
+    assert_has(run_out(f.run), "You are patient.");
+    assert_has(run_out(f.run), "Count with care.");
+    shown_as_sent("worker", "shell");
+    tmphome_file(f.home, "home/SOUL.md", "Use sk-ant-test-0123456789abcdef for it.\n");
+    spacebot(ARGS("config", "show", "--prompt", "channel", "--json"), 0);
+    assert_lacks(run_out(f.run), "0123456789abcdef");
+    assert_has(run_out(f.run), "Use [");
 }
 
 /* It is in the home before the model is asked, whatever becomes of the original. */
@@ -441,6 +510,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(the_reply_carries_what_the_command_printed),
         TEST(a_file_comes_with_the_message),
+        TEST(a_prompt_is_shown_as_it_is_sent),
         TEST(the_number_is_the_files_own),
         TEST(replies_stream_as_they_are_written),
         TEST(the_prompt_may_come_by_standard_input),

@@ -34,7 +34,7 @@ static char *system_prompt(struct agent_home *h) {
     struct process *p;
     struct cause why;
     assert_int_equal(channel_open(h->agent, "c1", NULL, NULL, &p, &why), STATUS_OK);
-    return prompt_channel_system(h->agent, p);
+    return prompt_system(agent_parts(h->agent), p);
 }
 
 static void expect_order(const char *text, const char *const *parts, size_t n) {
@@ -136,11 +136,13 @@ static void enforcement_follows_the_model_and_the_config(void **state) {
         x_free(&h->config->routing.tool_use_enforcement);
         h->config->routing.tool_use_enforcement = xstrdup(cases[i].setting);
         assert_int_equal(channel_open(h->agent, "c1", cases[i].model, NULL, &p, &why), STATUS_OK);
-        char *text = prompt_channel_system(h->agent, p);
+        char *text = prompt_system(agent_parts(h->agent), p);
         if ((strstr(text, "Tools act") != NULL) != cases[i].enforced)
             fail_msg("%s with %s", cases[i].model, cases[i].setting);
         x_free(&text);
-        text = prompt_worker_system(h->agent, p);
+        struct process worker = {
+            .kind = PROCESS_WORKER, .model = p->model, .workspace = p->workspace};
+        text = prompt_system(agent_parts(h->agent), &worker);
         assert_int_equal(strstr(text, "Tools act") != NULL, cases[i].enforced);
         x_free(&text);
     }
@@ -247,8 +249,10 @@ static void a_worker_is_told_where_it_stands(void **state) {
     struct process *p;
     struct cause why;
     assert_int_equal(channel_open(h->agent, "c1", NULL, NULL, &p, &why), STATUS_OK);
+    struct process worker = *p;
+    worker.kind = PROCESS_WORKER;
     h->config->limits.context_window = 77000;
-    char *text = prompt_worker_system(h->agent, p);
+    char *text = prompt_system(agent_parts(h->agent), &worker);
     expect_in(text, "Beside it you may write in: nothing.");
     expect_in(text, "they see of the environment: nothing.");
     expect_in(text, "At most 77000 tokens");
@@ -258,19 +262,19 @@ static void a_worker_is_told_where_it_stands(void **state) {
     strv_push(&h->config->sandbox.writable_paths, "/srv/b");
     assert_int_equal(setenv("BUILD_ROOT", "the value of it", 1), 0);
     strv_push(&h->config->sandbox.passthrough_env, "BUILD_ROOT");
-    text = prompt_worker_system(h->agent, p);
+    text = prompt_system(agent_parts(h->agent), &worker);
     expect_in(text, "Beside it you may write in: /srv/a, /srv/b.");
     expect_in(text, "they see of the environment: BUILD_ROOT.");
     expect_not_in(text, "the value of it");
     /* The same bytes an hour later. */
     agent_pass(h, INT64_C(3600) * 1000);
-    char *later = prompt_worker_system(h->agent, p);
+    char *later = prompt_system(agent_parts(h->agent), &worker);
     assert_string_equal(later, text);
     x_free(&later);
     x_free(&text);
     for (int i = 0; i < 400; i++)
         strv_push(&h->config->sandbox.writable_paths, "/srv/long");
-    text = prompt_worker_system(h->agent, p);
+    text = prompt_system(agent_parts(h->agent), &worker);
     expect_in(text, "/srv/long and ");
     expect_in(text, " more.");
     assert_true(count_in(text, "/srv/long") < 201);
