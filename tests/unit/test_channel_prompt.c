@@ -184,6 +184,8 @@ static void the_status_block_says_what_answers(void **state) {
 
 static void the_status_block_says_who_takes_part(void **state) {
     struct agent_home *h = *state;
+    while (!sandbox_ready(h->sandbox)) /* the prompt tells of it */
+        agent_turns(h, 1);
     const char *told = told_of(h, "ana", true);
     expect_in(told, "\\nparticipants: \\\"ana\\\" (");
     expect_not_in(told, "without authority:");
