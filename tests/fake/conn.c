@@ -32,9 +32,23 @@ static bool answering(const struct conn *c) {
     return c->state != CONN_READING && c->state != CONN_DEAD;
 }
 
+/* What the answer has cost, when chaos makes that a question. */
+static void tell_account(struct server *s, struct conn *c, bool aborted) {
+    if (!s->chaos.on || !c->model)
+        return;
+    struct account a;
+    bool stream = c->plan.status == 200 && c->chaos != CHAOS_PAGE_200;
+    size_t n = stream ? (size_t)c->bytes : 0;
+    account_read(&a, buf_str(&c->plan.data), n, c->request, stream && aborted);
+    report_account(&s->report, c->call, c->model, chaos_name(c->chaos), &a);
+    x_free(&c->model);
+}
+
 void conn_close(struct server *s, struct conn *c, const char *how) {
     if (c->state == CONN_DEAD)
         return;
+    if (answering(c))
+        tell_account(s, c, str_eq(how, "aborted"));
     if (answering(c))
         report_end(&s->report, c->call, c->id, how, c->bytes);
     timers_clear(&s->timers, &c->timer);
@@ -51,6 +65,7 @@ void conn_reap(struct server *s) {
         buf_free(&c->in);
         buf_free(&c->out);
         plan_free(&c->plan);
+        x_free(&c->model);
         free(c);
     }
 }
@@ -152,6 +167,7 @@ static void drained(struct server *s, struct conn *c) {
             conn_close(s, c, "done");
             return;
         }
+        tell_account(s, c, false);
         report_end(&s->report, c->call, c->id, "done", c->bytes);
         plan_free(&c->plan);
         c->state = CONN_READING;
@@ -333,8 +349,14 @@ static void plan_answer(struct server *s, struct conn *c, const struct http1_req
                       "scenario: no rule matches the request; last user text: %.200s",
                       buf_str(&r.user));
         } else {
+            struct rule own;
             index = (int)(rule - s->scenario.rules);
-            if (plan_rule(&c->plan, d, rule, &r, &why)) {
+            x_free(&c->model);
+            c->model = xstrdup(r.model);
+            c->request = h->body.len;
+            if (plan_rule(&c->plan, d, chaos_strike(&s->chaos, rule, &r, &own, &c->chaos), &r,
+                          &why)) {
+                chaos_bend(c->chaos, &c->plan);
                 rejected = false;
                 status = c->plan.status;
             } else {

@@ -5,8 +5,10 @@
 
 #include <stdbool.h>
 
+#include "account.h"
 #include "base/buf.h"
 #include "base/list.h"
+#include "chaos.h"
 #include "http1.h"
 #include "plan.h"
 #include "report.h"
@@ -17,6 +19,7 @@
 struct server {
     int epoll_fd;
     struct scenario scenario;
+    struct chaos chaos;
     struct report report;
     struct timers timers;
     struct list conns;
@@ -46,6 +49,9 @@ struct conn {
     bool want_write;
     /* the answer */
     int call;
+    char *model;    /* that was asked; NULL: none */
+    size_t request; /* bytes of its body */
+    enum chaos_kind chaos;
     bool keep_alive, head_sent;
     struct plan plan;
     enum plan_end after;

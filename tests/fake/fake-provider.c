@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "conn.h"
@@ -143,6 +144,7 @@ int main(int argc, char **argv) {
     s.key = o.key;
     list_init(&s.conns);
     if (!scenario_load(o.scenario, &s.scenario, &why) ||
+        !chaos_init(&s.chaos, json_obj(s.scenario.root, "chaos"), &why) ||
         !report_open(&s.report, o.log, STDOUT_FILENO, &why)) {
         fprintf(stderr, "fake-provider: %s\n", why.text);
         return 1;
@@ -157,6 +159,7 @@ int main(int argc, char **argv) {
     serve(&s, listen_fd, signal_fd);
     report_flush(&s.report);
     report_close(&s.report);
+    chaos_free(&s.chaos);
     scenario_free(&s.scenario);
     timers_free(&s.timers);
     for (size_t i = 0; i < s.nreleased; i++)

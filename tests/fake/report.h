@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "account.h"
 #include "base/buf.h"
 #include "http1.h"
 
@@ -30,5 +31,9 @@ void report_request(struct report *r, int call, int conn, const struct http1_req
 /* {"type":"end","call":N,"conn":N,"mono_ms":N,"how":S,"bytes":N}; how: done, cut, aborted (by the
  * client), stopped (by us). Says "end N HOW" too. */
 void report_end(struct report *r, int call, int conn, const char *how, long bytes);
+/* {"type":"account","call":N,"model":S,"chaos":S,"input":N,"output":N,"guess":B}: see account.h and
+ * chaos.h; before the call's end. */
+void report_account(struct report *r, int call, const char *model, const char *chaos,
+                    const struct account *a);
 
 #endif

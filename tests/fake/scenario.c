@@ -251,7 +251,7 @@ static char *read_models(const cJSON *models) {
 
 bool scenario_load(const char *path, struct scenario *out, struct cause *why) {
     static const struct key keys[] = {
-        {"rules", WANT_ARRAY}, {"refuse_first", WANT_INT}, {"models", WANT_ANY}};
+        {"rules", WANT_ARRAY}, {"refuse_first", WANT_INT}, {"models", WANT_ANY}, {"chaos", WANT_OBJECT}};
     struct buf text = BUF_INIT;
     memset(out, 0, sizeof(*out));
     bool ok = read_file(path, &text, why) &&

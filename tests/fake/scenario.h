@@ -4,6 +4,7 @@
  * those of the request.
  *
  * {"refuse_first": N,      the first N connections are reset when accepted
+ *  "chaos": {…}            faults at random, see chaos.h
  *  "models": [S, …]        what GET /v1/models, /models and /api/tags list; a string is sent as it is; else a
  *                         404. Said as "models N PATH"; no call
  *  "rules": [{             the first rule whose `match` fits wins; without one the answer is a 400
