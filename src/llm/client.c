@@ -460,8 +460,11 @@ struct provider *client_ready(struct llm *llm, const char *name, const char **mo
     if (!p) {
         size_t n = *model == name ? 0 : (size_t)(*model - name) - 1;
         *id = n ? xstrndup(name, n) : xstrdup(DEFAULT_PROVIDER);
+        struct buf shown = BUF_INIT; /* it may be what a person typed */
+        fault_clean(&shown, *id, strlen(*id), 64, NULL);
         cause_set(why, STATUS_CONFIG, "no such provider; add \"%s\" to providers in spacebot.conf",
-                  *id);
+                  shown.data);
+        buf_free(&shown);
         return NULL;
     }
     const char *key = p->place.key;
