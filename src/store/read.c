@@ -63,6 +63,8 @@ void store_read_close(struct store_read **rp) {
     x_free(rp);
 }
 
+sqlite3 *store_read_db(const struct store_read *r) { return r->db; }
+
 void store_read_limit(struct store_read *r, int64_t limit_ns) { r->limit_ns = limit_ns; }
 
 bool store_read_idle(const struct store_read *r) {
