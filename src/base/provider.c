@@ -90,7 +90,12 @@ bool provider_api_has_version(enum provider_api api) {
         return true;
     case PROVIDER_API_OPENAI_CHAT_COMPLETIONS:
     case PROVIDER_API_AZURE:
+    case PROVIDER_API_AZURE_RESPONSES:
         return false;
     }
     return false;
+}
+
+bool provider_api_is_azure(enum provider_api api) {
+    return api == PROVIDER_API_AZURE || api == PROVIDER_API_AZURE_RESPONSES;
 }

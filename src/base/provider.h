@@ -14,7 +14,8 @@
     X(OPENAI_CHAT_COMPLETIONS, "openai_chat_completions",                                          \
       "the same at /chat/completions: the base URL has its own version")                           \
     X(OPENAI_RESPONSES, "openai_responses", "Responses at /v1/responses")                          \
-    X(AZURE, "azure", "Chat Completions of a deployment of Azure OpenAI")
+    X(AZURE, "azure", "Chat Completions of a deployment of Azure OpenAI")                          \
+    X(AZURE_RESPONSES, "azure_responses", "Responses of Azure OpenAI")
 enum provider_api {
 #define X(name, text, what) PROVIDER_API_##name,
     PROVIDER_API_TABLE(X)
@@ -84,8 +85,10 @@ enum provider_quirk {
       PROVIDER_OLLAMA_URL, PROVIDER_PLAIN)
 #define PROVIDER_OLLAMA_URL "http://127.0.0.1:11434"
 
-/* Azure's version of its API where the config names none: the last one that is generally there. */
+/* Azure's version of its API where the config names none: the last one that is generally there, and
+ * the last one with a date that has Responses. */
 #define PROVIDER_AZURE_VERSION "2024-10-21"
+#define PROVIDER_AZURE_RESPONSES_VERSION "2025-04-01-preview"
 
 /* For people: the variables of those that most have a key of. Any of the table connects a model. */
 #define PROVIDER_KEYS_TEXT "ANTHROPIC_API_KEY, OPENAI_API_KEY or OPENROUTER_API_KEY"
@@ -201,5 +204,7 @@ bool provider_api_from(const char *name, enum provider_api *out);
 /* Whether the path of this format begins with the version, so that a base URL that ends with it
  * says it twice. */
 bool provider_api_has_version(enum provider_api api);
+/* Whether it is Azure's: deployments, a version in the address, a header of its own for the key. */
+bool provider_api_is_azure(enum provider_api api);
 
 #endif

@@ -270,9 +270,10 @@ static enum status api_check(const struct reading *r, const config_setting_t *at
     else if (p->api && !provider_api_from(p->api, &api))
         st = config_wrong(r, at, "provider \"%s\": unknown api \"%s\"; known: %s", p->id, p->api,
                           names);
-    else if (api != PROVIDER_API_AZURE && (p->deployment || p->api_version))
+    else if (!provider_api_is_azure(api) && (p->deployment || p->api_version))
         st = config_wrong(r, at,
-                          "provider \"%s\": only the api azure has a deployment and an api_version",
+                          "provider \"%s\": only the apis azure and azure_responses have a "
+                          "deployment and an api_version",
                           p->id);
     x_free(&names);
     return st;

@@ -62,7 +62,7 @@ void config_add_routing(struct config *c);
 #define CONFIG_PROVIDER_FIELDS(X)                                                                  \
     X(id, "the part of a model's name before the slash")                                           \
     X(api, "the wire format it speaks: anthropic, openai_completions, openai_chat_completions, "   \
-           "openai_responses or azure")                                                            \
+           "openai_responses, azure or azure_responses")                                           \
     X(base_url, "where it is, without /v1")                                                        \
     X(api_key, "the key, or env:NAME to read it from a variable; a local server needs none")       \
     X(deployment, "azure: the deployment; else the part of the model's name behind the slash")     \

@@ -17,6 +17,9 @@
 #include "llm/sse.h"
 
 #define ERROR_BODY_MAX ((size_t)65536)
+/* Of a whole answer as it comes. The longest that models give (64,000 tokens) are 40 MB where a
+ * server wraps each token in 600 bytes. */
+#define ANSWER_MAX ((size_t)128 << 20)
 #define DEFAULT_PROVIDER "anthropic"
 #define DEFAULT_SILENCE_SECS 300
 #define DEFAULT_CONNECT_SECS 30
@@ -395,7 +398,11 @@ static void on_data(void *arg, const struct http_head *h, const char *data, size
     }
     if (c->body == BODY_STREAM) {
         struct cause why = {""};
-        if (sse_feed(&c->sse, data, n, on_event, c, &why) == STATUS_LIMIT)
+        enum status s =
+            c->bytes > ANSWER_MAX
+                ? cause_set(&why, STATUS_LIMIT, "the answer is larger than %zu bytes", ANSWER_MAX)
+                : sse_feed(&c->sse, data, n, on_event, c, &why);
+        if (s == STATUS_LIMIT)
             fail_stream(c, LLM_FAULT_GARBAGE, why.text);
     } else {
         size_t room = ERROR_BODY_MAX - c->error_body.len;

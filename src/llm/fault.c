@@ -419,6 +419,10 @@ void fault_transfer(struct llm_error *e, const struct fault_place *p, const stru
     case HTTP_END_GARBAGE:
         fault_set(e, p, LLM_FAULT_GARBAGE, "%s does not speak HTTP: %s", p->host, r->detail);
         return;
+    case HTTP_END_PACKED:
+        fault_set(e, p, LLM_FAULT_GARBAGE, "%s sent an answer that cannot be unpacked: %s", p->host,
+                  r->detail);
+        return;
     case HTTP_END_COMPLETE:
     case HTTP_END_CUT:
         break;

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "llm/door.h"
+#include "llm/head.h"
 
 #define READ_BYTES 4096L           /* curl's buffer a stream; a thousand streams have one each */
 #define UPLOAD_BYTES 16384L        /* the least that curl takes */
@@ -66,6 +67,9 @@ struct http_call {
     int silence_secs;
     struct http_request r; /* its callbacks */
     struct http_head head;
+    size_t head_bytes;     /* of all heads */
+    enum http_end refused; /* what was wrong with the head; COMPLETE: nothing */
+    char refusal[128];     /* and in words */
     struct buf in;
     bool alive, paused, ended, silent, late, settled;
     CURLcode code;
@@ -102,38 +106,6 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg) {
     sign_of_life(c);
     buf_append(&c->in, data, n);
     return n;
-}
-
-/* "name: value\r\n" -> the value, trimmed, when the name fits. */
-static bool header_is(const char *line, size_t n, const char *name, char *out, size_t size) {
-    size_t len = strlen(name);
-    if (n <= len || line[len] != ':' || strncasecmp(line, name, len) != 0)
-        return false;
-    const char *from = line + len + 1, *end = line + n;
-    while (from < end && (*from == ' ' || *from == '\t'))
-        from++;
-    while (end > from && (end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' ' || end[-1] == '\t'))
-        end--;
-    size_t keep = utf8_cut(from, (size_t)(end - from), size - 1);
-    memcpy(out, from, keep);
-    out[keep] = '\0';
-    return true;
-}
-
-/* Seconds, or a date. At most a day: longer is as good as never. */
-static int64_t retry_after(const char *value, int64_t unit_ms) {
-    const double day = 86400000.0;
-    char *end;
-    double v = strtod(value, &end);
-    if (end != value && *end == '\0') {
-        v *= (double)unit_ms;
-        return v > 0 ? (int64_t)(v < day ? v : day) : v <= 0 ? 0 : -1;
-    }
-    time_t at = curl_getdate(value, NULL);
-    if (at == -1)
-        return -1;
-    double ms = (double)at * 1000.0 - (double)clock_wall_ms();
-    return ms > 0 ? (int64_t)(ms < day ? ms : day) : 0;
 }
 
 /* An answer has begun: the request is not sent again, and a history of megabytes need not be kept
@@ -186,29 +158,15 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg) {
     struct http_call *c = arg;
     n *= size;
     sign_of_life(c);
-    struct http_head *h = &c->head;
-    char value[64];
-    /* A new status line: what an interim response said does not count. */
-    if (n >= 5 && memcmp(line, "HTTP/", 5) == 0) {
-        memset(h, 0, sizeof(*h));
-        h->retry_after_ms = -1;
-        rate_init(&h->rate);
+    if (head_is_status(line, n)) {
         long status = 0;
         curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
-        h->status = status >= 0 && status <= 999 ? (int)status : 0;
+        head_begin(&c->head, status);
         if (n >= 6)
             learn_version(c, line[5] == '1');
-        return n;
     }
-    if (header_is(line, n, "retry-after-ms", value, sizeof(value)))
-        h->retry_after_ms = retry_after(value, 1);
-    else if (header_is(line, n, "retry-after", value, sizeof(value)) && h->retry_after_ms < 0)
-        h->retry_after_ms = retry_after(value, 1000);
-    else if (!header_is(line, n, "content-type", h->content_type, sizeof(h->content_type)) &&
-             !header_is(line, n, "request-id", h->request_id, sizeof(h->request_id)))
-        if (!header_is(line, n, "location", h->location, sizeof(h->location)))
-            rate_header(&h->rate, line, n, clock_wall_ms());
-    return n;
+    c->refused = head_line(&c->head, &c->head_bytes, line, n, c->refusal, sizeof(c->refusal));
+    return c->refused == HTTP_END_COMPLETE ? n : 0; /* which ends it */
 }
 
 static void on_fd(void *arg, int fd, unsigned events);
@@ -379,6 +337,8 @@ static enum http_end end_of(const struct http_call *c) {
         return HTTP_END_SILENT;
     if (c->late)
         return HTTP_END_OVERTIME;
+    if (c->refused != HTTP_END_COMPLETE)
+        return c->refused;
     if (c->code != CURLE_OK && refused_by_proxy(c))
         return HTTP_END_NO_PROXY;
     switch ((int)c->code) {
@@ -412,8 +372,9 @@ static enum http_end end_of(const struct http_call *c) {
     case CURLE_USE_SSL_FAILED:
         return HTTP_END_NO_TLS;
     case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_BAD_CONTENT_ENCODING:
         return HTTP_END_GARBAGE;
+    case CURLE_BAD_CONTENT_ENCODING:
+        return HTTP_END_PACKED;
     }
     return HTTP_END_CUT;
 }
@@ -424,7 +385,10 @@ static void tell_end(struct http_call *c) {
     if (!c->silent && !c->late) {
         curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &err);
         r.timed_out = c->code == CURLE_OPERATION_TIMEDOUT;
-        const char *detail = *c->error ? c->error : c->code ? curl_easy_strerror(c->code) : "";
+        const char *detail = *c->refusal ? c->refusal
+                             : *c->error ? c->error
+                             : c->code   ? curl_easy_strerror(c->code)
+                                         : "";
         size_t n = utf8_cut(detail, strlen(detail), sizeof(r.detail) - 1);
         memcpy(r.detail, detail, n);
     }
@@ -665,8 +629,7 @@ struct http_call *http_send(struct http *h, const struct http_request *r) {
     c->multi = m;
     c->r = *r;
     c->body = r->body;
-    c->head.retry_after_ms = -1;
-    rate_init(&c->head.rate);
+    head_begin(&c->head, 0);
     c->silence_secs = r->silence_secs;
     list_init(&c->ready);
     list_init(&c->start);

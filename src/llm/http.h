@@ -33,7 +33,8 @@ struct http_call;
     X(CUT)      /* the connection ended first */                                                   \
     X(SILENT)   /* no byte for silence_secs */                                                     \
     X(OVERTIME) /* no end for call_secs */                                                         \
-    X(GARBAGE)  /* not HTTP */
+    X(GARBAGE)  /* not HTTP */                                                                     \
+    X(PACKED)   /* HTTP, but a body that cannot be unpacked, or is not */
 enum http_end {
 #define X(name) HTTP_END_##name,
     HTTP_END_TABLE(X)
@@ -48,6 +49,7 @@ struct http_head {
     char content_type[128];
     char request_id[80];
     char location[512];
+    bool packed; /* its body is, or is said to be */
 };
 
 struct http_result {

@@ -83,7 +83,8 @@ enum media media_as(const struct wire_place *p, const char *model, const struct 
         return MEDIA_IMAGE;
     if (strcasecmp(file->mime, "application/pdf") == 0 && reads_pdf(name))
         return MEDIA_PDF;
-    bool chat = p->api != PROVIDER_API_ANTHROPIC && p->api != PROVIDER_API_OPENAI_RESPONSES;
+    bool chat = p->api != PROVIDER_API_ANTHROPIC && p->api != PROVIDER_API_OPENAI_RESPONSES &&
+                p->api != PROVIDER_API_AZURE_RESPONSES;
     if (in_list(file->mime, sounds, ARRAY_LEN(sounds)) && chat && hears(name))
         return MEDIA_AUDIO;
     return MEDIA_NOTE;

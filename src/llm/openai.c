@@ -268,7 +268,7 @@ enum status openai_request(const struct wire_place *p, const struct llm_request 
     w.echo = w.always || (p->quirks & PROVIDER_ECHO_REASONING);
     bool completion = p->quirks & PROVIDER_COMPLETION_TOKENS || p->api == PROVIDER_API_AZURE;
     buf_puts(out, "{\"model\":");
-    string(out, model);
+    string(out, wire_model(p, model));
     buf_printf(out, ",\"%s\":%d,\"stream\":true",
                completion ? "max_completion_tokens" : "max_tokens",
                r->max_tokens > 0 ? r->max_tokens : DECODE_MAX_TOKENS);

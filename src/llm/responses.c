@@ -206,7 +206,7 @@ enum status responses_request(const struct wire_place *p, const struct llm_reque
     struct buf input = BUF_INIT;
     const struct writing w = {&input, p, model};
     buf_puts(out, "{\"model\":");
-    string(out, model);
+    string(out, wire_model(p, model));
     buf_printf(out, ",\"max_output_tokens\":%d,\"stream\":true,\"store\":false",
                r->max_tokens > 0 ? r->max_tokens : DECODE_MAX_TOKENS);
     /* Others refuse to be asked for what they do not have. */

@@ -39,19 +39,28 @@ static char *escaped(const char *s) {
     return buf_steal(&out);
 }
 
-/* Azure's newer base URLs end with /openai/v1 and are an API like any other; else each deployment
- * has its own path, and every path the version. */
+/* Azure's newer base URLs end with /openai/v1 and are an API like any other; else every path has
+ * the version, and that of Chat Completions the deployment. */
 static bool azure_is_plain(const struct wire_place *p) { return str_suffix(p->base_url, "/v1"); }
 
-static char *azure_url(const struct wire_place *p, const char *model) {
+/* A path below the resource, with the version. */
+static char *azure_path(const struct wire_place *p, const char *path) {
+    const char *usual =
+        p->api == PROVIDER_API_AZURE ? PROVIDER_AZURE_VERSION : PROVIDER_AZURE_RESPONSES_VERSION;
+    char *version = escaped(p->api_version ? p->api_version : usual);
+    char *url = xasprintf("%s/openai/%s?api-version=%s", p->base_url, path, version);
+    x_free(&version);
+    return url;
+}
+
+static char *azure_chat_url(const struct wire_place *p, const char *model) {
     if (azure_is_plain(p))
         return xasprintf("%s/chat/completions", p->base_url);
-    char *deployment = escaped(p->deployment ? p->deployment : model);
-    char *version = escaped(p->api_version ? p->api_version : PROVIDER_AZURE_VERSION);
-    char *url = xasprintf("%s/openai/deployments/%s/chat/completions?api-version=%s", p->base_url,
-                          deployment, version);
+    char *deployment = escaped(wire_model(p, model));
+    char *path = xasprintf("deployments/%s/chat/completions", deployment);
+    char *url = azure_path(p, path);
     x_free(&deployment);
-    x_free(&version);
+    x_free(&path);
     return url;
 }
 
@@ -66,7 +75,10 @@ char *wire_url(const struct wire_place *p, const char *model) {
     case PROVIDER_API_OPENAI_RESPONSES:
         return xasprintf("%s/v1/responses", p->base_url);
     case PROVIDER_API_AZURE:
-        return azure_url(p, model);
+        return azure_chat_url(p, model);
+    case PROVIDER_API_AZURE_RESPONSES:
+        return azure_is_plain(p) ? xasprintf("%s/responses", p->base_url)
+                                 : azure_path(p, "responses");
     }
     return NULL;
 }
@@ -81,14 +93,14 @@ char *wire_list_url(const struct wire_place *p) {
     case PROVIDER_API_OPENAI_CHAT_COMPLETIONS:
         return xasprintf("%s/models", p->base_url);
     case PROVIDER_API_AZURE:
+    case PROVIDER_API_AZURE_RESPONSES:
         break;
     }
-    if (azure_is_plain(p))
-        return xasprintf("%s/models", p->base_url);
-    char *version = escaped(p->api_version ? p->api_version : PROVIDER_AZURE_VERSION);
-    char *url = xasprintf("%s/openai/models?api-version=%s", p->base_url, version);
-    x_free(&version);
-    return url;
+    return azure_is_plain(p) ? xasprintf("%s/models", p->base_url) : azure_path(p, "models");
+}
+
+const char *wire_model(const struct wire_place *p, const char *model) {
+    return provider_api_is_azure(p->api) && p->deployment ? p->deployment : model;
 }
 
 enum status wire_request(const struct wire_place *p, const struct llm_request *r, const char *model,
@@ -101,6 +113,7 @@ enum status wire_request(const struct wire_place *p, const struct llm_request *r
     case PROVIDER_API_AZURE:
         return openai_request(p, r, model, out, why);
     case PROVIDER_API_OPENAI_RESPONSES:
+    case PROVIDER_API_AZURE_RESPONSES:
         return responses_request(p, r, model, out, why);
     }
     return STATUS_INVALID;
@@ -137,6 +150,7 @@ void wire_headers(const struct wire_place *p, bool list, struct strv *out) {
             strv_pushf(out, "authorization: Bearer %s", p->key);
         return;
     case PROVIDER_API_AZURE:
+    case PROVIDER_API_AZURE_RESPONSES:
         if (p->key)
             strv_pushf(out, "api-key: %s", p->key);
         return;
@@ -153,6 +167,7 @@ enum decode_step wire_event(enum provider_api api, struct decode *d, const struc
     case PROVIDER_API_AZURE:
         return openai_event(d, e, why);
     case PROVIDER_API_OPENAI_RESPONSES:
+    case PROVIDER_API_AZURE_RESPONSES:
         return responses_event(d, e, why);
     }
     return DECODE_BAD;

@@ -31,6 +31,9 @@ char *wire_base(enum provider_api api, const char *url);
 char *wire_url(const struct wire_place *p, const char *model);
 char *wire_list_url(const struct wire_place *p);
 
+/* What a body calls the model: Azure knows its deployments and no models. Lent. */
+const char *wire_model(const struct wire_place *p, const char *model);
+
 /* Appends the JSON body. The history is made acceptable on the way (turns.h); the same history
  * gives the same bytes. STATUS_INVALID when it does not end with something from the user, or a
  * tool's schema is no object. */

@@ -8,12 +8,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "api.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "check.h"
-#include "openai.h"
 
 #define OUT_ENOUGH (256u * 1024u) /* more is not prepared before it is taken */
 
@@ -230,86 +229,7 @@ static void start_answer(struct server *s, struct conn *c, bool keep_alive) {
     advance(s, c);
 }
 
-static bool has_path(const struct http1_request *h, const char *path) {
-    size_t n = strcspn(h->path, "?");
-    return n == strlen(path) && strncmp(h->path, path, n) == 0;
-}
-
-/* What only Anthropic's API wants. */
-static int check_anthropic(const struct server *s, const struct http1_request *h,
-                           struct cause *why) {
-    const char *key = http1_header(h, "x-api-key"), *bearer = http1_header(h, "authorization");
-    const char *version = http1_header(h, "anthropic-version");
-    if (bearer && str_prefix(bearer, "Bearer "))
-        bearer += strlen("Bearer ");
-    if (str_empty(key) && str_empty(bearer)) {
-        cause_set(why, STATUS_DENIED, "x-api-key header is required");
-        return 401;
-    }
-    if (s->key && !str_eq(key, s->key) && !str_eq(bearer, s->key)) {
-        cause_set(why, STATUS_DENIED, "invalid x-api-key");
-        return 401;
-    }
-    if (!version) {
-        cause_set(why, STATUS_INVALID, "anthropic-version: header is required");
-        return 400;
-    }
-    if (strcmp(version, "2023-06-01") != 0) {
-        cause_set(why, STATUS_INVALID, "anthropic-version: %.40s is not a valid version", version);
-        return 400;
-    }
-    return 0;
-}
-
-/* And only OpenAI's: without --key it asks for none, as servers on one's own machine do. */
-static int check_openai(const struct server *s, const struct http1_request *h, struct cause *why) {
-    const char *bearer = http1_header(h, "authorization");
-    if (http1_header(h, "x-api-key") || http1_header(h, "anthropic-version")) {
-        cause_set(why, STATUS_INVALID, "headers of another API");
-        return 400;
-    }
-    if (bearer && (!str_prefix(bearer, "Bearer ") || !bearer[strlen("Bearer ")])) {
-        cause_set(why, STATUS_DENIED, "You didn't provide an API key.");
-        return 401;
-    }
-    if (s->key && (!bearer || !str_eq(bearer + strlen("Bearer "), s->key))) {
-        cause_set(why, STATUS_DENIED, "Incorrect API key provided");
-        return 401;
-    }
-    return 0;
-}
-
-/* Why the headers are not those of a call: the status, 0 when they are. */
-static int check_headers(const struct server *s, const struct http1_request *h, struct cause *why) {
-    const char *type = http1_header(h, "content-type");
-    bool openai = has_path(h, OPENAI_PATH);
-    if (!openai && !has_path(h, "/v1/messages")) {
-        cause_set(why, STATUS_NOT_FOUND, "Not found: %.200s", h->path);
-        return 404;
-    }
-    if (strcmp(h->method, "POST") != 0) {
-        cause_set(why, STATUS_INVALID, "Method Not Allowed");
-        return 405;
-    }
-    int status = openai ? check_openai(s, h, why) : check_anthropic(s, h, why);
-    if (status)
-        return status;
-    if (!type || !str_prefix(type, "application/json")) {
-        cause_set(why, STATUS_INVALID, "content-type: must be application/json");
-        return 400;
-    }
-    return 0;
-}
-
 /* The list of models is asked for without a body; no rule is about it, and it is no call. */
-static bool asks_models(const struct http1_request *h) {
-    static const char *const paths[] = {"/v1/models", "/models", "/api/tags"};
-    for (size_t i = 0; i < ARRAY_LEN(paths); i++)
-        if (has_path(h, paths[i]) && strcmp(h->method, "GET") == 0)
-            return true;
-    return false;
-}
-
 static void plan_models(struct server *s, struct conn *c, const struct http1_request *h) {
     const char *key = http1_header(h, "x-api-key"), *bearer = http1_header(h, "authorization");
     if (bearer && str_prefix(bearer, "Bearer "))
@@ -327,15 +247,15 @@ static void plan_models(struct server *s, struct conn *c, const struct http1_req
 static void plan_answer(struct server *s, struct conn *c, const struct http1_request *h) {
     struct cause why = {{0}};
     cJSON *root = NULL;
-    int status = check_headers(s, h, &why), index = -1;
-    bool rejected = true, openai = has_path(h, OPENAI_PATH);
-    const struct dialect *d = openai ? &dialect_openai : &dialect_anthropic;
+    const struct api *api = api_find(h);
+    int status = api_check_headers(api, h, s->key, &why), index = -1;
+    bool rejected = true;
     if (status == 0 && json_parse(buf_str(&h->body), h->body.len, &root, &why) != STATUS_OK)
         status = 400;
-    if (status == 0 && !(openai ? openai_check : check_request)(root, &why))
+    if (status == 0 && !api->check(root, &why))
         status = 400;
-    if (status == 0 && openai) {
-        cJSON *other = openai_translate(root);
+    if (status == 0 && api->translate) {
+        cJSON *other = api->translate(root);
         cJSON_Delete(root);
         root = other;
     }
@@ -354,8 +274,8 @@ static void plan_answer(struct server *s, struct conn *c, const struct http1_req
             x_free(&c->model);
             c->model = xstrdup(r.model);
             c->request = h->body.len;
-            if (plan_rule(&c->plan, d, chaos_strike(&s->chaos, rule, &r, &own, &c->chaos), &r,
-                          &why)) {
+            if (plan_rule(&c->plan, api->dialect,
+                          chaos_strike(&s->chaos, rule, &r, &own, &c->chaos), &r, &why)) {
                 chaos_bend(c->chaos, &c->plan);
                 rejected = false;
                 status = c->plan.status;
@@ -367,7 +287,7 @@ static void plan_answer(struct server *s, struct conn *c, const struct http1_req
         request_free(&r);
     }
     if (rejected)
-        plan_error(&c->plan, d, status, why.text);
+        plan_error(&c->plan, api->dialect, status, why.text);
     report_request(&s->report, c->call, c->id, h, index, status, rejected ? why.text : NULL);
     report_say(&s->report, "request %d rule %d", c->call, index);
     cJSON_Delete(root);
@@ -402,7 +322,7 @@ static void take_request(struct server *s, struct conn *c) {
         break;
     }
     c->continued = false;
-    if (asks_models(&h)) {
+    if (api_is_list(&h)) {
         c->call = 0;
         plan_models(s, c, &h);
     } else {

@@ -77,15 +77,25 @@ static bool check_call(const cJSON *call, const char *path, struct cause *why) {
     return only_keys(call, keys, path, why) && only_keys(function, inner, path, why);
 }
 
-static bool check_assistant(const cJSON *m, const char *path, struct cause *why) {
+/* Models of which servers want back beside a call what they thought before it. */
+static bool wants_thinking(const char *model) {
+    return strstr(model, "k2.5") || strstr(model, "thinking") || strstr(model, "reasoning");
+}
+
+static bool check_assistant(const cJSON *m, bool thinks, const char *path, struct cause *why) {
     static const char *const keys[] = {"role", "content", "tool_calls", NULL};
+    static const char *const more[] = {"role", "content", "tool_calls", "reasoning_content", NULL};
     const cJSON *content = get(m, "content"), *calls = get(m, "tool_calls"), *call;
     if (calls && (!cJSON_IsArray(calls) || !cJSON_GetArraySize(calls)))
         return fail(why, path, "'tool_calls' must be a non-empty array");
     if (!is_text(content) && !(cJSON_IsNull(content) && calls))
         return fail(why, path, "'content' is required unless 'tool_calls' is given");
     cJSON_ArrayForEach(call, calls) if (!check_call(call, path, why)) return false;
-    return only_keys(m, keys, path, why);
+    if (calls && thinks && !is_text(get(m, "reasoning_content")))
+        return fail(why, path,
+                    "thinking is enabled but reasoning_content is missing in an assistant message "
+                    "with tool_calls");
+    return only_keys(m, calls && thinks ? more : keys, path, why);
 }
 
 /* How many of the assistant message's calls have `id`. */
@@ -129,7 +139,7 @@ static bool check_tool(const cJSON *m, const cJSON *assistant, const char *path,
     return only_keys(m, keys, path, why);
 }
 
-static bool check_messages(const cJSON *messages, struct cause *why) {
+static bool check_messages(const cJSON *messages, bool thinks, struct cause *why) {
     static const char *const plain[] = {"role", "content", NULL};
     const cJSON *m, *assistant = NULL; /* whose tool messages may come here */
     int i = 0;
@@ -143,7 +153,7 @@ static bool check_messages(const cJSON *messages, struct cause *why) {
         if (strcmp(role, "tool") == 0) {
             ok = check_tool(m, assistant, path, why);
         } else if (strcmp(role, "assistant") == 0) {
-            ok = check_assistant(m, path, why) && check_answers(m, m->next, path, why);
+            ok = check_assistant(m, thinks, path, why) && check_answers(m, m->next, path, why);
             assistant = m;
         } else if (strcmp(role, "user") == 0 || (strcmp(role, "system") == 0 && i == 1)) {
             ok = (is_text(get(m, "content")) || fail(why, path, "'content' must have text")) &&
@@ -190,7 +200,8 @@ bool openai_check(const cJSON *root, struct cause *why) {
     static const char *const keys[] = {
         "model",  "messages",       "max_tokens",  "max_completion_tokens",
         "stream", "stream_options", "temperature", "top_p",
-        "tools",  "tool_choice",    "stop",        NULL};
+        "tools",  "tool_choice",    "stop",        "reasoning_effort",
+        NULL};
     static const char *const options[] = {"include_usage", NULL};
     if (!cJSON_IsObject(root))
         return fail(why, "body", "a JSON object is required");
@@ -209,41 +220,28 @@ bool openai_check(const cJSON *root, struct cause *why) {
     if (o && (!json_bool(root, "stream", false) || !cJSON_IsObject(o)))
         return fail(why, "stream_options", "only allowed when 'stream' is enabled");
     return only_keys(root, keys, "body", why) && only_keys(o, options, "stream_options", why) &&
-           check_tools(get(root, "tools"), why) && check_messages(get(root, "messages"), why);
+           check_tools(get(root, "tools"), why) &&
+           check_messages(get(root, "messages"), wants_thinking(json_str(root, "model", "")), why);
 }
 
 /* ---- in the other shape ---- */
-
-static cJSON *add_block(cJSON *content, const char *type) {
-    cJSON *b = json_new_obj();
-    json_add_str(b, "type", type);
-    cJSON_AddItemToArray(content, b);
-    return b;
-}
-
-static cJSON *add_message(cJSON *messages, const char *role) {
-    cJSON *m = json_new_obj();
-    json_add_str(m, "role", role);
-    cJSON *content = json_add_arr(m, "content");
-    cJSON_AddItemToArray(messages, m);
-    return content;
-}
 
 /* Tool messages and the user's behind them are one message there. */
 static void translate_message(cJSON *messages, const cJSON *m, bool joined) {
     const char *role = json_str(m, "role", ""), *text = json_str(m, "content", NULL);
     bool tool = strcmp(role, "tool") == 0;
-    cJSON *last = cJSON_GetArrayItem(messages, cJSON_GetArraySize(messages) - 1);
-    cJSON *content = joined ? cJSON_GetObjectItemCaseSensitive(last, "content")
-                            : add_message(messages, tool ? "user" : role);
-    cJSON *b = text ? add_block(content, tool ? "tool_result" : "text") : NULL;
+    cJSON *b =
+        text ? request_add(messages, tool ? "user" : role, tool ? "tool_result" : "text", joined)
+             : NULL;
     if (b)
         json_add_str(b, tool ? "content" : "text", text);
     if (tool)
         json_add_str(b, "tool_use_id", json_str(m, "tool_call_id", ""));
     const cJSON *call;
+    joined = text != NULL;
     cJSON_ArrayForEach(call, json_arr(m, "tool_calls")) {
-        b = add_block(content, "tool_use");
+        b = request_add(messages, role, "tool_use", joined);
+        joined = true;
         json_add_str(b, "id", json_str(call, "id", ""));
         json_add_str(b, "name", json_str(json_obj(call, "function"), "name", ""));
     }
@@ -278,63 +276,80 @@ cJSON *openai_translate(const cJSON *root) {
 
 /* ---- answers ---- */
 
-/* One chunk with a single choice; `delta` is JSON text, `finish` NULL as long as it goes on. */
-static void chunk(struct writer *w, const char *delta, const char *finish, int repeat) {
+/* The choices and the usage of a chunk in what they have in common. */
+static void put_chunk(struct writer *w, const char *choices, const char *usage, int repeat) {
     struct buf data = BUF_INIT;
     buf_printf(&data,
                "{\"id\":\"chatcmpl-fake%04d\",\"object\":\"chat.completion.chunk\",\"model\":",
                w->r->call);
     json_quote(&data, plan_model(w), strlen(plan_model(w)));
-    buf_printf(&data, ",\"choices\":[{\"index\":0,\"delta\":%s,\"finish_reason\":", delta);
-    if (finish)
-        json_quote(&data, finish, strlen(finish));
-    else
-        buf_puts(&data, "null");
-    buf_puts(&data, "}]}");
+    buf_printf(&data, ",\"choices\":[%s]%s}", choices, usage);
     plan_event(w, NULL, buf_str(&data), repeat);
     buf_free(&data);
 }
 
-static void text_chunk(struct writer *w, const char *key, const char *text, size_t n, int repeat) {
+/* ",\"usage\":{…}" of the tokens so far; the prompt's count all of them, cached ones too. */
+static char *usage_member(const struct writer *w) {
+    struct plan_usage u = plan_used(w);
+    long long in = (long long)(u.input + u.cache_write + u.cache_read), out = (long long)u.output;
+    return xasprintf(",\"usage\":{\"prompt_tokens\":%lld,\"completion_tokens\":%lld,"
+                     "\"total_tokens\":%lld,\"prompt_tokens_details\":{\"cached_tokens\":%lld}}",
+                     in, out, in + out, (long long)u.cache_read);
+}
+
+/* One chunk with a single choice; `delta` is JSON text, `finish` NULL as long as it goes on. */
+static void chunk(struct writer *w, const char *delta, const char *finish, int repeat) {
+    struct buf choice = BUF_INIT;
+    bool every = w->rule->faults.usage_at == USAGE_EVERY;
+    char *usage = every ? usage_member(w) : xstrdup("");
+    buf_printf(&choice, "{\"index\":0,\"delta\":%s,\"finish_reason\":", delta);
+    if (finish)
+        json_quote(&choice, finish, strlen(finish));
+    else
+        buf_puts(&choice, "null");
+    buf_puts(&choice, "}");
+    put_chunk(w, buf_str(&choice), usage, repeat);
+    buf_free(&choice);
+    x_free(&usage);
+}
+
+static void piece(struct writer *w, const struct plan_block *b, const char *text, size_t n,
+                  int repeat) {
     struct buf delta = BUF_INIT;
-    buf_printf(&delta, "{\"%s\":", key);
+    bool call = strcmp(b->type, "tool_use") == 0;
+    if (call)
+        buf_printf(&delta, "{\"tool_calls\":[{\"index\":%d,\"function\":{\"arguments\":", b->nth);
+    else if (strcmp(b->type, "thinking") == 0)
+        buf_puts(&delta, "{\"reasoning_content\":");
+    else
+        buf_puts(&delta, "{\"content\":");
     json_quote(&delta, text, n);
-    buf_putc(&delta, '}');
+    buf_puts(&delta, call ? "}}]}" : "}");
     chunk(w, buf_str(&delta), NULL, repeat);
     buf_free(&delta);
 }
 
-static void text_piece(struct writer *w, void *arg, const char *piece, size_t n) {
-    text_chunk(w, arg, piece, n, 1);
-}
-
-static void input_piece(struct writer *w, void *arg, const char *piece, size_t n) {
-    struct buf delta = BUF_INIT;
-    buf_printf(&delta,
-               "{\"tool_calls\":[{\"index\":%d,\"function\":{\"arguments\":", *(const int *)arg);
-    json_quote(&delta, piece, n);
-    buf_puts(&delta, "}}]}");
-    chunk(w, buf_str(&delta), NULL, 1);
-    buf_free(&delta);
-}
-
-/* Id and name come once, with empty arguments; then the arguments alone. */
-static void write_call(struct writer *w, const cJSON *block, int index) {
+/* Of a call id and name come once, with empty arguments; then the arguments alone. */
+static void start(struct writer *w, const struct plan_block *b) {
+    if (strcmp(b->type, "tool_use") != 0)
+        return;
     cJSON *delta = json_new_obj(), *call = json_new_obj();
     cJSON_AddItemToArray(json_add_arr(delta, "tool_calls"), call);
-    json_add_i64(call, "index", index);
-    json_add_str(call, "id", json_str(block, "id", ""));
+    json_add_i64(call, "index", b->nth);
+    json_add_str(call, "id", json_str(b->json, "id", ""));
     json_add_str(call, "type", "function");
     cJSON *function = json_add_obj(call, "function");
-    json_add_str(function, "name", json_str(block, "name", ""));
+    json_add_str(function, "name", json_str(b->json, "name", ""));
     json_add_str(function, "arguments", "");
-    char *text = json_print(delta), *input = json_print(get(block, "input"));
-    const char *raw = json_str(block, "input_raw", NULL);
+    char *text = json_print(delta);
     chunk(w, text, NULL, 1);
-    plan_pieces(w, raw ? raw : input, input_piece, &index);
     x_free(&text);
-    x_free(&input);
     cJSON_Delete(delta);
+}
+
+static void stop(struct writer *w, const struct plan_block *b) {
+    (void)w;
+    (void)b;
 }
 
 static const char *finish_reason(const struct rule *rule) {
@@ -349,55 +364,33 @@ static const char *finish_reason(const struct rule *rule) {
     return reason;
 }
 
-static char *usage_json(const struct writer *w) {
-    cJSON *u = json_new_obj();
-    int64_t in = (int64_t)(w->r->raw.len / 4 + 1), out = w->chars / 4 + 1;
-    const cJSON *own;
-    json_add_i64(u, "prompt_tokens", in);
-    json_add_i64(u, "completion_tokens", out);
-    json_add_i64(u, "total_tokens", in + out);
-    cJSON_ArrayForEach(own, w->rule->usage) {
-        cJSON_DeleteItemFromObjectCaseSensitive(u, own->string);
-        cJSON_AddItemToObject(u, own->string, cJSON_Duplicate(own, true));
-    }
-    char *text = json_print(u);
-    cJSON_Delete(u);
-    return text;
+static void begin(struct writer *w) {
+    chunk(w, "{\"role\":\"assistant\",\"content\":null}", NULL, 1);
 }
 
-static void stream(struct writer *w, const cJSON *content) {
-    int index = 0, calls = 0;
-    const cJSON *block;
-    chunk(w, "{\"role\":\"assistant\",\"content\":null}", NULL, 1);
-    cJSON_ArrayForEach(block, content) {
-        int repeat = (int)json_i64(cJSON_GetArrayItem(w->rule->respond, index++), "repeat", 0);
-        const char *type = json_str(block, "type", ""), *text = json_str(block, "text", "");
-        if (strcmp(type, "tool_use") == 0) {
-            write_call(w, block, calls++);
-        } else if (strcmp(type, "thinking") == 0) {
-            plan_pieces(w, json_str(block, "thinking", ""), text_piece,
-                        (char[]){"reasoning_content"});
-        } else if (repeat > 0) {
-            w->chars += (int)strlen(text) * repeat;
-            text_chunk(w, "content", text, strlen(text), repeat);
-        } else {
-            plan_pieces(w, text, text_piece, (char[]){"content"});
-        }
-    }
-    chunk(w, "{}", finish_reason(w->rule), 1);
-    if (w->r->usage) {
-        char *usage = usage_json(w);
-        char *data = xasprintf("{\"id\":\"chatcmpl-fake%04d\",\"object\":\"chat.completion.chunk\","
-                               "\"choices\":[],\"usage\":%s}",
-                               w->r->call, usage);
-        plan_event(w, NULL, data, 1);
-        x_free(&data);
+/* There the first chunk is about the prompt. */
+static void begin_azure(struct writer *w) {
+    put_chunk(w, "",
+              ",\"prompt_filter_results\":[{\"prompt_index\":0,\"content_filter_results\":"
+              "{\"hate\":{\"filtered\":false,\"severity\":\"safe\"}}}]",
+              1);
+    begin(w);
+}
+
+static void end(struct writer *w) {
+    const struct faults *f = &w->rule->faults;
+    if (f->no_end != NO_END_REASON)
+        chunk(w, "{}", finish_reason(w->rule), 1);
+    if (w->r->usage && f->usage_at != USAGE_NEVER) {
+        char *usage = usage_member(w);
+        put_chunk(w, "", usage, 1);
         x_free(&usage);
     }
-    plan_event(w, NULL, "[DONE]", 1);
+    if (f->no_end == NO_END_NONE)
+        plan_event(w, NULL, "[DONE]", 1);
 }
 
-static char *whole(struct writer *w, const cJSON *content) {
+static char *whole(struct writer *w) {
     struct buf text = BUF_INIT;
     cJSON *root = json_new_obj(), *choice = json_new_obj();
     json_add_str(root, "object", "chat.completion");
@@ -407,7 +400,7 @@ static char *whole(struct writer *w, const cJSON *content) {
     json_add_str(choice, "finish_reason", finish_reason(w->rule));
     json_add_str(message, "role", "assistant");
     const cJSON *block;
-    cJSON_ArrayForEach(block, content) {
+    cJSON_ArrayForEach(block, w->content) {
         buf_puts(&text, json_str(block, "text", ""));
         if (!str_eq(json_str(block, "type", ""), "tool_use"))
             continue;
@@ -444,19 +437,36 @@ static const char *error_type(int status) {
     }
 }
 
-static char *error(int status, const char *type, const char *message) {
+char *openai_error(int status, const char *type, const char *message) {
+    /* X from Anthropic's types, where they have others. */
+    static const char *const types[][3] = {{"overloaded_error", "server_error", "slow_down"},
+                                           {"rate_limit_error", "tokens", "rate_limit_exceeded"},
+                                           {"api_error", "server_error", NULL}};
+    const char *code = NULL;
     struct buf b = BUF_INIT;
+    type = type ? type : error_type(status);
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        if (strcmp(types[i][0], type) != 0)
+            continue;
+        code = types[i][2];
+        type = types[i][1];
+        break;
+    }
     buf_puts(&b, "{\"error\":{\"message\":");
     json_quote(&b, message, strlen(message));
-    buf_printf(&b, ",\"type\":\"%s\",\"param\":null,\"code\":null}}",
-               type ? type : error_type(status));
+    buf_printf(&b, ",\"type\":\"%s\",\"param\":null,\"code\":", type);
+    if (code)
+        json_quote(&b, code, strlen(code));
+    else
+        buf_puts(&b, "null");
+    buf_puts(&b, "}}");
     return buf_steal(&b);
 }
 
-const struct dialect dialect_openai = {
-    .stream = stream,
-    .whole = whole,
-    .error = error,
-    .broken_json = "{\"object\":\"chat.completion.chunk\",\"choices\":[{",
-    .broken_utf8 = "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\xC3\x28\xFF\xFE\"}}]}",
-};
+#define CHAT                                                                                       \
+    .end = end, .start = start, .piece = piece, .stop = stop, .whole = whole,                      \
+    .error = openai_error, .broken_json = "{\"object\":\"chat.completion.chunk\",\"choices\":[{",  \
+    .broken_utf8 = "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\xC3\x28\xFF\xFE\"}}]}"
+
+const struct dialect dialect_openai = {.begin = begin, CHAT};
+const struct dialect dialect_azure = {.begin = begin_azure, CHAT};

@@ -10,9 +10,11 @@
 #include "base/utf8.h"
 #include "check.h"
 #include "http1.h"
+#include "pack.h"
 
 #define FLOOD_BYTES 65536
 #define FLOOD_REPEAT 1024
+#define BLOCKS_MAX 64 /* of one answer */
 
 static void add_step(struct plan *p, size_t from, int repeat) {
     if (p->n == p->cap) {
@@ -21,6 +23,8 @@ static void add_step(struct plan *p, size_t from, int repeat) {
     }
     p->steps[p->n++] = (struct plan_step){from, p->data.len - from, repeat};
 }
+
+/* ---- events ---- */
 
 /* Writes one event's lines with the ends and the divisions that the faults ask for. */
 static void put_event(struct writer *w, const char *name, const char *data, int repeat) {
@@ -104,61 +108,83 @@ void plan_event(struct writer *w, const char *name, const char *data, int repeat
     w->events += repeat;
 }
 
-static void delta(struct writer *w, int index, const char *type, const char *key, const char *text,
-                  size_t n, int repeat) {
-    struct buf data = BUF_INIT;
-    buf_printf(&data,
-               "{\"type\":\"content_block_delta\",\"index\":%d,\"delta\":{\"type\":\"%s\",\"%s\":",
-               index, type, key);
-    json_quote(&data, text, n);
-    buf_puts(&data, "}}");
-    plan_event(w, "content_block_delta", buf_str(&data), repeat);
-    buf_free(&data);
-}
+/* ---- blocks ---- */
 
-void plan_pieces(struct writer *w, const char *text,
-                 void (*one)(struct writer *w, void *arg, const char *piece, size_t n), void *arg) {
-    size_t n = strlen(text);
-    w->chars += (int)n;
-    for (size_t at = 0; at < n;) {
-        size_t end = at;
-        for (int i = 0; i < w->rule->delta_chars && end < n; i++) {
-            uint32_t cp;
-            int len = utf8_decode(text + end, n - end, &cp);
-            end += len > 0 ? (size_t)len : 1;
-        }
-        one(w, arg, text + at, end - at);
-        at = end;
+/* The next piece of a block: so many characters as the rule says, whole ones. */
+static void put_piece(struct writer *w, struct plan_block *b) {
+    size_t n = strlen(b->text), end = b->at;
+    if (w->rule->faults.empty_deltas)
+        w->dialect->piece(w, b, "", 0, 1);
+    if (b->repeat > 0) {
+        w->chars += (int)n * b->repeat;
+        w->dialect->piece(w, b, b->text, n, b->repeat);
+        b->at = n;
+        return;
     }
+    for (int i = 0; i < w->rule->delta_chars && end < n; i++) {
+        uint32_t cp;
+        int len = utf8_decode(b->text + end, n - end, &cp);
+        end += len > 0 ? (size_t)len : 1;
+    }
+    w->chars += (int)(end - b->at);
+    w->dialect->piece(w, b, b->text + b->at, end - b->at, 1);
+    b->at = end;
 }
 
-struct place {
-    int index;
-    const char *type, *key;
-};
-
-static void one_delta(struct writer *w, void *arg, const char *piece, size_t n) {
-    const struct place *p = arg;
-    delta(w, p->index, p->type, p->key, piece, n, 1);
+static char *text_of(const struct writer *w, const cJSON *block, const char *type) {
+    if (strcmp(type, "tool_use") != 0)
+        return xstrdup(json_str(block, strcmp(type, "thinking") == 0 ? "thinking" : "text", ""));
+    const char *raw = json_str(block, "input_raw", NULL);
+    char *input = json_print(cJSON_GetObjectItemCaseSensitive(block, "input"));
+    if (raw || (w->dialect->silent_empty && strcmp(input, "{}") == 0)) {
+        x_free(&input);
+        return xstrdup(raw ? raw : "");
+    }
+    return input;
 }
 
-static void deltas(struct writer *w, int index, const char *type, const char *key,
-                   const char *text) {
-    struct place p = {index, type, key};
-    plan_pieces(w, text, one_delta, &p);
+/* Blocks that are open side by side, their pieces in turn. */
+static void write_group(struct writer *w, struct plan_block *v, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        w->dialect->start(w, &v[i]);
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t i = 0; i < n; i++) {
+            if (v[i].text[v[i].at])
+                put_piece(w, &v[i]);
+            more |= v[i].text[v[i].at] != '\0';
+        }
+    }
+    for (size_t i = 0; i < n; i++)
+        w->dialect->stop(w, &v[i]);
 }
 
-static void block_start(struct writer *w, int index, const char *block) {
-    char *data = xasprintf("{\"type\":\"content_block_start\",\"index\":%d,\"content_block\":%s}",
-                           index, block);
-    plan_event(w, "content_block_start", data, 1);
-    x_free(&data);
-}
-
-static void block_stop(struct writer *w, int index) {
-    char *data = xasprintf("{\"type\":\"content_block_stop\",\"index\":%d}", index);
-    plan_event(w, "content_block_stop", data, 1);
-    x_free(&data);
+void plan_blocks(struct writer *w) {
+    struct plan_block v[BLOCKS_MAX] = {0};
+    size_t n = 0, end;
+    int calls = 0;
+    const cJSON *it;
+    cJSON_ArrayForEach(it, w->content) {
+        if (n == BLOCKS_MAX)
+            break;
+        const cJSON *rule_block = cJSON_GetArrayItem(w->rule->respond, (int)n);
+        const char *type = json_str(it, "type", "");
+        v[n] = (struct plan_block){.json = it, .type = type, .index = (int)n};
+        v[n].text = text_of(w, it, type);
+        v[n].repeat = (int)json_i64(rule_block, "repeat", 0);
+        v[n].nth = strcmp(type, "tool_use") == 0 ? calls++ : 0;
+        n++;
+    }
+    for (size_t i = 0; i < n; i = end) {
+        bool call = strcmp(v[i].type, "tool_use") == 0;
+        end = i + 1;
+        while (w->rule->faults.interleave && call && end < n &&
+               strcmp(v[end].type, "tool_use") == 0)
+            end++;
+        write_group(w, &v[i], end - i);
+    }
+    for (size_t i = 0; i < n; i++)
+        free(v[i].text);
 }
 
 /* Replaces the captures in every string of a tree. */
@@ -240,96 +266,17 @@ const char *plan_model(const struct writer *w) {
     return w->rule->model ? w->rule->model : w->r->model;
 }
 
-/* {"input_tokens":…} with the rule's own numbers in place of counted ones (four bytes a token). */
-static char *usage_json(const struct writer *w, int output_tokens) {
-    cJSON *u = json_new_obj();
-    const cJSON *own;
-    json_add_i64(u, "input_tokens", (int64_t)(w->r->raw.len / 4 + 1));
-    json_add_i64(u, "cache_creation_input_tokens", 0);
-    json_add_i64(u, "cache_read_input_tokens", 0);
-    json_add_i64(u, "output_tokens", output_tokens);
-    cJSON_ArrayForEach(own, w->rule->usage) {
-        cJSON_DeleteItemFromObjectCaseSensitive(u, own->string);
-        cJSON_AddItemToObject(u, own->string, cJSON_Duplicate(own, true));
-    }
-    char *text = json_print(u);
-    cJSON_Delete(u);
-    return text;
+struct plan_usage plan_used(const struct writer *w) {
+    const cJSON *own = w->rule->usage;
+    return (struct plan_usage){
+        .input = json_i64(own, "input_tokens", (int64_t)(w->r->raw.len / 4 + 1)),
+        .cache_write = json_i64(own, "cache_creation_input_tokens", 0),
+        .cache_read = json_i64(own, "cache_read_input_tokens", 0),
+        .output = json_i64(own, "output_tokens", w->chars / 4 + 1),
+    };
 }
 
-static void write_block(struct writer *w, int index, const cJSON *block, int repeat) {
-    const char *type = json_str(block, "type", "");
-    if (strcmp(type, "text") == 0) {
-        const char *text = json_str(block, "text", "");
-        block_start(w, index, "{\"type\":\"text\",\"text\":\"\"}");
-        if (repeat > 0) {
-            w->chars += (int)strlen(text) * repeat;
-            delta(w, index, "text_delta", "text", text, strlen(text), repeat);
-        } else {
-            deltas(w, index, "text_delta", "text", text);
-        }
-    } else if (strcmp(type, "thinking") == 0) {
-        const char *signature = json_str(block, "signature", "");
-        block_start(w, index, "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}");
-        deltas(w, index, "thinking_delta", "thinking", json_str(block, "thinking", ""));
-        delta(w, index, "signature_delta", "signature", signature, strlen(signature), 1);
-    } else if (strcmp(type, "tool_use") == 0) {
-        char *input = json_print(cJSON_GetObjectItemCaseSensitive(block, "input"));
-        cJSON *head = json_new_obj();
-        json_add_str(head, "type", "tool_use");
-        json_add_str(head, "id", json_str(block, "id", ""));
-        json_add_str(head, "name", json_str(block, "name", ""));
-        json_add_obj(head, "input");
-        char *text = json_print(head);
-        block_start(w, index, text);
-        delta(w, index, "input_json_delta", "partial_json", "", 0, 1);
-        const char *raw = json_str(block, "input_raw", NULL);
-        if (raw || strcmp(input, "{}") != 0)
-            deltas(w, index, "input_json_delta", "partial_json", raw ? raw : input);
-        cJSON_Delete(head);
-        x_free(&text);
-        x_free(&input);
-    } else {
-        char *text = json_print(block);
-        block_start(w, index, text);
-        x_free(&text);
-    }
-    block_stop(w, index);
-}
-
-static void anthropic_stream(struct writer *w, const cJSON *content) {
-    struct buf data = BUF_INIT;
-    char *usage = usage_json(w, 1);
-    const char *model = plan_model(w);
-    buf_printf(
-        &data,
-        "{\"type\":\"message_start\",\"message\":{\"id\":\"msg_fake%04d\",\"type\":\"message\","
-        "\"role\":\"assistant\",\"model\":",
-        w->r->call);
-    json_quote(&data, model, strlen(model));
-    buf_printf(&data, ",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":%s}}",
-               usage);
-    plan_event(w, "message_start", buf_str(&data), 1);
-    plan_event(w, "ping", "{\"type\":\"ping\"}", 1);
-    x_free(&usage);
-
-    int index = 0;
-    const cJSON *block;
-    cJSON_ArrayForEach(block, content) {
-        const cJSON *rule_block = cJSON_GetArrayItem(w->rule->respond, index);
-        write_block(w, index, block, (int)json_i64(rule_block, "repeat", 0));
-        index++;
-    }
-    usage = usage_json(w, w->chars / 4 + 1);
-    buf_reset(&data);
-    buf_puts(&data, "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":");
-    json_quote(&data, plan_stop_reason(w->rule), strlen(plan_stop_reason(w->rule)));
-    buf_printf(&data, ",\"stop_sequence\":null},\"usage\":%s}", usage);
-    plan_event(w, "message_delta", buf_str(&data), 1);
-    plan_event(w, "message_stop", "{\"type\":\"message_stop\"}", 1);
-    x_free(&usage);
-    buf_free(&data);
-}
+/* ---- bodies ---- */
 
 /* The head; length < 0: chunked. */
 static void write_head(struct plan *p, const char *content_type, long length, const char *extra) {
@@ -351,67 +298,6 @@ static void whole_body(struct plan *p, const char *content_type, const char *bod
     write_head(p, content_type, (long)n, extra);
 }
 
-static char *anthropic_whole(struct writer *w, const cJSON *content) {
-    cJSON *m = json_new_obj();
-    json_add_str(m, "id", "msg_fake");
-    json_add_str(m, "type", "message");
-    json_add_str(m, "role", "assistant");
-    json_add_str(m, "model", plan_model(w));
-    cJSON *blocks = cJSON_Duplicate(content, true), *block;
-    cJSON_ArrayForEach(block, blocks) cJSON_DeleteItemFromObjectCaseSensitive(block, "input_raw");
-    cJSON_AddItemToObject(m, "content", blocks);
-    json_add_str(m, "stop_reason", plan_stop_reason(w->rule));
-    json_add_null(m, "stop_sequence");
-    char *usage = usage_json(w, 1);
-    cJSON_AddItemToObject(m, "usage", cJSON_CreateRaw(usage));
-    char *text = json_print(m);
-    x_free(&usage);
-    cJSON_Delete(m);
-    return text;
-}
-
-static const char *error_type(int status) {
-    switch (status) {
-    case 400:
-        return "invalid_request_error";
-    case 401:
-        return "authentication_error";
-    case 403:
-        return "permission_error";
-    case 404:
-        return "not_found_error";
-    case 413:
-        return "request_too_large";
-    case 429:
-        return "rate_limit_error";
-    case 529:
-        return "overloaded_error";
-    default:
-        return "api_error";
-    }
-}
-
-static char *anthropic_error(int status, const char *type, const char *message) {
-    struct buf b = BUF_INIT;
-    if (!type)
-        type = error_type(status);
-    buf_printf(&b, "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":", type);
-    json_quote(&b, message, strlen(message));
-    buf_puts(&b, "},\"request_id\":\"req_fake\"}");
-    return buf_steal(&b);
-}
-
-const struct dialect dialect_anthropic = {
-    .stream = anthropic_stream,
-    .whole = anthropic_whole,
-    .error = anthropic_error,
-    .event = "content_block_delta",
-    .error_event = "error",
-    .broken_json = "{\"type\":\"content_block_delta\",\"index\":0,",
-    .broken_utf8 = "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
-                   "\"text_delta\",\"text\":\"\xC3\x28\xFF\xFE\"}}",
-};
-
 static void plan_init(struct plan *p) {
     memset(p, 0, sizeof(*p));
     p->status = 200;
@@ -432,28 +318,73 @@ void plan_body(struct plan *p, const char *body) {
     whole_body(p, "application/json", body, "");
 }
 
+/* Header lines that the faults ask for. */
+static void extra_head(const struct faults *f, struct buf *out) {
+    if (f->retry_after)
+        buf_printf(out, "retry-after: %s\r\n", f->retry_after);
+    if (f->location)
+        buf_printf(out, "location: %s\r\n", f->location);
+    if (f->headers)
+        buf_puts(out, f->headers);
+    if (f->gzip || f->bomb != BOMB_NONE)
+        buf_puts(out, "content-encoding: gzip\r\n");
+    else if (f->encoding)
+        buf_printf(out, "content-encoding: %s\r\n", f->encoding);
+}
+
 /* An error status or a page that no client asked for. */
-static void write_failure(struct plan *p, const struct dialect *d, const struct faults *f) {
+static void write_failure(struct plan *p, const struct dialect *d, const struct faults *f,
+                          const char *head) {
     static const char page[] =
         "<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head>\n"
         "<body><center><h1>502 Bad Gateway</h1></center><hr><center>proxy</center></body></html>\n";
-    struct buf extra = BUF_INIT;
     p->status = f->status ? f->status : 502;
-    if (f->retry_after)
-        buf_printf(&extra, "retry-after: %s\r\n", f->retry_after);
-    if (f->location)
-        buf_printf(&extra, "location: %s\r\n", f->location);
     if (f->html) {
-        whole_body(p, "text/html; charset=utf-8", f->body ? f->body : page, buf_str(&extra));
-    } else {
-        const char *message = f->message         ? f->message
-                              : p->status == 529 ? "Overloaded"
-                                                 : http1_reason(p->status);
-        char *body = f->body ? xstrdup(f->body) : d->error(p->status, NULL, message);
-        whole_body(p, "application/json", body, buf_str(&extra));
-        x_free(&body);
+        whole_body(p, "text/html; charset=utf-8", f->body ? f->body : page, head);
+        return;
     }
-    buf_free(&extra);
+    const char *message = f->message         ? f->message
+                          : p->status == 529 ? "Overloaded"
+                                             : http1_reason(p->status);
+    char *body = f->body ? xstrdup(f->body) : d->error(p->status, NULL, message);
+    whole_body(p, "application/json", body, head);
+    x_free(&body);
+}
+
+/* One character, a gigabyte of it, as packed as it can be. */
+static void write_bomb(struct plan *p, const struct faults *f, const char *head) {
+    size_t from = 0;
+    p->status = f->status ? f->status : 200;
+    write_head(p, "text/event-stream; charset=utf-8", -1, head);
+    pack_bomb_begin(&p->data, f->bomb == BOMB_LINES ? '\n' : '\0');
+    add_step(p, from, 1);
+    from = p->data.len;
+    pack_bomb_more(&p->data, f->bomb == BOMB_LINES ? '\n' : '\0');
+    add_step(p, from, PACK_BOMB_REPEAT);
+}
+
+/* What was planned, packed: an event still leaves when it is written. */
+static void pack_all(struct plan *p) {
+    struct buf plain = p->data;
+    struct plan_step *steps = p->steps;
+    size_t n = p->n;
+    struct pack k;
+    memset(&p->data, 0, sizeof(p->data));
+    p->steps = NULL;
+    p->n = p->cap = 0;
+    pack_begin(&k, &p->data);
+    for (size_t i = 0; i < n; i++) {
+        for (int again = 0; again < steps[i].repeat; again++) {
+            size_t from = i || again ? p->data.len : 0;
+            pack_add(&k, &p->data, plain.data + steps[i].off, steps[i].len);
+            add_step(p, from, 1);
+        }
+    }
+    size_t from = p->data.len;
+    pack_end(&k, &p->data);
+    add_step(p, from, 1);
+    buf_free(&plain);
+    free(steps);
 }
 
 bool plan_rule(struct plan *p, const struct dialect *d, const struct rule *rule,
@@ -472,22 +403,36 @@ bool plan_rule(struct plan *p, const struct dialect *d, const struct rule *rule,
         p->end = f->cut_reset ? PLAN_RESET : PLAN_CLOSE;
         return true;
     }
-    if (f->status || f->html) {
-        write_failure(p, d, f);
-        return true;
-    }
     cJSON *content = build_content(rule, r, why);
     if (!content)
         return false;
-    struct writer w = {.p = p, .dialect = d, .rule = rule, .r = r};
-    if (r->stream) {
-        write_head(p, "text/event-stream; charset=utf-8", -1, "");
-        d->stream(&w, content);
+    struct writer w = {.p = p, .dialect = d, .rule = rule, .r = r, .content = content};
+    struct buf head = BUF_INIT;
+    extra_head(f, &head);
+    if (f->bomb != BOMB_NONE) {
+        write_bomb(p, f, buf_str(&head));
+    } else if (f->status || f->html) {
+        write_failure(p, d, f, buf_str(&head));
+    } else if (r->stream) {
+        write_head(p, "text/event-stream; charset=utf-8", -1, buf_str(&head));
+        d->begin(&w);
+        plan_blocks(&w);
+        d->end(&w);
     } else {
-        char *body = d->whole(&w, content);
-        whole_body(p, "application/json", body, "");
+        char *body = d->whole(&w);
+        whole_body(p, "application/json", body, buf_str(&head));
         x_free(&body);
     }
+    if (f->gzip) {
+        pack_all(p);
+        if (!p->chunked) { /* the length has changed: by its end, then */
+            char *at = strstr(p->head.data, "content-length: ");
+            buf_truncate(&p->head, (size_t)(at - p->head.data));
+            buf_puts(&p->head, "transfer-encoding: chunked\r\n\r\n");
+            p->chunked = true;
+        }
+    }
+    buf_free(&head);
     cJSON_Delete(content);
     return true;
 }

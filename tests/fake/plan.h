@@ -39,7 +39,7 @@ struct plan {
 };
 
 struct dialect; /* a wire format: see plan-internal.h */
-extern const struct dialect dialect_anthropic, dialect_openai;
+extern const struct dialect dialect_anthropic, dialect_openai, dialect_azure, dialect_responses;
 
 /* The answer of a rule. False with a cause when a capture finds nothing. */
 bool plan_rule(struct plan *p, const struct dialect *d, const struct rule *rule,

@@ -73,6 +73,20 @@ void request_read(struct request *r, const cJSON *root, const char *raw, size_t 
     }
 }
 
+cJSON *request_add(cJSON *messages, const char *role, const char *type, bool join) {
+    cJSON *m = cJSON_GetArrayItem(messages, cJSON_GetArraySize(messages) - 1);
+    if (!m || !join || strcmp(json_str(m, "role", ""), role) != 0) {
+        m = json_new_obj();
+        json_add_str(m, "role", role);
+        (void)json_add_arr(m, "content");
+        cJSON_AddItemToArray(messages, m);
+    }
+    cJSON *b = json_new_obj();
+    json_add_str(b, "type", type);
+    cJSON_AddItemToArray(cJSON_GetObjectItemCaseSensitive(m, "content"), b);
+    return b;
+}
+
 void request_free(struct request *r) {
     buf_free(&r->raw);
     buf_free(&r->system);

@@ -25,6 +25,9 @@ struct request {
 /* Reads a tree that check_request() has passed; `root` must outlive it. */
 void request_read(struct request *r, const cJSON *root, const char *raw, size_t n, int call);
 void request_free(struct request *r);
+/* For who turns another shape into that one: a block of `type` at the end of `messages`, in its
+ * last message where `join` and the role is the same, else in a new one. Lent. */
+cJSON *request_add(cJSON *messages, const char *role, const char *type, bool join);
 /* Whether the request offers the tool. */
 bool request_has_tool(const struct request *r, const char *name);
 

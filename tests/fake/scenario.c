@@ -64,15 +64,34 @@ static bool bad_value(struct cause *why, const char *key) {
     return false;
 }
 
+/* The place of a member's word among `words`; 0 when it is not there, false when it is none of
+ * them. */
+static bool read_word(const cJSON *obj, const char *key, const char *const *words, int *out,
+                      struct cause *why) {
+    const char *word = json_str(obj, key, NULL);
+    *out = 0;
+    for (int i = 1; word && words[i]; i++)
+        if (strcmp(words[i], word) == 0)
+            *out = i;
+    return !word || *out ? true : bad_value(why, key);
+}
+
 /* The faults whose values are words. */
 static bool read_words(const cJSON *obj, struct faults *f, struct cause *why) {
-    const char *garbage = json_str(obj, "garbage", NULL);
-    static const char *const kinds[] = {"", "json", "utf8", "sse", "flood"};
-    for (size_t i = 1; garbage && i < ARRAY_LEN(kinds); i++)
-        if (strcmp(kinds[i], garbage) == 0)
-            f->garbage = (enum garbage)i;
-    if (garbage && f->garbage == GARBAGE_NONE)
-        return bad_value(why, "garbage");
+    static const char *const garbage[] = {"", "json", "utf8", "sse", "flood", NULL};
+    static const char *const usage_at[] = {"", "end", "never", "every", NULL};
+    static const char *const no_end[] = {"", "marker", "reason", NULL};
+    static const char *const bomb[] = {"", "zeros", "lines", NULL};
+    int word[4];
+    if (!read_word(obj, "garbage", garbage, &word[0], why) ||
+        !read_word(obj, "usage_at", usage_at, &word[1], why) ||
+        !read_word(obj, "no_end", no_end, &word[2], why) ||
+        !read_word(obj, "bomb", bomb, &word[3], why))
+        return false;
+    f->garbage = (enum garbage)word[0];
+    f->usage_at = (enum usage_at)word[1];
+    f->no_end = (enum no_end)word[2];
+    f->bomb = (enum bomb)word[3];
 
     static const char *const ends[][2] = {{"lf", "\n"}, {"cr", "\r"}, {"crlf", "\r\n"}};
     const char *end = json_str(obj, "line_end", "lf");
@@ -111,6 +130,8 @@ static bool read_faults(const cJSON *obj, struct faults *f, struct cause *why) {
                                       {"body", WANT_STRING},
                                       {"retry_after", WANT_STRING},
                                       {"location", WANT_STRING},
+                                      {"headers", WANT_STRING},
+                                      {"encoding", WANT_STRING},
                                       {"html_error_page", WANT_TRUE},
                                       {"refuse", WANT_TRUE},
                                       {"cut_after_bytes", WANT_INT},
@@ -126,6 +147,12 @@ static bool read_faults(const cJSON *obj, struct faults *f, struct cause *why) {
                                       {"comments", WANT_TRUE},
                                       {"multi_line", WANT_TRUE},
                                       {"unknown_events", WANT_TRUE},
+                                      {"empty_deltas", WANT_TRUE},
+                                      {"interleave", WANT_TRUE},
+                                      {"gzip", WANT_TRUE},
+                                      {"usage_at", WANT_STRING},
+                                      {"no_end", WANT_STRING},
+                                      {"bomb", WANT_STRING},
                                       {"mid_stream_error", WANT_ANY},
                                       {"mid_stream_error_after", WANT_INT}};
     if (obj && !check_keys(obj, keys, ARRAY_LEN(keys), "faults", why))
@@ -138,6 +165,8 @@ static bool read_faults(const cJSON *obj, struct faults *f, struct cause *why) {
         .body = json_str(obj, "body", NULL),
         .retry_after = json_str(obj, "retry_after", NULL),
         .location = json_str(obj, "location", NULL),
+        .headers = json_str(obj, "headers", NULL),
+        .encoding = json_str(obj, "encoding", NULL),
         .html = json_bool(obj, "html_error_page", false),
         .refuse = json_bool(obj, "refuse", false),
         .cut_after_bytes = get_int(obj, "cut_after_bytes", -1),
@@ -150,6 +179,9 @@ static bool read_faults(const cJSON *obj, struct faults *f, struct cause *why) {
         .comments = json_bool(obj, "comments", false),
         .multi_line = json_bool(obj, "multi_line", false),
         .unknown_events = json_bool(obj, "unknown_events", false),
+        .empty_deltas = json_bool(obj, "empty_deltas", false),
+        .interleave = json_bool(obj, "interleave", false),
+        .gzip = json_bool(obj, "gzip", false),
         .error_after = get_int(obj, "mid_stream_error_after", 3),
     };
     return read_words(obj, f, why);
@@ -196,11 +228,17 @@ static bool read_rule(const cJSON *obj, struct rule *rule, struct cause *why) {
                                             {"lacks_tool", WANT_STRING},
                                             {"nth", WANT_INT},
                                             {"call", WANT_INT}};
+    static const struct key usage_keys[] = {{"input_tokens", WANT_INT},
+                                            {"output_tokens", WANT_INT},
+                                            {"cache_read_input_tokens", WANT_INT},
+                                            {"cache_creation_input_tokens", WANT_INT}};
     if (!check_keys(obj, keys, ARRAY_LEN(keys), "rule", why))
         return false;
     rule->match = json_obj(obj, "match");
     rule->respond = json_arr(obj, "respond");
     rule->usage = json_obj(obj, "usage");
+    if (rule->usage && !check_keys(rule->usage, usage_keys, ARRAY_LEN(usage_keys), "usage", why))
+        return false;
     rule->stop_reason = json_str(obj, "stop_reason", NULL);
     rule->model = json_str(obj, "model", NULL);
     rule->delta_chars = get_int(obj, "delta_chars", 12);
@@ -250,8 +288,10 @@ static char *read_models(const cJSON *models) {
 }
 
 bool scenario_load(const char *path, struct scenario *out, struct cause *why) {
-    static const struct key keys[] = {
-        {"rules", WANT_ARRAY}, {"refuse_first", WANT_INT}, {"models", WANT_ANY}, {"chaos", WANT_OBJECT}};
+    static const struct key keys[] = {{"rules", WANT_ARRAY},
+                                      {"refuse_first", WANT_INT},
+                                      {"models", WANT_ANY},
+                                      {"chaos", WANT_OBJECT}};
     struct buf text = BUF_INIT;
     memset(out, 0, sizeof(*out));
     bool ok = read_file(path, &text, why) &&

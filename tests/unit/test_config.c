@@ -178,13 +178,14 @@ static void test_providers(void **state) {
             "1: provider \"rehearsal\" is built in; choose another id");
     refused("providers = ( { id = \"x\"; api = \"soap\"; } );\n",
             "1: provider \"x\": unknown api \"soap\"; known: anthropic, openai_completions, "
-            "openai_chat_completions, openai_responses, azure");
+            "openai_chat_completions, openai_responses, azure, azure_responses");
     refused("providers = ( { id = \"x\"; base_url = \"http://x\"; } );\n",
             "1: provider \"x\" needs an `api`: one of anthropic, openai_completions, "
-            "openai_chat_completions, openai_responses, azure");
+            "openai_chat_completions, openai_responses, azure, azure_responses");
     refused("providers = ( { id = \"x\"; api = \"anthropic\"; base_url = \"http://x\";\n"
             "  deployment = \"d\"; } );\n",
-            "1: provider \"x\": only the api azure has a deployment and an api_version");
+            "1: provider \"x\": only the apis azure and azure_responses have a deployment and an "
+            "api_version");
     refused("providers = (\n { id = \"azure\"; } );\n",
             "2: provider \"azure\" needs a `base_url`, or set AZURE_OPENAI_ENDPOINT");
     refused("providers = ( { id = \"x\"; api = \"anthropic\"; base_url = \"ftp://x\"; } );\n",

@@ -46,6 +46,12 @@ static void test_addresses(void **state) {
         {PROVIDER_API_AZURE, "https://r.openai.azure.com/openai/v1/", NULL, NULL,
          "https://r.openai.azure.com/openai/v1/chat/completions",
          "https://r.openai.azure.com/openai/v1/models"},
+        {PROVIDER_API_AZURE_RESPONSES, "https://r.openai.azure.com/", NULL, NULL,
+         "https://r.openai.azure.com/openai/responses?api-version=" PROVIDER_AZURE_RESPONSES_VERSION,
+         "https://r.openai.azure.com/openai/models?api-version=" PROVIDER_AZURE_RESPONSES_VERSION},
+        {PROVIDER_API_AZURE_RESPONSES, "https://r.openai.azure.com/openai/v1", NULL, NULL,
+         "https://r.openai.azure.com/openai/v1/responses",
+         "https://r.openai.azure.com/openai/v1/models"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         char *base = wire_base(cases[i].api, cases[i].base);
@@ -91,6 +97,7 @@ static void test_headers(void **state) {
     assert_true(has_header(c, PROVIDER_ATTRIBUTION, "k", "http-referer: "));
     assert_true(has_header(PROVIDER_API_AZURE, 0, "k", "api-key: k"));
     assert_false(has_header(PROVIDER_API_AZURE, 0, "k", "authorization:"));
+    assert_true(has_header(PROVIDER_API_AZURE_RESPONSES, 0, "k", "api-key: k"));
 }
 
 /* Every row can be used, and every provider but those that must be asked has default models. */
