@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -46,24 +47,11 @@ static void unescape(char *s) {
     *to = '\0';
 }
 
-static bool write_whole(int fd, const char *data, size_t n) {
-    while (n) {
-        ssize_t done = write(fd, data, n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return false;
-        data += done;
-        n -= (size_t)done;
-    }
-    return true;
-}
-
 /* Replaces the file by its newer part, all or nothing. */
 static void shorten(const char *path, const char *data, size_t n) {
     char *fresh = xasprintf("%s.new", path);
     int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && write_whole(fd, data, n);
+    bool ok = fd >= 0 && fd_write_all(fd, data, n) == 0;
     if (fd >= 0 && close(fd) != 0)
         ok = false;
     if (!ok || rename(fresh, path) != 0)
@@ -115,7 +103,7 @@ void history_append(const char *path, const char *channel, const char *text) {
     escape(&b, text);
     buf_putc(&b, '\n');
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0 || !write_whole(fd, b.data, b.len))
+    if (fd < 0 || fd_write_all(fd, b.data, b.len))
         log_warn("%s: cannot be written: %s", path, strerror(errno));
     if (fd >= 0)
         close(fd);

@@ -46,7 +46,8 @@ struct ui {
     struct term *term;
     struct view *view; /* from the first attach on */
     struct list asked;
-    int64_t rung; /* the newest request that was rung for */
+    struct files_look *look; /* for names of files; NULL: nothing was looked for */
+    int64_t rung;            /* the newest request that was rung for */
     struct loop_timer *frame_timer, *tick_timer;
     int64_t painted_ns, answered_ns; /* the last frame, and the last that a key had at once */
     bool pressed;                    /* a key is not on the screen yet */
@@ -188,13 +189,25 @@ static void host_run(void *arg, const char *channel, const char *command) {
     free(typed);
 }
 
-static void host_files(void *arg, const char *channel, const char *prefix, struct strv *out) {
+static void on_files(void *arg, const char *channel, const char *prefix,
+                     const struct files_found *found) {
     const struct ui *u = arg;
+    if (u->view)
+        view_files(u->view, channel, prefix, found);
+}
+
+static void host_files(void *arg, const char *channel, const char *prefix) {
+    struct ui *u = arg;
+    struct cause why = {""};
     char *id = xasprintf("%s:%s", process_kind_name(PROCESS_CHANNEL), channel);
     const struct process *p = process_find(agent_processes(u->agent), id);
     free(id);
-    if (p && p->workspace && u->parts->sandbox)
-        files_begin_with(u->parts->sandbox, p->workspace, prefix, out);
+    if (!p || !p->workspace || !u->parts->sandbox)
+        return;
+    if (!u->look)
+        u->look = files_look_new(u->parts->jobs, u->parts->sandbox, on_files, u);
+    if (files_look(u->look, channel, p->workspace, prefix, &why) != STATUS_OK)
+        view_message(u->view, STYLE_WARN, "%s", why.text);
 }
 
 static void host_models(void *arg, const char *prefix, struct strv *out) {
@@ -611,6 +624,7 @@ void ui_free(struct ui **up) {
         command_abandon(&a->call);
         asked_free(a);
     }
+    files_look_free(&u->look);
     view_free(&u->view);
     free(u->history_path);
     free(u->config_line);

@@ -18,8 +18,9 @@ struct view;
 struct view_host {
     void (*say)(void *arg, const char *channel, const char *text);
     void (*run)(void *arg, const char *channel, const char *command);
-    /* Adds the files of the channel's workspace whose path begins so, directories with a slash. */
-    void (*files)(void *arg, const char *channel, const char *prefix, struct strv *out);
+    /* Looks for the files of the channel's workspace whose path begins so; view_files() follows,
+     * unless something else is looked for before that. */
+    void (*files)(void *arg, const char *channel, const char *prefix);
     /* Adds the names of models that are known and begin so. */
     void (*models)(void *arg, const char *prefix, struct strv *out);
     void (*route)(void *arg, const char *process, const char *text); /* full ids from here on */
@@ -51,6 +52,12 @@ struct view_facts {
     int64_t loop_us;             /* how long a turn of the loop took lately */
     const char *const *greeting; /* NULL-terminated, static or outliving the view */
 };
+
+/* What view_host.files() has found. Nothing is done with it when the person has gone on meanwhile.
+ */
+struct files_found;
+void view_files(struct view *v, const char *channel, const char *prefix,
+                const struct files_found *found);
 
 /* history_path: NULL for none. The composer in it is the only one of the process. */
 struct view *view_new(const struct process_table *t, const char *history_path,

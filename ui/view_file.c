@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "ui/files.h"
 
 /* What stands between an at sign at the beginning of a word and the cursor; NULL: no such word. */
 static const char *name_before(const struct view *v, size_t *n) {
@@ -25,22 +26,9 @@ bool view_at_file(const struct view *v) {
     return v->focus == FOCUS_COMPOSER && name_before(v, &n);
 }
 
-/* How much all have in common. */
-static size_t common(const struct strv *names) {
-    size_t n = strlen(names->v[0]);
-    for (size_t i = 1; i < names->n; i++) {
-        size_t same = 0;
-        while (same < n && names->v[i][same] == names->v[0][same])
-            same++;
-        n = same;
-    }
-    while (n && ((unsigned char)names->v[0][n] & 0xC0) == 0x80)
-        n--; /* not in the middle of a character */
-    return n;
-}
-
 /* Only what differs: the directory is on the screen already. */
-static void list_names(struct view *v, const struct strv *names) {
+static void list_names(struct view *v, const struct files_found *found) {
+    const struct strv *names = &found->names;
     struct buf b = BUF_INIT;
     for (size_t i = 0; i < names->n && b.len < sizeof v->message; i++) {
         const char *name = names->v[i], *slash = strrchr(name, '/');
@@ -51,7 +39,8 @@ static void list_names(struct view *v, const struct strv *names) {
             slash++;
         buf_printf(&b, "%s%s", i ? "  " : "", slash ? slash : name);
     }
-    view_message(v, STYLE_DIM, "%zu: %.200s", names->n, buf_str(&b));
+    view_message(v, STYLE_DIM, "%zu%s: %.200s", found->total, found->cut ? " or more" : "",
+                 buf_str(&b));
     buf_free(&b);
 }
 
@@ -62,19 +51,30 @@ void view_complete_file(struct view *v) {
     if (!typed || !p)
         return;
     char *prefix = xstrndup(typed, n);
-    struct strv names = {0};
-    v->host.files(v->host.arg, p->channel, prefix, &names);
-    size_t same = names.n ? common(&names) : 0;
-    if (!names.n) {
+    v->host.files(v->host.arg, p->channel, prefix);
+    x_free(&prefix);
+}
+
+void view_files(struct view *v, const char *channel, const char *prefix,
+                const struct files_found *found) {
+    size_t n;
+    const char *typed = v->focus == FOCUS_COMPOSER ? name_before(v, &n) : NULL;
+    const struct process *p = view_channel_of(v, process_get(v->processes, v->shown));
+    if (!typed || !p || !str_eq(p->channel, channel) || strlen(prefix) != n ||
+        memcmp(typed, prefix, n) != 0)
+        return; /* the line is another one by now */
+    size_t same = found->common ? strlen(found->common) : 0;
+    if (!found->total && found->cut) {
+        view_message(v, STYLE_DIM, "none of the first %u files there begins with \"%.60s\"",
+                     FILES_SCAN_MAX, prefix);
+    } else if (!found->total) {
         view_message(v, STYLE_DIM, "no file of the workspace begins with \"%.60s\"", prefix);
-    } else if (same > n || names.n == 1) {
-        bool whole = names.n == 1 && names.v[0][same - 1] != '/';
-        char *rest = xasprintf("%.*s%s", (int)(same - n), names.v[0] + n, whole ? " " : "");
+    } else if (!found->cut && (same > n || found->total == 1)) {
+        bool whole = found->total == 1 && found->common[same - 1] != '/';
+        char *rest = xasprintf("%s%s", found->common + n, whole ? " " : "");
         composer_insert(v->composer, rest);
         x_free(&rest);
     } else {
-        list_names(v, &names);
+        list_names(v, found);
     }
-    strv_free(&names);
-    x_free(&prefix);
 }

@@ -13,6 +13,7 @@
 
 #include "agent/prompt.h"
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -101,19 +102,6 @@ static enum status too_large(const struct attachment_save *s, const char *path, 
     return STATUS_OK;
 }
 
-static bool write_all(int fd, const char *data, size_t n) {
-    while (n) {
-        ssize_t k = write(fd, data, n);
-        if (k < 0 && errno != EINTR)
-            return false;
-        if (k > 0) {
-            data += k;
-            n -= (size_t)k;
-        }
-    }
-    return true;
-}
-
 /* From `in` to `out`; head receives the beginning. */
 static enum status copy(const struct attachment_save *s, const char *path, int in, int out,
                         struct attachment *at, struct buf *head, const atomic_bool *cancelled,
@@ -134,7 +122,7 @@ static enum status copy(const struct attachment_save *s, const char *path, int i
             st = cause_errno(why, STATUS_IO, errno, "%s", path);
         else if ((st = too_large(s, path, at->bytes + n, why)) != STATUS_OK)
             break;
-        else if (!write_all(out, chunk, (size_t)n))
+        else if (fd_write_all(out, chunk, (size_t)n))
             st = cause_errno(why, STATUS_IO, errno, "%s", s->dir);
         if (st != STATUS_OK)
             break;

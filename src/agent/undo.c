@@ -2,6 +2,7 @@
  * it. One at a time. */
 #include "agent/undo.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "agent/prompt.h"
 #include "agent/record.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -37,8 +39,9 @@ struct undo {
     char *channel, *work, *title;
     char id[ID_UUID_SIZE]; /* of the undo that is made, or taken back */
     struct file *v;
-    size_t n, read;
-    bool unread; /* there was more than is read */
+    size_t n, cap, read;
+    struct map *paths; /* of v: place + 1, while it is collected */
+    bool unread;       /* there was more than is read */
     struct job *job;
     struct store_after *wait;
     cJSON *body;
@@ -55,6 +58,7 @@ static void undo_free(struct undo *u) {
         x_free(&u->v[i].workspace);
     }
     x_free(&u->v);
+    map_free(&u->paths);
     x_free(&u->snapshots);
     x_free(&u->channel);
     x_free(&u->work);
@@ -97,15 +101,17 @@ static struct file_side side(const char *state, const char *hash, int64_t mode, 
 }
 
 static struct file *file_of(struct undo *u, const char *path) {
-    for (size_t i = 0; i < u->n; i++)
-        if (str_eq(u->v[i].path, path))
-            return &u->v[i];
-    return NULL;
+    uintptr_t place = (uintptr_t)map_get(u->paths, path);
+    return place ? &u->v[place - 1] : NULL;
 }
 
 static struct file *file_new(struct undo *u, const char *path, const char *workspace) {
-    u->v = xreallocarray(u->v, u->n + 1, sizeof *u->v);
+    if (u->n == u->cap) {
+        u->cap = u->cap ? 2 * u->cap : 16;
+        u->v = xreallocarray(u->v, u->cap, sizeof *u->v);
+    }
     struct file *f = &u->v[u->n++];
+    map_put(u->paths, path, (void *)(uintptr_t)u->n);
     *f = (struct file){.path = xstrdup(path), .workspace = xstrdup(workspace)};
     return f;
 }
@@ -179,6 +185,7 @@ static void find_title(struct undo *u, struct store_read *r) {
 
 static enum status find(struct undo *u, struct cause *why) {
     struct store_read *r = store_read(agent_parts(u->agent)->store);
+    u->paths = map_new();
     enum status st = u->channel ? STATUS_OK : find_channel(u, r, why);
     if (st == STATUS_OK && u->redo)
         st = q_file_undos_newest(r, u->channel, EDITS_MAX, take_undone, u, why);
@@ -193,6 +200,7 @@ static enum status find(struct undo *u, struct cause *why) {
     if (st != STATUS_OK)
         return st;
     find_title(u, r);
+    map_free(&u->paths);
     for (size_t i = 0; i < u->n; i++) { /* the list grows no more: what is lent stays */
         struct file *f = &u->v[i];
         f->r.workspace = f->workspace;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "sandbox/policy.h"
@@ -31,18 +32,6 @@ static bool read_all(int fd, struct buf *out) {
             return false;
         }
     }
-}
-
-static bool write_all(int fd, const struct buf *b) {
-    for (size_t done = 0; done < b->len;) {
-        ssize_t n = write(fd, b->data + done, b->len - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        done += (size_t)n;
-    }
-    return true;
 }
 
 /* Only we may put something there. */
@@ -81,7 +70,8 @@ static bool put_copy(int dir, const struct buf *want) {
     int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, COPY_MODE);
     if (fd < 0)
         return false;
-    bool ok = write_all(fd, want) && fchmod(fd, COPY_MODE) == 0; /* whatever the umask took */
+    bool ok = fd_write_all(fd, want->data, want->len) == 0 &&
+              fchmod(fd, COPY_MODE) == 0; /* whatever the umask took */
     int err = ok ? 0 : errno;
     if (close(fd) < 0 && ok) {
         ok = false;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -105,19 +106,6 @@ static int check_same(const struct place *p, const struct version *was) {
     return was->present && version_same(&st, &was->st) ? 0 : ESTALE;
 }
 
-static int write_all(int fd, const char *s, size_t n) {
-    while (n) {
-        ssize_t w = write(fd, s, n);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w < 0)
-            return errno;
-        s += w;
-        n -= (size_t)w;
-    }
-    return 0;
-}
-
 /* What was not there is not replaced, whoever puts it there in this moment. Not every file system
  * can promise that; the look just before has to do there. */
 static int move_there(const struct place *p, const char *temporary, bool present) {
@@ -141,7 +129,7 @@ int place_write(const struct place *p, const struct version *was, const void *da
     int fd = openat(p->dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return errno;
-    int err = write_all(fd, data, n);
+    int err = fd_write_all(fd, data, n);
     if (!err && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || fstat(fd, &st) < 0))
         err = errno;
     if (close(fd) < 0 && !err)

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -57,19 +58,6 @@ static enum status open_dir(const char *dir, bool make, int lock, int *fd, struc
     return st;
 }
 
-static int write_all(int fd, const char *s, size_t n) {
-    while (n) {
-        ssize_t w = write(fd, s, n);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w < 0)
-            return errno;
-        s += w;
-        n -= (size_t)w;
-    }
-    return 0;
-}
-
 /* Beside its place and then there: no half of a content bears its name. */
 static int write_new(int dir, const char *hash, const void *data, size_t n) {
     uint64_t random;
@@ -79,7 +67,7 @@ static int write_new(int dir, const char *hash, const void *data, size_t n) {
     int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return errno;
-    int err = write_all(fd, data, n);
+    int err = fd_write_all(fd, data, n);
     if (!err && fsync(fd) < 0)
         err = errno;
     if (close(fd) < 0 && !err)

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "tests/unit/ui_screen.h"
+#include "ui/files.h"
 #include "ui/text.h"
 #include "ui/view.h"
 
@@ -46,6 +47,9 @@ static void answer(void *arg, int64_t request, const char *choice, const char *r
     buf_printf(&((struct test *)arg)->asked, "answer %lld %s (%s);", (long long)request, choice,
                remark);
 }
+static void files(void *arg, const char *channel, const char *prefix) {
+    buf_printf(&((struct test *)arg)->asked, "files %s %s;", channel, prefix);
+}
 static void dismiss(void *arg) { buf_puts(&((struct test *)arg)->asked, "dismiss;"); }
 static void redraw(void *arg) { term_redraw(((struct test *)arg)->s.term); }
 static void quit(void *arg) { buf_puts(&((struct test *)arg)->asked, "quit;"); }
@@ -70,6 +74,7 @@ static void start(struct test *t, const char *type, int cols, int rows) {
                              .seen = seen,
                              .suspend = suspend,
                              .answer = answer,
+                             .files = files,
                              .dismiss = dismiss,
                              .redraw = redraw,
                              .quit = quit,
@@ -686,10 +691,40 @@ static void warnings_stand_until_seen(void **state) {
     matches(t, "! a warning that is much");
 }
 
+static void found(struct test *t, const char *channel, const char *prefix) {
+    struct files_found f = {.total = 1};
+    f.common = xstrdup("doc/whales.txt");
+    strv_push(&f.names, f.common);
+    view_files(t->view, channel, prefix, &f);
+    files_found_free(&f);
+    draw(t);
+}
+
+/* Names come when the directory has answered; who has gone on typing is not interrupted. */
+static void names_that_come_late_are_not_put_in(void **state) {
+    (void)state;
+    struct test *t = &the_test;
+    start(t, "xterm-256color", 80, 24);
+    conversation(t);
+    type(t, "see @doc/wh\t");
+    assert_string_equal(buf_str(&t->asked), "files inbox doc/wh;");
+    type(t, "x");
+    found(t, "inbox", "doc/wh");
+    screen_row_is(&t->s, 22, "> see @doc/whx");
+    type(t, "\x7f");
+    found(t, "other", "doc/wh");
+    screen_row_is(&t->s, 22, "> see @doc/wh");
+    found(t, "inbox", "doc/wh");
+    screen_row_is(&t->s, 22, "> see @doc/whales.txt");
+    found(t, "inbox", "doc/wh"); /* and not twice */
+    screen_row_is(&t->s, 22, "> see @doc/whales.txt");
+}
+
 int main(void) {
     setenv("INPUTRC", "/dev/null", 1);
     text_locale();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(names_that_come_late_are_not_put_in, teardown),
         cmocka_unit_test_teardown(focus_80x24, teardown),
         cmocka_unit_test_teardown(wide_200x50, teardown),
         cmocka_unit_test_teardown(narrow_40x10, teardown),

@@ -8,16 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "agent/undo.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "tests/lib/agent_home.h"
+#include "tools/snapshot.h"
 
 #define WRITE(path, text) CALL("file_write", "{\"path\":\"" path "\",\"content\":\"" text "\"}")
 #define EDIT(path, old, new)                                                                       \
@@ -287,6 +290,60 @@ static void one_at_a_time_and_nobody_has_to_wait(void **state) {
     assert_false(a.given);
 }
 
+/* Two edits of each of `files` files, which are as they were before by now. */
+static void many_edits(struct agent_home *h, const char *channel, int files) {
+    static const char *const hashes[] = {"", "a", "b"};
+    for (int i = 0; i < 2 * files; i++) {
+        char *path = xasprintf("%s/many-%s/%d", h->home.workspace, channel, i / 2);
+        struct file_change c = {.channel = channel,
+                                .work = channel,
+                                .process = "worker:w",
+                                .call = "c",
+                                .tool = "file_write",
+                                .workspace = h->home.workspace,
+                                .path = path,
+                                .before = {.state = i % 2 ? SNAPSHOT_KEPT : SNAPSHOT_ABSENT},
+                                .after = {.state = SNAPSHOT_NOT_KEPT}};
+        strcpy(c.before.hash, hashes[i % 2]);
+        strcpy(c.after.hash, hashes[i % 2 + 1]);
+        undo_record(agent_parts(h->agent)->store, &c);
+        x_free(&path);
+        if (i % 100 == 99)
+            agent_turns(h, 1);
+    }
+    agent_turns(h, 5);
+}
+
+/* Processor time of an undo of so many, in ns. */
+static int64_t undo_of_many(struct agent_home *h, const char *channel, int files) {
+    struct agent_answer a = {0};
+    struct timespec from, to;
+    char *args = xasprintf("{\"channel\":\"%s\"}", channel);
+    many_edits(h, channel, files);
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from), 0);
+    ask_back(h, COMMAND_UNDO, args, STATUS_OK, &a);
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to), 0);
+    assert_int_equal(cJSON_GetArraySize(json_arr(a.body, "files")), files);
+    const cJSON *f;
+    cJSON_ArrayForEach(f, json_arr(a.body, "files"))
+        assert_string_equal(json_str(f, "result", ""), "unchanged");
+    agent_answer_clear(&a);
+    ask_back(h, COMMAND_UNDO, args, STATUS_NOT_FOUND, &a);
+    agent_answer_clear(&a);
+    x_free(&args);
+    return (to.tv_sec - from.tv_sec) * NS_PER_SEC + to.tv_nsec - from.tv_nsec;
+}
+
+/* Ten times as much takes about ten times as long; where every edit looks at all others it takes
+ * a hundred times as long. */
+static void five_thousand_edits_are_no_matter(void **state) {
+    struct agent_home *h = *state;
+    int64_t few = undo_of_many(h, "c1", 250), many = undo_of_many(h, "c2", 2500);
+    print_message("500 edits: %lld us, 5000: %lld us\n", (long long)few / 1000,
+                  (long long)many / 1000);
+    assert_true(many < 25 * few);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, agent_home_setup, agent_home_teardown)
 
 int main(void) {
@@ -298,6 +355,7 @@ int main(void) {
         TEST(no_link_leads_an_undo_astray),
         TEST(what_is_too_large_is_told_and_not_undone),
         TEST(where_nothing_is_kept_it_is_told),
+        TEST(five_thousand_edits_are_no_matter),
         TEST(one_at_a_time_and_nobody_has_to_wait),
     };
     clock_set_virtual(INT64_C(1796000000000));
