@@ -1,6 +1,7 @@
 /* routing: the configuration's words about models, applied to processes. */
 #include "agent/routing.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -103,14 +104,15 @@ void routing_fallbacks(const struct agent *a, const struct process *p, struct ro
 }
 
 char *routing_stand_in_text(const struct route_stand_in *s) {
-    const char *sep = *s->why ? "; " : "";
-    if (!s->until_ms)
-        return xasprintf("%s%s%s answers", s->why, sep, s->model);
-    time_t t = (time_t)(s->until_ms / 1000);
-    struct tm at;
-    localtime_r(&t, &at);
-    return xasprintf("%s%s%s answers until %02d:%02d", s->why, sep, s->model, at.tm_hour,
-                     at.tm_min);
+    char when[32] = "";
+    if (s->until_ms) {
+        time_t t = (time_t)(s->until_ms / 1000);
+        struct tm at;
+        localtime_r(&t, &at);
+        snprintf(when, sizeof when, ", tried again at %02d:%02d", at.tm_hour % 24, at.tm_min % 60);
+    }
+    return *s->why ? xasprintf("%s%s; %s answers now", s->why, when, s->model)
+                   : xasprintf("%s answers now", s->model);
 }
 
 /* ---- names ---- */

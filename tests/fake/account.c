@@ -116,6 +116,7 @@ void account_read(struct account *a, const char *sent, size_t n, size_t request,
     struct reader r = {.input = -1, .output = -1};
     *a = (struct account){0};
     read_stream(&r, sent, n);
+    a->whole = r.over;
     if (!r.begun && !waited)
         return;
     a->guess = !r.begun || r.input < 0 || !r.last;

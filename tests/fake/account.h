@@ -13,6 +13,7 @@
 struct account {
     int64_t input, output;
     bool guess; /* something of it was not told */
+    bool whole; /* the stream came to an end or an error: nobody would have read on */
 };
 
 /* sent[0..n) of the body of an answer to a request of so many bytes. `waited`: the client hung up

@@ -39,7 +39,8 @@ static void tell_account(struct server *s, struct conn *c, bool aborted) {
     bool stream = c->plan.status == 200 && c->chaos != CHAOS_PAGE_200;
     size_t n = stream ? (size_t)c->bytes : 0;
     account_read(&a, buf_str(&c->plan.data), n, c->request, stream && aborted);
-    report_account(&s->report, c->call, c->model, chaos_name(c->chaos), &a);
+    report_account(&s->report, c->call, c->model, chaos_name(c->chaos), &a,
+                   aborted && !a.whole && c->chaos != CHAOS_STALL);
     x_free(&c->model);
 }
 
@@ -48,6 +49,8 @@ void conn_close(struct server *s, struct conn *c, const char *how) {
         return;
     if (answering(c))
         tell_account(s, c, str_eq(how, "aborted"));
+    else if (s->chaos.on && c->in.len) /* half a request, or one that was not looked at in time */
+        report_account(&s->report, 0, "", "", &(struct account){0}, true);
     if (answering(c))
         report_end(&s->report, c->call, c->id, how, c->bytes);
     timers_clear(&s->timers, &c->timer);

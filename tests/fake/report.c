@@ -122,14 +122,15 @@ void report_request(struct report *r, int call, int conn, const struct http1_req
 }
 
 void report_account(struct report *r, int call, const char *model, const char *chaos,
-                    const struct account *a) {
+                    const struct account *a, bool left) {
     if (r->log_fd < 0)
         return;
     struct buf b = BUF_INIT;
     buf_printf(&b, "{\"type\":\"account\",\"call\":%d,\"model\":", call);
     put_string(&b, model);
-    buf_printf(&b, ",\"chaos\":\"%s\",\"input\":%lld,\"output\":%lld,\"guess\":%s}", chaos,
-               (long long)a->input, (long long)a->output, a->guess ? "true" : "false");
+    buf_printf(&b, ",\"chaos\":\"%s\",\"input\":%lld,\"output\":%lld,\"guess\":%s,\"left\":%s}",
+               chaos, (long long)a->input, (long long)a->output, a->guess ? "true" : "false",
+               left ? "true" : "false");
     log_line(r, &b);
 }
 

@@ -31,9 +31,10 @@ void report_request(struct report *r, int call, int conn, const struct http1_req
 /* {"type":"end","call":N,"conn":N,"mono_ms":N,"how":S,"bytes":N}; how: done, cut, aborted (by the
  * client), stopped (by us). Says "end N HOW" too. */
 void report_end(struct report *r, int call, int conn, const char *how, long bytes);
-/* {"type":"account","call":N,"model":S,"chaos":S,"input":N,"output":N,"guess":B}: see account.h and
- * chaos.h; before the call's end. */
+/* {"type":"account","call":N,"model":S,"chaos":S,"input":N,"output":N,"guess":B,"left":B}: see
+ * account.h and chaos.h; before the call's end. left: the client did not wait for what was coming,
+ * so that nobody knows how much of it has reached it. */
 void report_account(struct report *r, int call, const char *model, const char *chaos,
-                    const struct account *a);
+                    const struct account *a, bool left);
 
 #endif

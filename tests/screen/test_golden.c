@@ -173,6 +173,43 @@ static void inbox_at(int cols, int rows, const char *name) {
     quit();
 }
 
+/* One provider fails, the other answers: one line says so, at the first time only. */
+static void stand_in_at(int cols, int rows, const char *name) {
+    f.fake = fake_start("{\"rules\":[{\"match\":{\"model\":\"alpha\"},\"faults\":{\"status\":529}},"
+                        "{\"match\":{\"last_user_contains\":\"And now\"},"
+                        "\"respond\":[{\"text\":\"It still is.\"}]},"
+                        "{\"respond\":[{\"text\":\"All is well.\"}]}]}");
+    f.home = tmphome_new(f.fake);
+    char *config =
+        xasprintf("routing = { channel = \"anthropic/alpha\"; rate_limit_cooldown_secs = 86400;\n"
+                  "  fallbacks = ( { then = [ \"chat/beta\" ]; } ); };\n"
+                  "providers = ( { id = \"chat\"; api = \"openai_completions\"; base_url = \"%s\"; "
+                  "api_key = \"k\"; } );\n",
+                  fake_url(f.fake));
+    tmphome_config(f.home, config);
+    x_free(&config);
+    open_screen(cols, rows);
+    pty_type(f.pty, "How is it?\r");
+    vt_expect(f.vt, "All is well\\.");
+    vt_expect(f.vt, "0 running");
+    pty_type(f.pty, "And now?\r");
+    vt_expect(f.vt, "It still is\\.");
+    vt_expect(f.vt, "0 running");
+    vt_expect_gone(f.vt, "# inbox +1");
+    check(name);
+    quit();
+}
+
+static void a_stand_in_80x24(void **state) {
+    (void)state;
+    stand_in_at(80, 24, "stand-in-80x24");
+}
+
+static void a_stand_in_200x50(void **state) {
+    (void)state;
+    stand_in_at(200, 50, "stand-in-200x50");
+}
+
 static void the_inbox_80x24(void **state) {
     (void)state;
     inbox_at(80, 24, "inbox-80x24");
@@ -193,6 +230,8 @@ int main(void) {
         TEST(a_conversation_200x50),
         TEST(a_conversation_50x12),
         TEST(a_failed_call),
+        TEST(a_stand_in_80x24),
+        TEST(a_stand_in_200x50),
         TEST(the_inbox_80x24),
         TEST(the_inbox_200x50),
     };

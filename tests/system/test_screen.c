@@ -331,6 +331,57 @@ static void a_fault_is_a_line_where_it_happened(void **state) {
     quit(&f.one);
 }
 
+static int rows_with(const struct vt *vt, const char *text) {
+    int n = 0;
+    char *all = vt_text(vt);
+    for (const char *p = all; (p = strstr(p, text)); p++)
+        n++;
+    x_free(&all);
+    return n;
+}
+
+/* One line when another model comes in, one when the first is back; in between nothing, though the
+ * first is tried each time, and fails: it asks for no rest. */
+static void who_answers_instead_is_said_once_and_once_when_it_is_over(void **state) {
+    (void)state;
+    f.fake = fake_start(
+        "{\"rules\":[{\"match\":{\"model\":\"alpha\",\"last_user_contains\":\"well again\"},"
+        "\"respond\":[{\"text\":\"Alpha speaks.\"}]},"
+        "{\"match\":{\"model\":\"alpha\"},\"faults\":{\"status\":429,\"message\":\"slow "
+        "down\",\"retry_after\":\"0\"}},"
+        "{\"match\":{\"last_user_contains\":\"and now\"},\"respond\":[{\"text\":\"Beta, "
+        "still.\"}]},"
+        "{\"respond\":[{\"text\":\"Beta speaks.\"}]}]}");
+    f.home = tmphome_new(f.fake);
+    char *config =
+        xasprintf("routing = { channel = \"anthropic/alpha\";\n"
+                  "  fallbacks = ( { then = [ \"chat/beta\" ]; } ); };\n"
+                  "providers = ( { id = \"chat\"; api = \"openai_completions\"; base_url = \"%s\"; "
+                  "api_key = \"k\"; } );\n",
+                  fake_url(f.fake));
+    tmphome_config(f.home, config);
+    x_free(&config);
+    open_screen(&f.one, ARGS(), 120, 30);
+    say(&f.one, "how is it?");
+    vt_expect(f.one.vt,
+              "! anthropic: too many requests \\(429\\): slow down; chat/beta answers now");
+    vt_expect(f.one.vt, "Beta speaks\\.");
+    vt_expect(f.one.vt, "0 running");
+    fake_expect(f.fake, "end ", 4); /* alpha three times, and beta */
+    say(&f.one, "and now?");
+    vt_expect(f.one.vt, "Beta, still\\.");
+    vt_expect(f.one.vt, "0 running");
+    fake_expect(f.fake, "end ", 6); /* alpha once, and beta */
+    assert_int_equal(rows_with(f.one.vt, "answers now"), 1);
+    assert_int_equal(rows_with(f.one.vt, "!"), 1);
+    say(&f.one, "are you well again?");
+    vt_expect(f.one.vt, "! anthropic/alpha answers again$");
+    vt_expect(f.one.vt, "Alpha speaks\\.");
+    vt_expect(f.one.vt, "0 running");
+    assert_int_equal(rows_with(f.one.vt, "!"), 2);
+    quit(&f.one);
+}
+
 static void what_a_command_prints_cannot_touch_the_terminal(void **state) {
     (void)state;
     start(SCENE(SCENE_RUN(
@@ -756,6 +807,7 @@ int main(void) {
         TEST(a_file_is_completed_and_goes_along),
         TEST(a_model_is_chosen_by_name),
         TEST(a_fault_is_a_line_where_it_happened),
+        TEST(who_answers_instead_is_said_once_and_once_when_it_is_over),
         TEST(what_a_command_prints_cannot_touch_the_terminal),
         TEST(an_interrupt_ends_the_turn_and_nothing_else),
         TEST(quitting_leaves_work_going_and_says_so),

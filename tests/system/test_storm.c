@@ -53,7 +53,7 @@ struct turn_of {
 
 static struct storm {
     uint64_t seed;
-    int n, ended;
+    int n, ended, silence_secs;
     struct turn_of *v;
     char dir[64], *conf;
     struct fake *fake;
@@ -216,7 +216,7 @@ static void engine_start(const char *dead) {
     };
     const struct llm_config lc = {.providers = providers,
                                   .nproviders = ARRAY_LEN(providers),
-                                  .silence_secs = 2,
+                                  .silence_secs = storm.silence_secs,
                                   .connect_secs = 10,
                                   .proxy = ""};
     const struct sandbox_config sc = {
@@ -284,7 +284,7 @@ static void ask_all(void) {
 static const char truth[] =
     "^(anthropic|chat|dead): (too many requests|overloaded|the server failed|the stream was cut|"
     "127\\.0\\.0\\.1:[0-9]+ (closed the connection|sends us on|answered with)|"
-    "cannot connect to 127\\.0\\.0\\.1|no byte for 2 s|not the stream that was expected|"
+    "cannot connect to 127\\.0\\.0\\.1|no byte for [0-9]+ s|not the stream that was expected|"
     "the conversation is too long)";
 
 static void check_error(int i, const struct turn_of *t) {
@@ -425,9 +425,11 @@ static bool same(const struct map *a, const struct map *b) {
     return map_count(a) == map_count(b);
 }
 
-/* Tokens by model, the told ones and the guessed ones. `struck`: requests that met a fault. */
-static void check_accounts(struct map *store, int *requests, int *struck) {
+/* Tokens by model, the told ones and the guessed ones. `struck`: requests that met a fault. False:
+ * nothing can be said, as the machine was so slow that the client took work for silence. */
+static bool check_accounts(struct map *store, int *requests, int *struck) {
     struct map *server = map_new();
+    int left = 0;
     cJSON *log = fake_log(storm.fake);
     const cJSON *e;
     cJSON_ArrayForEach(e, log) {
@@ -435,19 +437,21 @@ static void check_accounts(struct map *store, int *requests, int *struck) {
             ++*requests;
         if (!str_eq(json_str(e, "type", ""), "account"))
             continue;
+        left += json_bool(e, "left", false);
         int64_t in = json_i64(e, "input", 0), out = json_i64(e, "output", 0);
         *struck += *json_str(e, "chaos", "") != '\0';
         if (in || out)
             add(server, json_str(e, "model", ""), json_bool(e, "guess", false), in, out, 1);
     }
     cJSON_Delete(log);
-    if (!same(server, store) || !same(store, server)) {
+    if (left == 0 && (!same(server, store) || !same(store, server))) {
         show(stderr, "server", server);
         show(stderr, "store", store);
         must(false, "the server's books are not the store's");
     }
-    must(map_count(server) >= 4, "no fault left anything to guess");
+    must(left || map_count(server) >= 4, "no fault left anything to guess");
     sums_free(&server);
+    return left == 0;
 }
 
 /* ---- one storm ---- */
@@ -462,10 +466,11 @@ static int descriptors(void) {
     return n;
 }
 
-static void all_end_with_an_answer_or_the_truth(uint64_t seed, int n) {
+/* Whether the accounts could be compared. */
+static bool storms(uint64_t seed, int n, int silence_secs) {
     struct cause why = {""};
     int dead_fd, before = descriptors(), right = 0, requests = 0, struck = 0;
-    storm = (struct storm){.seed = seed, .n = n};
+    storm = (struct storm){.seed = seed, .n = n, .silence_secs = silence_secs};
     storm.v = xcalloc((size_t)n, sizeof *storm.v);
     strcpy(storm.dir, "/tmp/test-storm-XXXXXX");
     assert_non_null(mkdtemp(storm.dir));
@@ -505,7 +510,7 @@ static void all_end_with_an_answer_or_the_truth(uint64_t seed, int n) {
     cJSON *asked = fake_requests(storm.fake);
     assert_true(fake_wait(storm.fake, "end ", cJSON_GetArraySize(asked), WAIT_MS));
     cJSON_Delete(asked);
-    check_accounts(books, &requests, &struck);
+    bool compared = check_accounts(books, &requests, &struck);
     sums_free(&books);
     fake_assert_clean(storm.fake);
     fake_stop(&storm.fake);
@@ -533,6 +538,14 @@ static void all_end_with_an_answer_or_the_truth(uint64_t seed, int n) {
     x_free(&storm.home.dir);
     x_free(&storm.home.db);
     x_free(&storm.home.workspace);
+    return compared;
+}
+
+/* What stalls costs the client's patience each time, so it is short; where it turns out too short
+ * for the machine, there is another storm with more of it. */
+static void all_end_with_an_answer_or_the_truth(uint64_t seed, int n) {
+    for (int secs = 2; !storms(seed, n, secs); secs *= 3)
+        must(secs < 60, "the server takes longer than %d s to answer", secs);
 }
 
 static void a_storm(void **state) {
