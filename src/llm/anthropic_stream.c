@@ -100,9 +100,9 @@ static void read_usage(struct decode *d, const cJSON *usage, bool last) {
     if (!usage)
         return;
     struct llm_usage *u = &d->usage;
-    int64_t in = json_i64(usage, "input_tokens", -1), out = json_i64(usage, "output_tokens", -1);
-    int64_t rd = json_i64(usage, "cache_read_input_tokens", -1);
-    int64_t wr = json_i64(usage, "cache_creation_input_tokens", -1);
+    int64_t in = decode_tokens(usage, "input_tokens"), out = decode_tokens(usage, "output_tokens");
+    int64_t rd = decode_tokens(usage, "cache_read_input_tokens");
+    int64_t wr = decode_tokens(usage, "cache_creation_input_tokens");
     if (in >= 0) {
         u->input_tokens = in;
         d->input_known = true;
@@ -111,7 +111,7 @@ static void read_usage(struct decode *d, const cJSON *usage, bool last) {
         u->cache_read_tokens = rd;
     if (wr >= 0)
         u->cache_write_tokens = wr;
-    int64_t hour = json_i64(json_obj(usage, "cache_creation"), "ephemeral_1h_input_tokens", -1);
+    int64_t hour = decode_tokens(json_obj(usage, "cache_creation"), "ephemeral_1h_input_tokens");
     if (hour >= 0)
         u->cache_hour_tokens = hour;
     if (out >= 0) {

@@ -163,13 +163,36 @@ static void make_piece(struct decode *d, struct decode_part *p, const char *text
     buf_free(&all);
 }
 
+/* More values than any event has: four megabytes of "[0,0,…]" would take a hundred to read. Those
+ * of the usual size cannot have as many. */
+static bool is_crowded(const char *s, size_t n) {
+    size_t values = 0;
+    bool in_string = false;
+    for (size_t i = 0; n > DECODE_VALUES_MAX && i < n; i++) {
+        if (in_string && s[i] == '\\')
+            i++;
+        else if (s[i] == '"')
+            in_string = !in_string;
+        else if (!in_string && (s[i] == ',' || s[i] == '[' || s[i] == '{'))
+            values++;
+    }
+    return values > DECODE_VALUES_MAX;
+}
+
 cJSON *decode_json(struct decode *d, const char *data, size_t n) {
+    if (is_crowded(data, n))
+        return NULL;
     const char *text = defuse(d, data, &n);
     cJSON *root = cJSON_ParseWithLength(text, n);
     if (cJSON_IsObject(root))
         return root;
     cJSON_Delete(root);
     return NULL;
+}
+
+int64_t decode_tokens(const cJSON *usage, const char *key) {
+    int64_t n = json_i64(usage, key, -1);
+    return n >= 0 && n <= DECODE_TOKENS_MAX ? n : -1;
 }
 
 /* ---- blocks ---- */

@@ -21,6 +21,10 @@
 #define DECODE_INPUT_MAX ((size_t)1 << 20)     /* of one tool call */
 #define DECODE_RESPONSE_MAX ((size_t)32 << 20) /* of everything */
 #define DECODE_NAME_MAX ((size_t)256)          /* bytes of a call's id and of a tool's name */
+#define DECODE_VALUES_MAX ((size_t)65536)      /* of one event's JSON: each is 64 bytes to read */
+/* Tokens that one answer may be said to have used: no context is near it, and sums of it stay far
+ * from the type's end. */
+#define DECODE_TOKENS_MAX INT64_C(1000000000)
 
 /* What an error in the stream says; valid UTF-8, else as received: clean it before showing it. */
 struct decode_error {
@@ -72,9 +76,12 @@ struct decode *decode_new(const struct llm_events *ev, void *arg);
 void decode_free(struct decode **d);
 
 /* Parses an event's data as one JSON object. NUL and halves of surrogate pairs, which cJSON does
- * not take, are made into what decode_add() understands. NULL when it is none; the caller's to
- * delete. */
+ * not take, are made into what decode_add() understands. NULL when it is none, or has more than
+ * DECODE_VALUES_MAX values; the caller's to delete. */
 cJSON *decode_json(struct decode *d, const char *data, size_t n);
+
+/* A count of tokens; -1 where it is not told, or cannot be. */
+int64_t decode_tokens(const cJSON *usage, const char *key);
 
 /* The open part of that index, or NULL. */
 struct decode_part *decode_find(struct decode *d, int64_t index);

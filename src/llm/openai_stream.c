@@ -192,10 +192,11 @@ static enum decode_step read_choice(struct decode *d, const cJSON *choice, struc
  * among those of the prompt. */
 static void read_usage(struct decode *d, const cJSON *usage) {
     struct llm_usage *u = &d->usage;
-    int64_t in = json_i64(usage, "prompt_tokens", 0), out = json_i64(usage, "completion_tokens", 0);
-    int64_t cached = json_i64(json_obj(usage, "prompt_tokens_details"), "cached_tokens", 0);
+    int64_t in = decode_tokens(usage, "prompt_tokens");
+    int64_t out = decode_tokens(usage, "completion_tokens");
+    int64_t cached = decode_tokens(json_obj(usage, "prompt_tokens_details"), "cached_tokens");
     if (cached <= 0)
-        cached = json_i64(usage, "prompt_cache_hit_tokens", 0);
+        cached = decode_tokens(usage, "prompt_cache_hit_tokens");
     if (in > 0) {
         cached = cached < 0 ? 0 : cached > in ? in : cached;
         u->input_tokens = in - cached;

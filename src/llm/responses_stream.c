@@ -171,8 +171,8 @@ static enum decode_step take_item(struct decode *d, int64_t index, const cJSON *
 /* Cached tokens are among those of the input. Zero is what servers say that do not count. */
 static void read_usage(struct decode *d, const cJSON *usage) {
     struct llm_usage *u = &d->usage;
-    int64_t in = json_i64(usage, "input_tokens", 0), out = json_i64(usage, "output_tokens", 0);
-    int64_t cached = json_i64(json_obj(usage, "input_tokens_details"), "cached_tokens", 0);
+    int64_t in = decode_tokens(usage, "input_tokens"), out = decode_tokens(usage, "output_tokens");
+    int64_t cached = decode_tokens(json_obj(usage, "input_tokens_details"), "cached_tokens");
     if (in > 0) {
         cached = cached < 0 ? 0 : cached > in ? in : cached;
         u->input_tokens = in - cached;

@@ -115,6 +115,11 @@ static const struct stream streams[] = {
     {"usage at the end", HELLO FAULTS("\"usage_at\":\"end\""), {HELLO_WANT}, 0},
     {"usage never", HELLO FAULTS("\"usage_at\":\"never\""), {HELLO_TEXT " end_turn in ? out 7"}, 0},
     {"usage every time", HELLO FAULTS("\"usage_at\":\"every\""), {HELLO_WANT}, 0},
+    {"usage that cannot be",
+     "\"usage\":{\"input_tokens\":2147483647,\"output_tokens\":2147483647},\"respond\":"
+     "[" HELLO_BLOCK "]",
+     {HELLO_TEXT " end_turn in ? out 7"},
+     0},
     {"refusal",
      SAYS("{\"text\":\"I will not.\"}") ",\"stop_reason\":\"refusal\"",
      {"text(I will not.) refusal in 100 out 30"},
