@@ -14,7 +14,7 @@ _spacebot() {
     COMPREPLY=()
 
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'exec say ps log trace cancel inbox answer permissions undo attach daemon status stop models config doctor
+        mapfile -t COMPREPLY < <(compgen -W 'exec say ps log trace cancel inbox answer permissions undo attach daemon status stop usage models config doctor
             --help --version' -- "$word")
         return
     fi
@@ -32,6 +32,7 @@ _spacebot() {
     attach) options='--plain' ;;
     daemon) options='--foreground' ;;
     status) options='--json' ;;
+    usage) options='--by --since --json' ;;
     models) options='--cached --json' ;;
     config) options='--prompt --channel --tools --json' ;;
     doctor) options='--json' ;;
@@ -50,6 +51,14 @@ _spacebot() {
         ;;
     --model)
         mapfile -t COMPREPLY < <(compgen -W "$(_spacebot_models)" -- "$word")
+        return
+        ;;
+    --by)
+        mapfile -t COMPREPLY < <(compgen -W 'model process channel day' -- "$word")
+        return
+        ;;
+    --since)
+        mapfile -t COMPREPLY < <(compgen -W 'today yesterday 7d 30d' -- "$word")
         return
         ;;
     --channel | --allow | --timeout) return ;;

@@ -5,6 +5,7 @@
 #include "agent/kind.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/money.h"
 #include "base/str.h"
 #include "base/utf8.h"
 #include "cli.h"
@@ -21,7 +22,7 @@ static void short_id(const char *id, char out[64]) {
 
 static void put_row(struct cli_table *t, const cJSON *p) {
     char id[64], tool[TOOL_SHOWN + 8], elapsed[CLI_NUMBER], silent[CLI_NUMBER] = "";
-    char in[CLI_NUMBER], out[CLI_NUMBER], tokens[2 * CLI_NUMBER], cost[CLI_NUMBER];
+    char in[CLI_NUMBER], out[CLI_NUMBER], tokens[2 * CLI_NUMBER], cost[MONEY_SIZE];
     enum process_kind kind;
     const char *kind_name = json_str(p, "kind", "?"), *tool_text = json_str(p, "tool", NULL);
     short_id(json_str(p, "id", "?"), id);
@@ -36,7 +37,7 @@ static void put_row(struct cli_table *t, const cJSON *p) {
     cli_count(json_i64(p, "input_tokens", 0), in);
     cli_count(json_i64(p, "output_tokens", 0), out);
     snprintf(tokens, sizeof(tokens), "%s/%s", in, out);
-    snprintf(cost, sizeof(cost), "%.3f", json_num(p, "cost_usd", 0));
+    money_text(json_num(p, "cost_usd", 0), json_bool(p, "cost_is_estimate", false), cost);
     bool known = process_kind_from_string(kind_name, &kind) == STATUS_OK;
     const char *cells[] = {known ? process_kind_symbol(kind, false) : kind_name,
                            json_str(p, "name", NULL),

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/money.h"
 #include "base/str.h"
 #include "cli.h"
 
@@ -36,6 +37,15 @@ static void put_processes(const cJSON *body, struct buf *out) {
         buf_puts(out, "none");
 }
 
+/* Of this day (UTC), beside what it may be. */
+static void put_money(const cJSON *today, struct buf *out) {
+    char spent[MONEY_SIZE], limit[MONEY_SIZE];
+    double most = json_num(today, "limit_usd", 0);
+    money_text(json_num(today, "cost_usd", 0), json_bool(today, "cost_is_estimate", false), spent);
+    money_text(most, false, limit);
+    buf_printf(out, "%s today%s%s", spent, most > 0 ? " of " : "", most > 0 ? limit : ", no limit");
+}
+
 static void print_human(const cJSON *body) {
     struct buf text = BUF_INIT;
     char n[CLI_NUMBER];
@@ -56,6 +66,9 @@ static void print_human(const cJSON *body) {
     buf_reset(&text);
     put_processes(body, &text);
     line("processes", buf_str(&text));
+    buf_reset(&text);
+    put_money(json_obj(body, "today"), &text);
+    line("money", buf_str(&text));
     const cJSON *loop = json_obj(body, "loop"), *store = json_obj(body, "store");
     buf_reset(&text);
     buf_printf(&text, "%lld µs a turn at p99, %lld µs at most",

@@ -81,8 +81,13 @@ void cli_table_print(struct cli_table **table) {
         print_cell(t->cells.v[i], widths[col], t->right[col], col + 1 == t->columns);
     }
     free(widths);
-    strv_free(&t->cells);
-    x_free(table);
+    cli_table_free(table);
+}
+
+void cli_table_free(struct cli_table **t) {
+    if (*t)
+        strv_free(&(*t)->cells);
+    x_free(t);
 }
 
 void cli_duration(int64_t ms, char out[CLI_NUMBER]) {

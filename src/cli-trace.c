@@ -10,6 +10,7 @@
 #include "agent/why.h"
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/money.h"
 #include "base/str.h"
 #include "base/utf8.h"
 #include "cli.h"
@@ -49,10 +50,6 @@ static void tokens(const struct llm_usage *u, char out[2 * CLI_NUMBER]) {
     cli_count(u->input_tokens + u->cache_read_tokens + u->cache_write_tokens, in);
     cli_count(u->output_tokens, to);
     snprintf(out, (size_t)2 * CLI_NUMBER, "%s/%s", in, to);
-}
-
-static void cost(const struct llm_usage *u, char out[2 * CLI_NUMBER]) {
-    snprintf(out, (size_t)2 * CLI_NUMBER, "%s$%.4f", u->cost_is_estimate ? "~" : "", u->cost_usd);
 }
 
 /* One line of it, however many it has, and nothing that a terminal would obey. */
@@ -142,7 +139,7 @@ static void print_row(const struct why *w, size_t i, int what) {
         duration(r->ended_ms - r->started_ms, time);
     if (r->costs) {
         tokens(&r->usage, tok);
-        cost(&r->usage, usd);
+        money_text(r->usage.cost_usd, r->usage.cost_is_estimate, usd);
     }
     put_branches(&line, w, i, r->depth);
     put_what(&line, r);
@@ -185,7 +182,7 @@ static void print_sum(const struct why *w) {
     duration(w->elapsed_ms, took);
     duration(w->first_word_ms, word);
     tokens(&w->usage, tok);
-    cost(&w->usage, usd);
+    money_text(w->usage.cost_usd, w->usage.cost_is_estimate, usd);
     printf("#%s  since %s", w->channel, at);
     if (w->elapsed_ms >= 0)
         printf("  replied after %s", took);

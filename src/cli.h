@@ -41,6 +41,7 @@ enum cli_exit {
     X(daemon)                                                                                      \
     X(status)                                                                                      \
     X(stop)                                                                                        \
+    X(usage)                                                                                       \
     X(models)                                                                                      \
     X(config)                                                                                      \
     X(doctor)
@@ -119,6 +120,8 @@ struct cli_table *cli_table_new(size_t columns, const char *const *heads, const 
 /* `columns` strings, copied; NULL is an en dash. */
 void cli_table_row(struct cli_table *t, const char *const *cells);
 void cli_table_print(struct cli_table **t);
+/* Without printing it. NULL is fine; sets NULL. */
+void cli_table_free(struct cli_table **t);
 /* Columns of a terminal that a text takes, as wcwidth(3) has it. */
 int cli_width(const char *s);
 /* "45s", "1m04s", "2h05m". */

@@ -38,10 +38,6 @@ void format_count(int64_t n, char out[FORMAT_SIZE]) {
         snprintf(out, FORMAT_SIZE, "%.0fM", v / 1e6);
 }
 
-void format_cost(double usd, char out[FORMAT_SIZE]) {
-    snprintf(out, FORMAT_SIZE, usd < 1 ? "$%.3f" : "$%.2f", usd);
-}
-
 void format_clock(int64_t wall_ms, int64_t now_ms, char out[FORMAT_SIZE]) {
     time_t at = (time_t)(wall_ms / 1000), now = (time_t)(now_ms / 1000);
     struct tm a, n;

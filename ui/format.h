@@ -14,8 +14,6 @@ void format_elapsed(int64_t ms, char out[FORMAT_SIZE]);
 void format_duration(int64_t ms, char out[FORMAT_SIZE]);
 /* "999", "1.2k", "34k", "1.2M". */
 void format_count(int64_t n, char out[FORMAT_SIZE]);
-/* "$0.004", "$1.20". */
-void format_cost(double usd, char out[FORMAT_SIZE]);
 /* Local time: "14:02" today, "9 May 14:02" this year, "2025-05-09 14:02" else. */
 void format_clock(int64_t wall_ms, int64_t now_ms, char out[FORMAT_SIZE]);
 

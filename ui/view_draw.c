@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/money.h"
 #include "base/str.h"
 #include "ui/format.h"
 #include "ui/text.h"
@@ -86,8 +87,7 @@ static size_t status_items(struct view *v, const struct view_facts *facts, struc
         format_count(tokens, number);
         snprintf(text, sizeof text, "%4s tok", number);
         add(items, &n, 4, STYLE_DIM, text);
-        format_cost(sum.cost_usd, number);
-        snprintf(text, sizeof text, "%s%s", sum.cost_is_estimate ? "~" : "", number);
+        money_text(sum.cost_usd, sum.cost_is_estimate, text);
         add(items, &n, 3, STYLE_DIM, text);
     }
     if (v->loop_us_shown < 0 || v->loop_us_tick != v->tick) { /* once a second is enough */

@@ -300,6 +300,10 @@ void agent_status(const struct agent *a, cJSON *out) {
     json_add_i64(n, text, (int64_t)process_count(a->processes, PROCESS_##name, false));
     PROCESS_KIND_TABLE(X)
 #undef X
+    cJSON *today = json_add_obj(out, "today");
+    json_add_num(today, "cost_usd", limit_day_spent(a->day));
+    json_add_bool(today, "cost_is_estimate", limit_day_guessed(a->day));
+    json_add_num(today, "limit_usd", a->parts.config->limits.dollars_a_day);
     json_add_i64(out, "interrupted", (int64_t)a->interrupted);
     json_add_i64(out, "inbox", (int64_t)inbox_count(a->inbox));
     cJSON *loop = json_add_obj(out, "loop");

@@ -8,8 +8,10 @@
 #include <strings.h>
 
 #include "agent/delegate.h"
+#include "agent/limit.h"
 #include "agent/routing.h"
 #include "base/mem.h"
+#include "base/money.h"
 #include "base/utf8.h"
 
 #define NAME_MAX_BYTES 32u
@@ -103,9 +105,11 @@ static char *status_text(struct channel *ch) {
     buf_printf(&b, "\n%zu workers and %zu branches at work, %zu messages and %zu results waiting",
                delegate_count(a, PROCESS_WORKER, p->channel),
                delegate_count(a, PROCESS_BRANCH, p->channel), ch->queued + ch->together.n, results);
-    buf_printf(&b, "\n%lld tokens in, %lld out, %s%.4f dollars since the engine began",
-               (long long)t.usage.input_tokens, (long long)t.usage.output_tokens,
-               t.usage.cost_is_estimate ? "about " : "", t.usage.cost_usd);
+    char usd[MONEY_SIZE], *today = limit_day_text(a);
+    money_text(t.usage.cost_usd, t.usage.cost_is_estimate, usd);
+    buf_printf(&b, "\n%lld tokens in, %lld out, %s since the engine began; all together %s",
+               (long long)t.usage.input_tokens, (long long)t.usage.output_tokens, usd, today);
+    x_free(&today);
     return buf_steal(&b);
 }
 

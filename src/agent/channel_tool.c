@@ -112,6 +112,7 @@ static void get_status(struct channel *ch, struct tool_call *c) {
     json_add_i64(o, "input_tokens", t.usage.input_tokens);
     json_add_i64(o, "output_tokens", t.usage.output_tokens);
     json_add_num(o, "cost_usd", t.usage.cost_usd);
+    json_add_bool(o, "cost_is_estimate", t.usage.cost_is_estimate);
     done_json(c, o);
 }
 

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
+#include "base/money.h"
 #include "base/str.h"
 #include "llm/price.h"
 #include "store/queries.gen.h"
@@ -20,18 +22,34 @@ enum status limit_day_load(struct limit_day *d, struct store_read *r, struct cau
     today(d->day);
     enum status st = q_usage_of_day(r, d->day, &row, why);
     d->spent = st == STATUS_OK ? row.cost_usd : 0;
+    d->guess = st == STATUS_OK && row.estimated_rows > 0;
     return st;
 }
 
-double limit_day_spent(const struct limit_day *d) {
+static bool is_today(const struct limit_day *d) {
     char day[11];
     today(day);
-    return str_eq(day, d->day) ? d->spent : 0;
+    return str_eq(day, d->day);
 }
 
-void limit_day_spend(struct limit_day *d, double dollars) {
+double limit_day_spent(const struct limit_day *d) { return is_today(d) ? d->spent : 0; }
+
+bool limit_day_guessed(const struct limit_day *d) { return is_today(d) && d->guess; }
+
+void limit_day_spend(struct limit_day *d, double dollars, bool guess) {
     d->spent = limit_day_spent(d) + dollars;
+    d->guess = limit_day_guessed(d) || guess;
     today(d->day);
+}
+
+char *limit_day_text(const struct agent *a) {
+    const struct limit_day *d = agent_day(a);
+    double most = agent_parts(a)->config->limits.dollars_a_day;
+    char spent[MONEY_SIZE], limit[MONEY_SIZE];
+    money_text(limit_day_spent(d), limit_day_guessed(d), spent);
+    money_text(most, false, limit);
+    return most > 0 ? xasprintf("%s of %s today (UTC)", spent, limit)
+                    : xasprintf("%s today (UTC), no limit", spent);
 }
 
 struct allowance {
@@ -62,6 +80,7 @@ static int64_t tokens_of(const struct llm_usage *u) {
 /* What is left of one allowance, and who says so. */
 struct purse {
     double limit, used; /* limit 0: none */
+    bool guess;         /* some of what is used */
     double held;        /* of it, for other calls under way */
 };
 
@@ -94,18 +113,32 @@ static bool tokens_allowed(const struct allowance *may, int64_t used, int64_t in
     return false;
 }
 
+/* What the next call may cost is never more than a guess. */
+struct amounts {
+    char used[MONEY_SIZE], need[MONEY_SIZE], limit[MONEY_SIZE];
+};
+
+static struct amounts amounts_of(const struct purse *p, double need) {
+    struct amounts a;
+    money_text(p->used, p->guess, a.used);
+    money_text(need, true, a.need);
+    money_text(p->limit, false, a.limit);
+    return a;
+}
+
 static void say_own(struct cause *why, const struct purse *own, double need, const char *kind) {
+    struct amounts a = amounts_of(own, need);
     cause_set(why, STATUS_LIMIT,
-              "ended after %.4g dollars: the next call may cost %.2g, and %.4g are allowed "
-              "(limits.%s_dollars)",
-              own->used, need, own->limit, kind);
+              "ended after %s: the next call may cost %s, and %s are allowed (limits.%s_dollars)",
+              a.used, a.need, a.limit, kind);
 }
 
 static void say_day(struct cause *why, const struct purse *day, double need) {
+    struct amounts a = amounts_of(day, need);
     cause_set(why, STATUS_LIMIT,
-              "ended: %.4g dollars are spent today, the next call may cost %.2g, and %.4g a day "
-              "are allowed; it goes on at 00:00 UTC, or with a higher limits.dollars_a_day",
-              day->used, need, day->limit);
+              "ended: %s are spent today, the next call may cost %s, and %s a day are allowed; it "
+              "goes on at 00:00 UTC, or with a higher limits.dollars_a_day",
+              a.used, a.need, a.limit);
 }
 
 enum limit_answer limit_allows(const struct agent *a, const struct process *p,
@@ -120,8 +153,10 @@ enum limit_answer limit_allows(const struct agent *a, const struct process *p,
     if (!tokens_allowed(&may, tokens_of(&p->usage) - tokens_of(before), input_tokens, kind, why))
         return LIMIT_NO;
     double need = cost_of(&price, input_tokens, LIMIT_OUTPUT_MIN);
-    const struct purse own = {may.dollars, p->usage.cost_usd - before->cost_usd, 0};
-    const struct purse day = {c->limits.dollars_a_day, limit_day_spent(d), d->held};
+    const struct purse own = {may.dollars, p->usage.cost_usd - before->cost_usd,
+                              p->usage.cost_is_estimate, 0};
+    const struct purse day = {c->limits.dollars_a_day, limit_day_spent(d), limit_day_guessed(d),
+                              d->held};
     if (own.limit > 0 && (need > left_of(&own) || own.used >= own.limit)) {
         say_own(why, &own, need, kind);
         return LIMIT_NO;

@@ -13,6 +13,7 @@
 struct limit_day {
     char day[11]; /* 2026-11-24 */
     double spent; /* dollars */
+    bool guess;   /* some of them */
     double held;  /* for the calls under way */
     size_t calls; /* that hold some */
 };
@@ -26,9 +27,12 @@ struct limit_hold {
 
 /* What was spent today before this engine began. */
 enum status limit_day_load(struct limit_day *d, struct store_read *r, struct cause *why) MUST_CHECK;
-void limit_day_spend(struct limit_day *d, double dollars);
+void limit_day_spend(struct limit_day *d, double dollars, bool guess);
 /* Of today; 0 when the last was spent yesterday. */
 double limit_day_spent(const struct limit_day *d);
+bool limit_day_guessed(const struct limit_day *d);
+/* "~$0.12 of $10.00 today (UTC)". The caller frees. */
+char *limit_day_text(const struct agent *a);
 
 enum limit_answer {
     LIMIT_YES,

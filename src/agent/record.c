@@ -95,7 +95,7 @@ void record_usage(struct agent *a, const struct process *p, const char *asked, c
     clock_rfc3339(clock_wall_ms(), now);
     memcpy(day, now, 10);
     day[10] = '\0';
-    limit_day_spend(agent_day(a), u->cost_usd);
+    limit_day_spend(agent_day(a), u->cost_usd, u->cost_is_estimate);
     record_turn_used(a, p, u);
     store_usage_add(store_of(a), &(struct store_usage_add){
                                      .process_id = p->id,

@@ -55,8 +55,8 @@ static void has(const char *text, const char *part) {
 static void test_help(void **state) {
     (void)state;
     static const char *const verbs[] = {
-        "exec",   "say",         "ps",     "log",    "trace", "cancel", "attach", "inbox",
-        "answer", "permissions", "daemon", "status", "stop",  "models", "config", "doctor"};
+        "exec",        "say",    "ps",     "log",  "trace", "cancel", "attach", "inbox", "answer",
+        "permissions", "daemon", "status", "stop", "usage", "models", "config", "doctor"};
     RUN(0, "--help");
     char *all = xstrdup(OUT);
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
@@ -183,6 +183,74 @@ static void test_models(void **state) {
     assert_int_equal(tmphome_engine(home), 0);
     close(dead);
     free(url);
+}
+
+/* ---- usage ---- */
+
+static void test_usage_verb(void **state) {
+    (void)state;
+    RUN(2, "usage", "--by", "modle");
+    has(ERR, "did you mean model?");
+    RUN(2, "usage", "--since", "soon");
+    has(ERR, "7d");
+    RUN(0, "usage");
+    has(ERR, "no model was asked yet");
+    has(OUT, "today (UTC) $0.000 of $10.00, 0 % (limits.dollars_a_day)\n");
+
+    struct fake *f = fake_start(SCENE(SCENE_COUNT));
+    tmphome_setenv(home, "ANTHROPIC_API_KEY", "k");
+    tmphome_setenv(home, "ANTHROPIC_BASE_URL", fake_url(f));
+    scene_numbers(home, 7);
+    tmphome_config(home, "routing = { worker = \"anthropic/claude-haiku-4-5\"; };\n"
+                         "limits = { worker_dollars = 2.5; };\n");
+    RUN(0, "exec", "--json", "--channel", "sums", SCENE_QUESTION);
+    char *result = xstrdup(strstr(OUT, "{\"type\":\"result\""));
+
+    RUN(0, "usage");
+    has(OUT, "MODEL ");
+    has(OUT, "anthropic/claude-sonnet-5-5 ");
+    has(OUT, "~$"); /* a default's price is a guess, and so is a sum with it */
+    has(OUT, "\ntotal ");
+    has(OUT, " of $10.00");
+    has(OUT, "a worker may cost $2.50 (limits.worker_dollars)\n");
+    RUN(0, "usage", "--by", "process", "--since", "today");
+    has(OUT, "channel:sums");
+    has(OUT, "Count the lines of numbers.txt with wc.");
+    RUN(0, "usage", "--by", "channel");
+    has(OUT, "\n#sums ");
+    RUN(0, "usage", "--by", "day", "--since", "7d");
+    RUN(0, "usage", "--since", "2999-01-01");
+    has(ERR, "no model was asked since 2999-01-01");
+
+    /* What it says is what exec said, and what the server counted. */
+    RUN(0, "usage", "--json");
+    cJSON *lines = jsonl_parse(OUT), *said = cJSON_Parse(result);
+    int n = cJSON_GetArraySize(lines);
+    const cJSON *total = cJSON_GetArrayItem(lines, n - 2), *of = json_obj(said, "usage");
+    const cJSON *today = cJSON_GetArrayItem(lines, n - 1);
+    assert_string_equal(json_str(total, "type", ""), "total");
+    assert_int_equal(json_i64(total, "input_tokens", -1), json_i64(of, "input_tokens", -2));
+    assert_int_equal(json_i64(total, "output_tokens", -1), json_i64(of, "output_tokens", -2));
+    assert_true(json_num(total, "cost_usd", 0) > 0);
+    assert_true(json_bool(total, "cost_is_estimate", false));
+    assert_true(json_bool(of, "cost_is_estimate", false));
+    assert_string_equal(json_str(today, "type", ""), "today");
+    assert_true(json_num(today, "limit_usd", 0) > 9.99);
+    double sum = 0;
+    bool known = false;
+    for (int i = 0; i < n - 2; i++) {
+        const cJSON *row = cJSON_GetArrayItem(lines, i);
+        assert_string_equal(json_str(row, "by", ""), "model");
+        sum += json_num(row, "cost_usd", 0);
+        known = known || !json_bool(row, "cost_is_estimate", true);
+    }
+    assert_true(known); /* the worker's model has a price */
+    assert_true(sum - json_num(total, "cost_usd", 0) < 1e-9);
+    assert_true(json_num(total, "cost_usd", 0) - sum < 1e-9);
+    cJSON_Delete(lines);
+    cJSON_Delete(said);
+    free(result);
+    fake_stop(&f);
 }
 
 static void test_config(void **state) {
@@ -488,6 +556,7 @@ int main(void) {
         TEST(test_usage),
         TEST(test_without_engine),
         TEST(test_models),
+        TEST(test_usage_verb),
         TEST(test_config),
         TEST(test_no_provider),
         TEST(test_refused_before_it_begins),

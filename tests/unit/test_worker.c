@@ -679,7 +679,8 @@ static void money_is_limited(void **state) {
     delegate_with(f, "[" SPAWN("count") "]");
     settle(f);
     expect_end(f, PROCESS_OUTCOME_PARTIAL, "worker", "limits.worker_dollars");
-    scripted_expect(script_last_history(SCRIPT_CHANNEL), "ended after 0.002 dollars");
+    scripted_expect(script_last_history(SCRIPT_CHANNEL),
+                    "ended after $0.002: the next call may cost ~$0.006, and ");
     assert_in_range(script_max_tokens(SCRIPT_WORKER), 1024, 1400); /* what is left pays for them */
 }
 
@@ -697,7 +698,7 @@ static void a_day_has_its_money(void **state) {
     scripted_ask(f, COMMAND_EXEC, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
     for (int i = 0; i < 100 && !script_calls(SCRIPT_WORKER); i++)
         scripted_turns(f, 1, 1);
-    limit_day_spend(agent_day(f->agent), 0.994); /* a call may cost 0.006 */
+    limit_day_spend(agent_day(f->agent), 0.994, true); /* a call may cost 0.006 */
     for (int i = 0; i < 1000 && !a.given; i++)
         scripted_turns(f, 1, 1000);
     assert_int_equal(a.st, STATUS_LIMIT); /* the channel says so too */
@@ -706,7 +707,7 @@ static void a_day_has_its_money(void **state) {
     expect_end(f, PROCESS_OUTCOME_PARTIAL, "worker", "limits.dollars_a_day");
     assert_int_equal(script_left(SCRIPT_WORKER) + script_left(SCRIPT_CHANNEL), 0);
     const struct process *ch = process_find(agent_processes(f->agent), "channel:c1");
-    scripted_expect(buf_str(&journal_last(&ch->journal, JOURNAL_ERROR)->text), "dollars are spent");
+    scripted_expect(buf_str(&journal_last(&ch->journal, JOURNAL_ERROR)->text), "~$0.998 are spent today, the next call may cost ~$0.");
     /* Tomorrow it goes on. */
     clock_advance(24 * 3600 * NS_PER_SEC);
     script_push(SCRIPT_CHANNEL, REPLY("good morning"));

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/money.h"
 #include "ui/format.h"
 #include "ui/text.h"
 
@@ -36,7 +37,7 @@ static void live_show(void *self, struct process_handle process) {
 
 /* "45s  1.1k tok  $0.001", as much of it as there is and has room. */
 static void numbers(const struct process *p, const char *took, int width, char *out, size_t size) {
-    char tokens[FORMAT_SIZE], cost[FORMAT_SIZE];
+    char tokens[FORMAT_SIZE], cost[MONEY_SIZE];
     int64_t n = p->usage.input_tokens + p->usage.output_tokens + p->usage.cache_read_tokens +
                 p->usage.cache_write_tokens;
     if (n == 0 || width < HEADER_TOKENS) {
@@ -48,7 +49,7 @@ static void numbers(const struct process *p, const char *took, int width, char *
         snprintf(out, size, "%s  %4s tok", took, tokens);
         return;
     }
-    format_cost(p->usage.cost_usd, cost);
+    money_text(p->usage.cost_usd, p->usage.cost_is_estimate, cost);
     snprintf(out, size, "%s  %4s tok  %s", took, tokens, cost);
 }
 

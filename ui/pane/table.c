@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/money.h"
 #include "ui/format.h"
 #include "ui/text.h"
 
@@ -168,7 +169,7 @@ static void draw_row(const struct window *w, int row, const struct columns *c,
     format_count(p->usage.output_tokens, out);
     snprintf(text, sizeof text, "%s/%s", in, out);
     right_in(w, row, c->tokens, 12, dim, text);
-    format_cost(p->usage.cost_usd, text);
+    money_text(p->usage.cost_usd, p->usage.cost_is_estimate, text);
     right_in(w, row, c->cost, 8, dim, text);
 }
 

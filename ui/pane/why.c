@@ -8,6 +8,7 @@
 
 #include "agent/kind.h"
 #include "base/mem.h"
+#include "base/money.h"
 #include "base/str.h"
 #include "ui/format.h"
 #include "ui/pane.h"
@@ -78,12 +79,6 @@ static void tokens_text(const struct llm_usage *u, char *out, size_t size) {
     snprintf(out, size, "%s/%s", in, to);
 }
 
-static void cost_text(const struct llm_usage *u, char *out, size_t size) {
-    char usd[FORMAT_SIZE];
-    format_cost(u->cost_usd, usd);
-    snprintf(out, size, "%s%s", u->cost_is_estimate ? "~" : "", usd);
-}
-
 static const struct why_row *asked(const struct why *w) {
     for (size_t i = 0; i < w->n; i++)
         if (str_eq(w->v[i].id, w->asked))
@@ -118,7 +113,7 @@ static void draw_head(const struct window *w, const struct why *y, int64_t now_m
         format_duration(y->first_word_ms, text);
         col = put_sum(w, col, "first word", text);
     }
-    cost_text(&y->usage, text, sizeof text);
+    money_text(y->usage.cost_usd, y->usage.cost_is_estimate, text);
     col = put_sum(w, col, "", text);
     tokens_text(&y->usage, text, sizeof text);
     col = put_sum(w, col, "tok", text);
@@ -281,7 +276,7 @@ static void draw_row(const struct window *w, int row, const struct columns *c, c
     tokens_text(&r->usage, text, sizeof text);
     if (c->tokens)
         window_puts_right(w, row, c->tokens, STYLE_DIM | flags, text);
-    cost_text(&r->usage, text, sizeof text);
+    money_text(r->usage.cost_usd, r->usage.cost_is_estimate, text);
     if (c->cost)
         window_puts_right(w, row, c->cost, STYLE_DIM | flags, text);
 }

@@ -64,3 +64,33 @@ SELECT coalesce(sum(input_tokens), 0) AS input_tokens,
     coalesce(sum(estimated_cost_usd), 0.0) AS cost_usd,
     count(*) FILTER (WHERE cost_status = 'estimated') AS estimated_rows
 FROM token_usage WHERE day = :day;
+
+-- Sums of all days from :since on ("" or a day), by model, process, channel or day; any other :by
+-- is one row with all of it. A process has what it was asked to do with it.
+-- name: usage_by :many
+-- param: by text
+-- param: since text
+-- column: name text
+-- column: label text?
+-- column: input_tokens int
+-- column: output_tokens int
+-- column: cache_read_tokens int
+-- column: cache_write_tokens int
+-- column: requests int
+-- column: cost_usd real
+-- column: estimated_rows int
+SELECT CASE :by WHEN 'model' THEN u.provider || '/' || u.model WHEN 'process' THEN u.process_id
+        WHEN 'channel' THEN coalesce(u.conversation_id, '') WHEN 'day' THEN u.day ELSE '' END AS name,
+    max(CASE WHEN :by = 'process' THEN coalesce(w.task, b.description) END) AS label,
+    sum(u.input_tokens) AS input_tokens, sum(u.output_tokens) AS output_tokens,
+    sum(u.cache_read_tokens) AS cache_read_tokens, sum(u.cache_write_tokens) AS cache_write_tokens,
+    sum(u.request_count) AS requests, sum(u.estimated_cost_usd) AS cost_usd,
+    count(*) FILTER (WHERE u.cost_status = 'estimated') AS estimated_rows
+FROM token_usage AS u
+LEFT JOIN worker_runs AS w
+    ON :by = 'process' AND u.process_id LIKE 'worker:%' AND w.id = substr(u.process_id, 8)
+LEFT JOIN branch_runs AS b
+    ON :by = 'process' AND u.process_id LIKE 'branch:%' AND b.id = substr(u.process_id, 8)
+WHERE u.day >= :since
+GROUP BY 1
+ORDER BY CASE WHEN :by = 'day' THEN u.day END, cost_usd DESC, input_tokens DESC, 1;
