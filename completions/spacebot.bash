@@ -24,7 +24,7 @@ _spacebot() {
     say) options='--sender --attach --to --end' ;;
     ps) options='--json --all' ;;
     log) options='--follow --json' ;;
-    trace) options='--last --json' ;;
+    trace) options='--last --request --json' ;;
     inbox) options='--json' ;;
     answer) options='--json' ;;
     permissions) options='--json' ;;

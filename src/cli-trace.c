@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/exchange.h"
 #include "agent/kind.h"
 #include "agent/why.h"
 #include "base/buf.h"
@@ -207,6 +208,66 @@ static void print_tree(const struct why *w) {
         printf("… and %zu more before\n", w->left_out);
 }
 
+/* --- requests -----------------------------------------------------------------------------------
+ */
+
+static void print_exchange(const struct exchange *x, size_t place, size_t of) {
+    char at[CLI_NUMBER], took[CLI_NUMBER] = "";
+    struct buf line = BUF_INIT;
+    clock_of(x->started_ms, at);
+    duration(x->ended_ms ? x->ended_ms - x->started_ms : -1, took);
+    buf_printf(&line, "%scall %zu of %zu  %s  %s  %s  %s", place > 1 ? "\n" : "", place, of,
+               x->process_id, x->model, at, took);
+    puts(buf_str(&line));
+    buf_free(&line);
+    printf("POST %s\n", x->url);
+    cli_print_text(stdout, x->headers, strlen(x->headers));
+    char *request = x->request ? exchange_pretty(x->request, 0) : NULL;
+    if (request) {
+        fputs("\n\n", stdout);
+        cli_print_text(stdout, request, strlen(request));
+        putchar('\n');
+    } else {
+        printf("\n\n(%zu bytes; not all of them are kept any more)\n", x->bytes);
+    }
+    x_free(&request);
+    if (x->status)
+        printf("\nHTTP %d\n", x->status);
+    if (x->fault)
+        printf("%sfailed: %s\n", x->status ? "" : "\n", x->fault);
+    else if (!x->ended_ms)
+        puts("\nnothing has come yet");
+    if (x->response) {
+        char *response = exchange_pretty(x->response, 0);
+        cli_print_text(stdout, response, strlen(response));
+        putchar('\n');
+        x_free(&response);
+    }
+}
+
+static enum status print_exchanges(const struct cli *c, struct store_read *r, const struct why *w,
+                                   struct cause *why) {
+    int64_t *list = NULL;
+    size_t n = 0;
+    enum status st = exchange_find(r, w, &list, &n, why);
+    if (st == STATUS_OK && n == 0)
+        st = cause_set(why, STATUS_NOT_FOUND, "%s", exchange_none);
+    for (size_t i = 0; i < n && st == STATUS_OK; i++) {
+        struct exchange x;
+        st = exchange_load(r, list[i], &x, why);
+        if (st == STATUS_OK && cli_has(c, "json")) {
+            cJSON *o = exchange_json(&x);
+            cli_print_json(o);
+            cJSON_Delete(o);
+        } else if (st == STATUS_OK) {
+            print_exchange(&x, i + 1, n);
+        }
+        exchange_free(&x);
+    }
+    x_free(&list);
+    return st;
+}
+
 static int run(struct cli *c) {
     struct store_read *r = NULL;
     struct why *w = NULL;
@@ -224,10 +285,17 @@ static int run(struct cli *c) {
         st = why_find(r, c->n ? c->operands[0] : "", id, &why);
     if (st == STATUS_OK)
         st = why_load(r, id, 0, &w, &why);
+    bool requests = cli_has(c, "request");
+    if (st == STATUS_OK && requests)
+        st = print_exchanges(c, r, w, &why);
     store_read_close(&r);
-    if (st != STATUS_OK)
+    if (st != STATUS_OK) {
+        why_free(&w);
         return cli_fail(cli_exit_of(st), "%s", why.text);
-    if (cli_has(c, "json")) {
+    }
+    if (requests) {
+        /* that was all that was asked */
+    } else if (cli_has(c, "json")) {
         cJSON *o = why_json(w);
         cli_print_json(o);
         cJSON_Delete(o);
@@ -238,16 +306,21 @@ static int run(struct cli *c) {
     return CLI_OK;
 }
 
-static const struct cli_option options[] = {{"last", NULL, "the last reply of all channels"},
-                                            {"json", NULL, "one JSON document"},
-                                            {NULL, NULL, NULL}};
+static const struct cli_option options[] = {
+    {"last", NULL, "the last reply of all channels"},
+    {"request", NULL, "what was sent to models for it, and what came back"},
+    {"json", NULL, "one JSON document; with --request one a call"},
+    {NULL, NULL, NULL}};
 const struct cli_verb cli_verb_trace = {
     .name = "trace",
     .operands = "[REPLY | CHANNEL]",
     .summary = "what led to a reply, with times and cost",
-    .details = "REPLY is the id of a message (message_id in events and in --json) or the first\n"
-               "four or more characters of it, CHANNEL a channel whose last reply is meant.\n"
-               "Without either it is the last reply of all.",
+    .details =
+        "REPLY is the id of a message (message_id in events and in --json) or the first\n"
+        "four or more characters of it, CHANNEL a channel whose last reply is meant.\n"
+        "Without either it is the last reply of all.\n"
+        "--request shows every model call of it, the answer as it was understood, secrets\n"
+        "taken out, as long as it is kept (limits.keep_requests_mb, limits.keep_requests_days).",
     .most = 1,
     .options = options,
     .run = run};

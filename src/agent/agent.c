@@ -7,6 +7,7 @@
 #include "agent/branch.h"
 #include "agent/channel.h"
 #include "agent/delegate.h"
+#include "agent/exchange.h"
 #include "agent/gate.h"
 #include "agent/inbox.h"
 #include "agent/limit.h"
@@ -48,6 +49,7 @@ struct agent {
     struct record_partials partials;
     struct snapshots snapshots;
     struct undo *undo;
+    struct exchanges *exchanges;
     char run_id[ID_UUID_SIZE];
 };
 
@@ -78,6 +80,9 @@ struct record_partials *agent_partials(struct agent *a) {
 }
 struct undo **agent_undo(struct agent *a) {
     return &a->undo;
+}
+struct exchanges *agent_exchanges(const struct agent *a) {
+    return a->exchanges;
 }
 const char *agent_run_id(const struct agent *a) { return a->run_id; }
 
@@ -179,6 +184,7 @@ enum status agent_new(const struct agent_parts *parts, struct agent **out, struc
                                           .max_bytes = parts->config->limits.snapshot_mb * MIB,
                                           .trim = true};
     fill_host(a);
+    a->exchanges = exchanges_new(a);
     a->day = xcalloc(1, sizeof *a->day);
     enum status st = limit_day_load(a->day, store_read(parts->store), why);
     if (st == STATUS_OK)
@@ -252,6 +258,7 @@ void agent_free(struct agent **ap) {
     gate_free(&a->gate);
     inbox_free(&a->inbox);
     route_free(&a->route);
+    exchanges_free(&a->exchanges);
     price_forget();
     bus_free(&a->bus);
     process_table_free(&a->processes);

@@ -87,6 +87,9 @@ const char *agent_found_model(const struct agent *a);
 /* Where every process makes its model calls. */
 struct route;
 struct route *agent_route(const struct agent *a);
+/* What is kept of requests and answers; NULL: nothing (limits.keep_requests_mb). */
+struct exchanges;
+struct exchanges *agent_exchanges(const struct agent *a);
 /* What was spent today. */
 struct limit_day;
 struct limit_day *agent_day(const struct agent *a);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "agent/exchange.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -46,6 +47,7 @@ static void record_free(struct process *p) {
     x_free(&p->reply_to);
     x_free(&p->work);
     file_memory_free(&p->files);
+    exchange_chain_free(&p->sent);
     x_free(&p);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/channel.h"
+#include "agent/exchange.h"
 #include "agent/gate.h"
 #include "agent/guard.h"
 #include "agent/leak.h"
@@ -426,6 +427,8 @@ static char *prepare(void *arg, struct llm_request *r, struct cause *why) {
     char *system = prompt_system(agent_parts(t->o.agent), self(t));
     r->tools = t->tools;
     r->ntools = t->toolset.n;
+    r->tap = exchanges_tap(agent_exchanges(t->o.agent));
+    r->tapped = self(t);
     r->effort = effort_of(t->o.agent, self(t));
     t->overhead = (int64_t)strlen(system) / 4;
     for (size_t i = 0; i < t->toolset.n; i++)

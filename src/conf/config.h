@@ -69,6 +69,9 @@
       "size of all files given in a channel")                                                      \
     X(limits, snapshot_mb, INT, 256, 0, 1048576,                                                   \
       "MiB kept of files that tools changed, for undo; 0: nothing")                                \
+    X(limits, keep_requests_mb, INT, 64, 0, 1048576,                                               \
+      "MiB kept of what was sent to models and what came back; 0: nothing")                        \
+    X(limits, keep_requests_days, INT, 7, 1, 3650, "and for how long")                             \
     X(limits, linger_secs, INT, 3600, 0, 604800,                                                   \
       "how long an idle engine outlives a lost terminal")                                          \
     X(coalesce, enabled, BOOL, true, 0, 1,                                                         \
@@ -152,7 +155,8 @@ struct config {
         int64_t workers, branches, branch_turns, max_turns, worker_turns, silence_secs, call_secs,
             connect_secs, shell_secs, worker_wall_secs, linger_secs, context_window, channel_tokens,
             branch_tokens, worker_tokens, attachment_bytes, channel_attachment_bytes,
-            channel_wall_secs, branch_wall_secs, ask_secs, snapshot_mb;
+            channel_wall_secs, branch_wall_secs, ask_secs, snapshot_mb, keep_requests_mb,
+            keep_requests_days;
         double dollars_a_day, channel_dollars, branch_dollars, worker_dollars;
     } limits;
     struct {

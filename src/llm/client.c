@@ -47,6 +47,9 @@ struct llm_call {
     struct llm_rate rate;
     bool hung_up;    /* by us, before anything was answered to what had been sent */
     bool busy, dead; /* in a callback of http; cancelled during it */
+    const struct llm_tap *tap;
+    int64_t tap_n; /* 0: nobody waits for its end */
+    int status;    /* HTTP's; 0: none came */
     struct llm_error early_error;
 };
 
@@ -211,6 +214,23 @@ static struct fault_place place_of(const struct llm_call *c) {
     return client_place(c->llm, c->provider);
 }
 
+static void tell_tap(struct llm_call *c, const struct llm_response *r, const struct llm_error *e) {
+    int64_t n = c->tap_n;
+    c->tap_n = 0;
+    if (n)
+        c->tap->ended(c->tap->arg, n, c->status, r, e, buf_str(&c->error_body));
+}
+
+/* It will not be whole: what came of it is told all the same. */
+static void tell_tap_partly(struct llm_call *c, const struct llm_error *e) {
+    struct llm_response r = {.stop = LLM_STOP_OTHER};
+    bool some = c->tap_n && c->decode && c->decode->begun;
+    if (some)
+        decode_take(c->decode, &r);
+    tell_tap(c, some ? &r : NULL, e);
+    llm_message_free(&r.message);
+}
+
 /* Ends the call, busy or not, and then speaks: the callback may do as it likes. */
 static void retire(struct llm_call *c) {
     list_remove(&c->link);
@@ -255,6 +275,7 @@ static void fail(struct llm_call *c, struct llm_error *e) {
     if (!e->rate.at_ms)
         e->rate = c->rate;
     keep_rate(c, &e->rate);
+    tell_tap_partly(c, e);
     void (*on_error)(void *, const struct llm_error *) = c->ev.on_error;
     void *arg = c->arg;
     retire(c);
@@ -281,6 +302,7 @@ static void finish(struct llm_call *c) {
     r.rate = c->rate;
     keep_rate(c, &r.rate);
     sign(c, &r.message);
+    tell_tap(c, &r, NULL);
     void (*on_done)(void *, struct llm_response *) = c->ev.on_done;
     void *arg = c->arg;
     if (c->http)
@@ -392,6 +414,7 @@ static void on_data(void *arg, const struct http_head *h, const char *data, size
     struct llm_call *c = arg;
     enter(c);
     c->bytes += n;
+    c->status = h->status;
     if (c->body == BODY_UNKNOWN) {
         c->body = is_stream(h) ? BODY_STREAM : BODY_ERROR;
         c->rate = h->rate;
@@ -417,6 +440,7 @@ static void on_end(void *arg, const struct http_head *h, const struct http_resul
     struct llm_call *c = arg;
     enter(c);
     c->http = NULL; /* gone already */
+    c->status = h->status;
     bool answered = r->end == HTTP_END_COMPLETE || c->error_body.len || h->status >= 300;
     if (c->body == BODY_STREAM && c->decode->stopped) {
         /* Only the last words are missing, and they say nothing. */
@@ -500,10 +524,30 @@ static bool check_provider(struct llm_call *c, const char *model) {
     return c->provider != NULL;
 }
 
-static void post(struct llm_call *c, const char *model, struct buf *body) {
+/* Without what is secret. */
+static void tap(struct llm_call *c, const void *of, const char *url, const struct strv *headers,
+                const struct buf *body) {
+    static const char *const keys[] = {"authorization:", "x-api-key:", "api-key:"};
+    struct strv shown = {0};
+    for (size_t i = 0; i < headers->n; i++) {
+        size_t k = 0;
+        while (k < ARRAY_LEN(keys) && strncasecmp(headers->v[i], keys[k], strlen(keys[k])) != 0)
+            k++;
+        if (k == ARRAY_LEN(keys))
+            strv_push(&shown, headers->v[i]);
+        else
+            strv_pushf(&shown, "%s [key]", keys[k]);
+    }
+    c->tap_n = c->tap->sent(c->tap->arg, of, c->model, url, &shown, body->data, body->len);
+    strv_free(&shown);
+}
+
+static void post(struct llm_call *c, const char *model, const void *tapped, struct buf *body) {
     struct strv headers = {0};
     char *url = wire_url(&c->provider->place, model);
     wire_headers(&c->provider->place, false, &headers);
+    if (c->tap)
+        tap(c, tapped, url, &headers, body);
     size_t n = body->len;
     struct http_request r = {
         .url = url,
@@ -540,6 +584,7 @@ struct llm_call *llm_call_start(struct llm *llm, const struct llm_request *r,
     c->ev = *ev;
     c->arg = arg;
     c->model = xstrdup(r->model);
+    c->tap = r->tap;
     rate_init(&c->rate);
     sse_init(&c->sse, 0);
     list_push_back(&llm->calls, &c->link);
@@ -557,7 +602,7 @@ struct llm_call *llm_call_start(struct llm *llm, const struct llm_request *r,
     enum status s = wire_request(&c->provider->place, r, model, &body, &why);
     c->decode->input_guess = input_guess(r->history, body.len);
     if (s == STATUS_OK)
-        post(c, model, &body);
+        post(c, model, r->tapped, &body);
     else
         refuse(c, c->provider->place.id, LLM_FAULT_BAD_REQUEST, why.text);
     buf_free(&body);
@@ -567,6 +612,12 @@ struct llm_call *llm_call_start(struct llm *llm, const struct llm_request *r,
 void llm_call_cancel(struct llm_call **pc) {
     struct llm_call *c = *pc;
     *pc = NULL;
-    if (c && !c->dead)
-        retire(c);
+    if (!c || c->dead)
+        return;
+    static const struct llm_error cancelled = {.fault = LLM_FAULT_CANCELLED, .text = "cancelled"};
+    if (c->busy) /* the decoder is in the middle of something */
+        tell_tap(c, NULL, &cancelled);
+    else
+        tell_tap_partly(c, &cancelled);
+    retire(c);
 }

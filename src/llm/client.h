@@ -9,6 +9,7 @@
 
 #include "base/provider.h"
 #include "base/status.h"
+#include "base/str.h"
 #include "llm/message.h"
 #include "llm/rate.h"
 #include "loop/loop.h"
@@ -54,6 +55,8 @@ enum llm_stop {
     LLM_STOP_TABLE(X)
 #undef X
 };
+
+const char *llm_stop_name(enum llm_stop s);
 
 struct llm_usage {
     int64_t input_tokens; /* not counting cached ones */
@@ -101,14 +104,32 @@ struct llm_tool {
     const char *schema; /* JSON text of the input schema: an object */
 };
 
+/* Who keeps what is sent and what comes back. */
+struct llm_response;
+struct llm_error;
+struct llm_tap {
+    /* A request is about to be sent: all lent; what is secret in the headers is not in them. `of`
+     * is the request's. Returns what the end is told by; 0: it wants to know nothing of that. */
+    int64_t (*sent)(void *arg, const void *of, const char *model, const char *url,
+                    const struct strv *headers, const char *body, size_t n);
+    /* How it ended. e: why there is no answer, NULL: there is. r: the answer, and what came of one
+     * before it failed or was cancelled; NULL: nothing did. `body`: of what came and is no stream,
+     * "" where nothing did. */
+    void (*ended)(void *arg, int64_t n, int status, const struct llm_response *r,
+                  const struct llm_error *e, const char *body);
+    void *arg;
+};
+
 struct llm_request {
     const char *model; /* "provider/model"; without a slash the provider is anthropic */
     const char *system;
     const struct llm_history *history; /* ends with a user message */
     const struct llm_tool *tools;
     size_t ntools;
-    int max_tokens;         /* 0: 16000 */
-    enum llm_effort effort; /* models that cannot be told are not told */
+    int max_tokens;            /* 0: 16000 */
+    enum llm_effort effort;    /* models that cannot be told are not told */
+    const struct llm_tap *tap; /* lent for the call's life; NULL: none */
+    const void *tapped;        /* lent: whose request it is, for the tap */
 };
 
 struct llm_response {

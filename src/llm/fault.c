@@ -29,6 +29,17 @@ const char *llm_fault_name(enum llm_fault f) {
     return "?";
 }
 
+const char *llm_stop_name(enum llm_stop s) {
+    switch (s) {
+#define X(name, text)                                                                              \
+    case LLM_STOP_##name:                                                                          \
+        return text;
+        LLM_STOP_TABLE(X)
+#undef X
+    }
+    return "?";
+}
+
 bool llm_fault_retriable(enum llm_fault f) {
     switch (f) {
 #define X(name, text, retriable)                                                                   \

@@ -65,6 +65,7 @@ static void stop(struct agent_home *h, bool orderly) {
     }
     bus_unlisten(&h->listener);
     agent_free(&h->agent);
+    job_pool_free(&h->jobs); /* what it has to tell is stored, too */
     assert_int_equal(store_close(&h->store, &why), STATUS_OK);
     if (!orderly) {
         char *cmd = xasprintf("rm -f %s-wal %s-shm && mv %s %s && { test ! -f %s-wal || mv %s-wal "
@@ -77,7 +78,6 @@ static void stop(struct agent_home *h, bool orderly) {
     sandbox_free(&h->sandbox);
     llm_free(&h->llm);
     trace_free(&h->trace);
-    job_pool_free(&h->jobs);
     child_shutdown();
     loop_free(&h->loop);
 }

@@ -221,6 +221,34 @@ static void a_prompt_is_shown_as_it_is_sent(void **state) {
     assert_has(run_out(f.run), "Use [");
 }
 
+/* Every call, byte for byte but for blanks, in its order; the key in none. */
+static void every_request_can_be_looked_at(void **state) {
+    (void)state;
+    start(SCENE(SCENE_COUNT));
+    scene_numbers(f.home, 4321);
+    spacebot(ARGS("exec", "--json", "--channel", "c1", SCENE_QUESTION), 0);
+    spacebot(ARGS("trace", "--request", "--json", "c1"), 0);
+    cJSON *requests = fake_requests(f.fake), *it;
+    assert_int_equal(cJSON_GetArraySize(f.lines), cJSON_GetArraySize(requests));
+    int i = 0;
+    bool worker = false;
+    cJSON_ArrayForEach(it, f.lines) {
+        char *shown = json_print(json_obj(it, "request"));
+        char *sent_text = json_print(json_obj(cJSON_GetArrayItem(requests, i++), "body"));
+        assert_string_equal(shown, sent_text);
+        x_free(&shown);
+        x_free(&sent_text);
+        assert_has(json_str(it, "url", ""), "/v1/messages");
+        assert_int_equal(json_i64(it, "status", 0), 200);
+        assert_non_null(json_arr(json_obj(it, "response"), "messages"));
+        worker |= str_prefix(json_str(it, "process_id", ""), "worker:");
+    }
+    assert_true(worker);
+    assert_has(run_out(f.run), "\"x-api-key: [key]\"");
+    assert_lacks(run_out(f.run), "0123456789abcdef");
+    cJSON_Delete(requests);
+}
+
 /* It is in the home before the model is asked, whatever becomes of the original. */
 static void a_file_comes_with_the_message(void **state) {
     (void)state;
@@ -511,6 +539,7 @@ int main(void) {
         TEST(the_reply_carries_what_the_command_printed),
         TEST(a_file_comes_with_the_message),
         TEST(a_prompt_is_shown_as_it_is_sent),
+        TEST(every_request_can_be_looked_at),
         TEST(the_number_is_the_files_own),
         TEST(replies_stream_as_they_are_written),
         TEST(the_prompt_may_come_by_standard_input),
