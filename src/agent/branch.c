@@ -197,7 +197,7 @@ enum status branch_start(struct agent *a, struct process *channel,
         x_free(&b);
         return st;
     }
-    channel_delegated(channel);
+    channel_delegated(channel, p);
     record_branch_created(a, p, config->limits.branch_turns);
     delegate_note_start(&b->d);
     char *text = prompt_branch_task(description);

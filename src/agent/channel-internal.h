@@ -70,8 +70,10 @@ struct channel_watch {
     struct list link;
     char *message; /* whose; NULL: it is not said yet */
     const struct channel_watch_ops *ops;
+    struct channel_totals *totals; /* lent */
     void *arg;
 };
+bool channel_watches(const struct channel_watch *w, const char *message);
 
 /* Messages that wait for others to be answered together with them. */
 struct coalesce {

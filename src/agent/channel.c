@@ -64,9 +64,30 @@ struct process *channel_of_process(const struct agent *a, const struct process *
 /* --- totals -------------------------------------------------------------------------------------
  */
 
-void channel_delegated(struct process *p) {
+bool channel_watches(const struct channel_watch *w, const char *message) {
+    return w->message && str_eq(w->message, message);
+}
+
+void channel_delegated(struct process *p, const struct process *child) {
     struct channel *ch = p->body;
     ch->totals.started++;
+    list_for(&ch->watches, it) {
+        struct channel_watch *w = list_entry(it, struct channel_watch, link);
+        w->totals->started += channel_watches(w, child->reply_to);
+    }
+}
+
+void channel_used(const struct agent *a, const struct process *p, const struct llm_usage *u) {
+    const struct process *channel = p->kind == PROCESS_CHANNEL ? p : channel_of_process(a, p);
+    const char *message = p->work ? p->work : channel_message_of(p);
+    if (!channel)
+        return;
+    const struct channel *ch = channel->body;
+    list_for(&ch->watches, it) {
+        struct channel_watch *w = list_entry(it, struct channel_watch, link);
+        if (channel_watches(w, message))
+            llm_usage_add(&w->totals->usage, u);
+    }
 }
 
 static void count_outcome(struct channel_totals *t, enum process_outcome o) {
@@ -89,6 +110,11 @@ static void count_outcome(struct channel_totals *t, enum process_outcome o) {
 void channel_count(struct channel *ch, const struct process *from) {
     llm_usage_add(&ch->totals.usage, &from->usage);
     count_outcome(&ch->totals, from->outcome);
+    list_for(&ch->watches, it) {
+        struct channel_watch *w = list_entry(it, struct channel_watch, link);
+        if (channel_watches(w, from->reply_to))
+            count_outcome(w->totals, from->outcome);
+    }
 }
 
 struct channel_totals channel_totals(const struct agent *a, const struct process *p) {
@@ -148,11 +174,13 @@ void channel_check(struct agent *a, struct process *p) {
 }
 
 struct channel_watch *channel_watch(struct process *p, const char *message,
-                                    const struct channel_watch_ops *ops, void *arg) {
+                                    const struct channel_watch_ops *ops,
+                                    struct channel_totals *totals, void *arg) {
     struct channel *ch = p->body;
     struct channel_watch *w = xcalloc(1, sizeof *w);
     w->message = xstrdup_null(message);
     w->ops = ops;
+    w->totals = totals;
     w->arg = arg;
     list_push_back(&ch->watches, &w->link);
     return w;

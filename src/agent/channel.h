@@ -139,7 +139,10 @@ struct channel_totals {
         cancelled; /* workers; partial, blocked and timed out count as failed */
 };
 struct channel_totals channel_totals(const struct agent *a, const struct process *p);
-void channel_delegated(struct process *p);
+/* The channel `p` has got a worker or branch. */
+void channel_delegated(struct process *p, const struct process *child);
+/* A process of a channel, or the channel itself, has had an answer of a model. */
+void channel_used(const struct agent *a, const struct process *p, const struct llm_usage *u);
 
 /* For `exec`: told of each reply to one message and to what it set going, each turn of it that
  * ended in an error, and when all of that has settled (SPEC A.1). */
@@ -148,9 +151,11 @@ struct channel_watch_ops {
     void (*failed)(void *arg, enum status st, const char *text);
     void (*settled)(void *arg); /* the last call; the watch is gone when it returns */
 };
-/* message: its id; NULL: the one that is going to be said with this watch. */
+/* message: its id; NULL: the one that is going to be said with this watch. What it, and all that it
+ * set going, uses and comes to is added to `totals`, which outlives the watch. */
 struct channel_watch *channel_watch(struct process *p, const char *message,
-                                    const struct channel_watch_ops *ops, void *arg);
+                                    const struct channel_watch_ops *ops,
+                                    struct channel_totals *totals, void *arg);
 void channel_unwatch(struct channel_watch **w);
 
 /* The channel's part of struct tool_host. */

@@ -35,14 +35,10 @@ void channel_said_close(struct channel *ch, bool interrupted) {
     process_changed(agent_processes(ch->agent), p);
 }
 
-static bool watches(const struct channel_watch *w, const char *message) {
-    return w->message && str_eq(w->message, message);
-}
-
 void channel_failed(struct channel *ch, enum status st, const char *text) {
     list_for_safe(&ch->watches, it, tmp) {
         struct channel_watch *w = list_entry(it, struct channel_watch, link);
-        if (watches(w, ch->current->message_id))
+        if (channel_watches(w, ch->current->message_id))
             w->ops->failed(w->arg, st, text);
     }
 }
@@ -80,7 +76,7 @@ static void announce(struct channel *ch, const struct delivery *d) {
              BUS_STR("message_id", d->message_id), BUS_STR("text", d->text));
     list_for_safe(&ch->watches, it, tmp) {
         struct channel_watch *w = list_entry(it, struct channel_watch, link);
-        if (watches(w, d->reply_to))
+        if (channel_watches(w, d->reply_to))
             w->ops->reply(w->arg, d->text);
     }
 }

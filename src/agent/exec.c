@@ -22,8 +22,8 @@ struct exec {
     command_reply_fn *fn;
     void *arg;
     struct strv replies;
-    struct channel_totals before;
-    enum status failed; /* of the last turn that ended in an error; OK: none did */
+    struct channel_totals totals; /* of this message and all that it set going */
+    enum status failed;           /* of the last turn that ended in an error; OK: none did */
     char *error;
     bool *over; /* set at its end, while it begins; else NULL */
 };
@@ -60,8 +60,7 @@ static const struct channel_watch_ops watch_ops = {
     .reply = on_reply, .failed = on_failed, .settled = on_settled};
 
 static cJSON *result(const struct exec *e, const struct process *p, bool ok) {
-    struct channel_totals t = channel_totals(e->agent, p);
-    const struct channel_totals *b = &e->before;
+    const struct channel_totals *t = &e->totals;
     cJSON *o = json_new_obj();
     json_add_str(o, "type", "result");
     json_add_bool(o, "ok", ok);
@@ -73,16 +72,16 @@ static cJSON *result(const struct exec *e, const struct process *p, bool ok) {
         json_add_str(o, "error", e->error);
     json_add_str(o, "channel", p->channel);
     cJSON *u = json_add_obj(o, "usage");
-    json_add_i64(u, "input_tokens", t.usage.input_tokens - b->usage.input_tokens);
-    json_add_i64(u, "output_tokens", t.usage.output_tokens - b->usage.output_tokens);
-    json_add_i64(u, "cached_tokens", t.usage.cache_read_tokens - b->usage.cache_read_tokens);
-    json_add_num(u, "cost_usd", t.usage.cost_usd - b->usage.cost_usd);
-    json_add_bool(u, "cost_is_estimate", t.usage.cost_is_estimate);
+    json_add_i64(u, "input_tokens", t->usage.input_tokens);
+    json_add_i64(u, "output_tokens", t->usage.output_tokens);
+    json_add_i64(u, "cached_tokens", t->usage.cache_read_tokens);
+    json_add_num(u, "cost_usd", t->usage.cost_usd);
+    json_add_bool(u, "cost_is_estimate", t->usage.cost_is_estimate);
     cJSON *n = json_add_obj(o, "processes");
-    json_add_i64(n, "started", t.started - b->started);
-    json_add_i64(n, "succeeded", t.succeeded - b->succeeded);
-    json_add_i64(n, "failed", t.failed - b->failed);
-    json_add_i64(n, "cancelled", t.cancelled - b->cancelled);
+    json_add_i64(n, "started", t->started);
+    json_add_i64(n, "succeeded", t->succeeded);
+    json_add_i64(n, "failed", t->failed);
+    json_add_i64(n, "cancelled", t->cancelled);
     return o;
 }
 
@@ -107,7 +106,7 @@ static void on_settled(void *arg) {
     struct process *p = process_get(agent_processes(e->agent), e->channel);
     e->watch = NULL;
     if (e->throwaway && end_waiting(e)) {
-        e->watch = channel_watch(p, e->message, &watch_ops, e);
+        e->watch = channel_watch(p, e->message, &watch_ops, &e->totals, e);
         return;
     }
     if (e->failed == STATUS_OK && e->replies.n == 0) {
@@ -158,9 +157,8 @@ struct exec *exec_start(struct agent *a, const cJSON *args, const struct attachm
         e->unattended = unattended;
         e->fn = fn;
         e->arg = arg;
-        e->before = channel_totals(a, p);
         e->over = &over;
-        e->watch = channel_watch(p, NULL, &watch_ops, e);
+        e->watch = channel_watch(p, NULL, &watch_ops, &e->totals, e);
         const struct channel_message m = {.sender = json_str(args, "sender", CHANNEL_YOU),
                                           .text = json_str(args, "text", ""),
                                           .files = files,

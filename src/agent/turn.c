@@ -477,6 +477,7 @@ static void on_answers(void *arg, const struct route_stand_in *s) {
 static void on_usage(void *arg, const char *model, const char *said, const struct llm_usage *u) {
     struct turn *t = arg;
     llm_usage_add(&self(t)->usage, u);
+    channel_used(t->o.agent, self(t), u);
     record_usage(t->o.agent, self(t), model, said, u);
 }
 

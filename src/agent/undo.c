@@ -161,12 +161,14 @@ static enum status find_channel(struct undo *u, struct store_read *r, struct cau
 }
 
 static enum status nothing_left(const struct undo *u, struct cause *why) {
-    return cause_set(why, STATUS_NOT_FOUND, "nothing to %s%s%.120s: %s", u->redo ? "redo" : "undo",
-                     u->channel ? " in " : "", u->channel ? u->channel : "",
-                     u->redo    ? "no undo is left that could be taken back"
-                     : u->force ? "no change of a file by a tool is left"
-                                : "no change of a file by a tool is left, but for those that were "
-                                  "refused (undo by force takes these)");
+    const char *in = u->channel ? " in " : "", *channel = u->channel ? u->channel : "";
+    if (u->redo)
+        return cause_set(why, STATUS_NOT_FOUND,
+                         "nothing to redo%s%.120s: no undo is left that could be taken back", in,
+                         channel);
+    return cause_set(why, STATUS_NOT_FOUND, "nothing to undo%s%.120s%s", in, channel,
+                     u->force ? ": no change of a file by a tool is left"
+                              : "; undo by force takes what was refused before");
 }
 
 /* What was asked for, as people know it: its first line. */

@@ -319,7 +319,7 @@ enum status worker_start(struct agent *a, struct process *parent, const char *ta
     w->lifecycle = LIFECYCLE_CREATED;
     w->interactive = o->interactive;
     w->left_ns = wall_ns(a);
-    channel_delegated(channel);
+    channel_delegated(channel, p);
     record_worker_created(a, p, o->interactive);
     worker_move(w, LIFECYCLE_RUNNING);
     delegate_note_start(&w->d);

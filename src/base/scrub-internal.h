@@ -20,10 +20,13 @@
 #define SCRUB_HEX 512u
 #define SCRUB_BLANK 1024u /* space, tab, end of line */
 #define SCRUB_OTHER 2048u /* \ : , ( ) : what the headers of an armoured key have besides */
+#define SCRUB_FORM 4096u  /* ~ ! * ' ( ) : what some leave as it is where they write the rest in percent */
 #define SCRUB_ALNUM (SCRUB_DIGIT | SCRUB_UPPER | SCRUB_LOWER)
 #define SCRUB_URL (SCRUB_ALNUM | SCRUB_UNDER | SCRUB_MINUS)
 /* A word that may be an encoding of something. */
 #define SCRUB_CODE (SCRUB_URL | SCRUB_PLUS | SCRUB_EQUAL | SCRUB_PERCENT)
+/* The same with what an encoding in percent may leave as it is. */
+#define SCRUB_CODE_PERCENT (SCRUB_CODE | SCRUB_DOT | SCRUB_FORM)
 /* The inside of an armoured key, on however many lines, with line numbers or escaped line ends. */
 #define SCRUB_ARMOUR                                                                               \
     (SCRUB_ALNUM | SCRUB_PLUS | SCRUB_EQUAL | SCRUB_MINUS | SCRUB_BLANK | SCRUB_DOT | SCRUB_OTHER)

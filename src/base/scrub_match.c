@@ -23,7 +23,8 @@ const uint16_t scrub_class[256] = {
     ['='] = SCRUB_EQUAL,    ['%'] = SCRUB_PERCENT,
     ['.'] = SCRUB_DOT,      [' '] = SCRUB_BLANK, ['\t'] = SCRUB_BLANK, ['\n'] = SCRUB_BLANK,
     ['\r'] = SCRUB_BLANK,   ['\\'] = SCRUB_OTHER, [':'] = SCRUB_OTHER, [','] = SCRUB_OTHER,
-    ['('] = SCRUB_OTHER,    [')'] = SCRUB_OTHER,
+    ['('] = SCRUB_OTHER | SCRUB_FORM, [')'] = SCRUB_OTHER | SCRUB_FORM,
+    ['~'] = SCRUB_FORM,     ['!'] = SCRUB_FORM,  ['*'] = SCRUB_FORM,   ['\''] = SCRUB_FORM,
 };
 /* clang-format on */
 
@@ -376,10 +377,16 @@ static bool in_parts(const struct scrub_values *values, const char *s, size_t n,
     return false;
 }
 
-static bool in_code(const struct scrub_values *values, const char *s, size_t n) {
-    return n >= BASE64_MIN && (in_percent(values, s, n) ||
-                               in_parts(values, s, n, URL | SCRUB_PLUS, BASE64_MIN, 4, in_base64) ||
-                               in_parts(values, s, n, SCRUB_HEX, HEX_MIN, 2, in_hex));
+/* What of the text behind belongs to it; 0: no secret is in there. */
+static unsigned in_code(const struct scrub_values *values, const char *s, size_t n) {
+    if (n < BASE64_MIN)
+        return 0;
+    if (in_percent(values, s, n))
+        return SCRUB_CODE_PERCENT;
+    return in_parts(values, s, n, URL | SCRUB_PLUS, BASE64_MIN, 4, in_base64) ||
+                   in_parts(values, s, n, SCRUB_HEX, HEX_MIN, 2, in_hex)
+               ? SCRUB_CODE
+               : 0;
 }
 
 /* A long word: what it holds when it is decoded. */
@@ -392,9 +399,10 @@ static enum scrub_found code_at(const struct scrub_values *values, struct scrub_
         p->ahead = end - p->at;
         return SCRUB_MORE;
     }
-    if (!in_code(values, p->s + p->at - SCRUB_FREE, end - p->at + SCRUB_FREE))
+    unsigned rest = in_code(values, p->s + p->at - SCRUB_FREE, end - p->at + SCRUB_FREE);
+    if (!rest)
         return SCRUB_NONE;
-    *out = (struct scrub_secret){.n = end - p->at, .swallow = SCRUB_CODE};
+    *out = (struct scrub_secret){.n = end - p->at, .swallow = rest};
     return SCRUB_SECRET;
 }
 

@@ -77,12 +77,14 @@ static void add_hex(struct scrub_values *v, const char *name, const char *value,
     explicit_bzero(text, sizeof text);
 }
 
-/* As forms and addresses have it. The same as itself for most. */
-static void add_percent(struct scrub_values *v, const char *name, const char *value, size_t n) {
+/* As forms and addresses have it; `kept`: also unreserved for who encodes. The same as itself for
+ * most. */
+static void add_percent(struct scrub_values *v, const char *name, const char *value, size_t n,
+                        unsigned kept) {
     struct buf b = BUF_INIT;
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)value[i];
-        if ((scrub_class[c] & (SCRUB_URL | SCRUB_DOT)) || c == '~')
+        if ((scrub_class[c] & (SCRUB_URL | SCRUB_DOT | kept)) || c == '~')
             buf_putc(&b, (char)c);
         else
             buf_printf(&b, "%%%02X", c);
@@ -102,7 +104,8 @@ bool scrub_values_add(struct scrub_values *v, const char *name, const char *valu
     v->names = xreallocarray(v->names, v->nnames + 1, sizeof *v->names);
     const char *kept = v->names[v->nnames++] = xstrdup(name);
     add(v, kept, value, n, false);
-    add_percent(v, kept, value, n);
+    add_percent(v, kept, value, n, 0);
+    add_percent(v, kept, value, n, SCRUB_FORM);
     for (unsigned offset = 0; offset < 3; offset++) {
         add_base64(v, kept, value, offset, false);
         add_base64(v, kept, value, offset, true);

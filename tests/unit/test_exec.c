@@ -160,6 +160,33 @@ static void a_script_hears_its_own_replies_and_waits_for_its_own_work(void **sta
     agent_answer_clear(&a);
 }
 
+/* A person's turns and workers in the same channel, before and meanwhile, are not on its bill. */
+static void a_script_is_told_what_it_has_used_itself(void **state) {
+    struct agent_home *h = *state;
+    struct agent_answer a;
+    (void)both_at_work(h, &a); /* two turns of a model each, and a worker each that has no end */
+    script_push(SCRIPT_CHANNEL, REPLY("to the person"));
+    assert_true(agent_cancel(h->agent, with_task(h, "of a person"), "enough"));
+    agent_pass(h, 5000);
+    script_push(SCRIPT_CHANNEL, REPLY("and again"));
+    agent_say(h, "c1", NULL, "one more thing");
+    agent_pass(h, 5000);
+    assert_false(a.given);
+    script_push(SCRIPT_CHANNEL, REPLY("to the script"));
+    assert_true(agent_cancel(h->agent, with_task(h, "of a script"), "enough"));
+    agent_settle(h);
+    assert_true(a.given);
+    const cJSON *used = json_obj(a.body, "usage"), *n = json_obj(a.body, "processes");
+    const struct process *w = with_task(h, "of a script");
+    assert_int_equal(json_i64(used, "input_tokens", -1), 300 + w->usage.input_tokens);
+    assert_int_equal(json_i64(used, "output_tokens", -1), 30 + w->usage.output_tokens);
+    assert_int_equal(json_i64(n, "started", -1), 1);
+    assert_int_equal(json_i64(n, "cancelled", -1), 1);
+    assert_int_equal(json_i64(n, "succeeded", -1), 0);
+    assert_int_equal(json_i64(n, "failed", -1), 0);
+    agent_answer_clear(&a);
+}
+
 static void a_failed_turn_of_a_person_is_not_the_scripts(void **state) {
     struct agent_home *h = *state;
     struct agent_answer a;
@@ -337,6 +364,7 @@ int main(void) {
         TEST(an_abandoned_script_leaves_a_persons_results),
         TEST(results_of_a_script_are_told_apart),
         TEST(a_script_hears_its_own_replies_and_waits_for_its_own_work),
+        TEST(a_script_is_told_what_it_has_used_itself),
         TEST(a_failed_turn_of_a_person_is_not_the_scripts),
         TEST(what_a_script_may_is_not_allowed_to_others),
         TEST(what_a_script_may_holds_for_all_that_it_set_going),
