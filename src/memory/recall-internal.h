@@ -31,9 +31,14 @@ struct recall_term {
     char stem[WORDS_TERM_MAX + 1];
     char word[RECALL_WORD_MAX]; /* as it was written, for people */
     double weight;
-    bool light; /* a word of grammar: it weighs little */
-    bool name;  /* of somebody who speaks in the conversations */
+    bool light;        /* a word of grammar: it weighs little */
+    bool name;         /* of somebody who speaks in the conversations */
+    const char *forms; /* stems that stand for the same word, itself among them; NULL: it alone */
 };
+/* The stems of the group that a stem is in, divided by blanks; NULL: it is in none. */
+const char *recall_forms(const char *stem);
+/* Those that tell a time: "yesterdai last ago ...". */
+extern const char recall_times[];
 
 /* A question, understood. */
 struct recall_question {
@@ -84,6 +89,13 @@ size_t recall_limit(const struct recall_query *q);
 bool recall_cancelled(const struct recall *x);
 
 /* recall_words.c */
+/* Reads where a stem is: calls recall_posting_add() for each time, in order of document. */
+typedef enum status recall_read_fn(struct store_read *r, const char *stem,
+                                   struct recall_postings *to, struct cause *why);
+/* Where a term is in any of its forms. What is common is empty. */
+enum status recall_read_term(const struct recall *x, const struct recall_term *t,
+                             recall_read_fn *fn, struct recall_postings *out,
+                             struct cause *why) MUST_CHECK;
 bool recall_posting_add(struct recall_postings *p, int64_t doc);
 void recall_postings_free(struct recall_postings *p, size_t n);
 double recall_idf(double docs, double total);

@@ -1,6 +1,7 @@
 /* recall_query: what a question asks for: its words with their weights, dates, names of people, and
  * pieces of text that are to be found as they stand. */
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -16,10 +17,12 @@
 /* What a word weighs beside one of content. Words of grammar are not thrown away: "how many", "did"
  * and "would" tell a little, and in a large store they are common and cost nothing. A name of
  * somebody who takes part stands in greetings more than in what is asked for. */
-#define WEIGHT_LIGHT 0.4
+#define WEIGHT_LIGHT 0.36
 #define WEIGHT_NAME 0.37
-#define WEIGHT_NUMBER 1.25
+#define WEIGHT_NUMBER 1.35
 #define WEIGHT_DATE 0.5
+/* Any word that tells a time, where a time is asked for. */
+#define WEIGHT_TIME 0.8
 
 /* In the order of strcmp(). Pieces of "didn't" and its like are here too. */
 static const char *const light_words[] = {
@@ -96,7 +99,7 @@ static bool on_word(void *arg, const char *stem, size_t start, size_t end) {
     if (q->nterms == RECALL_TERMS_MAX)
         return false;
     struct recall_term *term = &q->terms[q->nterms++];
-    *term = (struct recall_term){.light = light};
+    *term = (struct recall_term){.light = light, .forms = recall_forms(stem)};
     memcpy(term->stem, stem, strlen(stem) + 1);
     size_t n = utf8_cut(t->text + start, end - start, RECALL_WORD_MAX - 1);
     memcpy(term->word, t->text + start, n);
@@ -105,6 +108,30 @@ static bool on_word(void *arg, const char *stem, size_t start, size_t end) {
                    : is_number(stem)        ? WEIGHT_NUMBER
                                             : 1;
     return true;
+}
+
+/* "when", "what day", "how long ago": the answer has a time in it. */
+static void ask_when(struct recall_question *q, const char *s, size_t n) {
+    static const char *const what[] = {"what", "which"}, *const unit[] = {"date",  "day",  "week",
+                                                                          "month", "year", "time"};
+    char low[RECALL_TEXT_MAX + 1];
+    bool when = false;
+    for (size_t i = 0; i < n; i++)
+        low[i] = (char)(isalnum((unsigned char)s[i]) ? tolower((unsigned char)s[i]) : ' ');
+    low[n] = '\0';
+    when |= !strncmp(low, "when ", 5) || strstr(low, " when ") || strstr(low, "how long ago");
+    for (size_t i = 0; i < ARRAY_LEN(what) * ARRAY_LEN(unit); i++) {
+        char both[16];
+        snprintf(both, sizeof both, "%s %s", what[i % 2], unit[i / 2]);
+        when |= strstr(low, both) != NULL;
+    }
+    if (!when || q->nterms == RECALL_TERMS_MAX)
+        return;
+    q->terms[q->nterms++] = (struct recall_term){.weight = WEIGHT_TIME,
+                                                 .light = true,
+                                                 .stem = "when",
+                                                 .word = "when",
+                                                 .forms = recall_times};
 }
 
 /* ---- people ---- */
@@ -250,6 +277,7 @@ enum status recall_understand(struct store_read *r, struct words *w, const struc
         st = words_each(w, q->text, n, on_word, &t, why);
     if (st == STATUS_OK)
         st = q_recall_people(r, PEOPLE_LOOKED_AT, on_person, &names, why);
+    ask_when(out, q->text, n);
     find_quotations(out, q->text, n);
     find_identifiers(out, q->text, n);
     find_runs(out, q->text, n);

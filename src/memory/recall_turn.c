@@ -15,7 +15,7 @@
 
 /* What was found best on conversations of people; their scale is that of BM25. */
 #define K1 1.0            /* how soon more of the same word stops to count */
-#define LENGTH 0.43       /* how much a long turn is held against it */
+#define LENGTH 0.45       /* how much a long turn is held against it */
 #define REACH 2           /* turns before and after */
 #define QUESTION_NEAR 1.9 /* a question of somebody else just before: this is its answer */
 #define STRETCH 0.38      /* what the stretch adds, of the best turn's own score */
@@ -23,14 +23,15 @@
 #define STRETCH_LENGTH 0.55
 #define DATED 3.0   /* on the date that was asked for */
 #define PERSON 0.29 /* said by who is named. Never a filter: questions name the wrong one */
-#define ASKS 0.18   /* taken off a turn that only asks */
+#define ASKS 0.17   /* taken off a turn that only asks */
+#define PAUSE 0.5   /* what a pause between leaves of a neighbour's part */
 /* The parts of a word of the turns from two before to two after. */
-static const double near[2 * REACH + 1] = {0.19, 0.42, 1, 0.33, 0};
+static const double near[2 * REACH + 1] = {0.18, 0.42, 1, 0.32, 0.1};
 
 #define CLOSELY 256u       /* turns that are looked at closely */
 #define CLOSELY_MANY 4096u /* where a filter or a date may choose among all */
 #define NEWEST 1024        /* of words that are common */
-#define LIGHT_TOTAL 8192   /* turns in which words of grammar are still counted */
+#define LIGHT_TOTAL 4096   /* turns in which words of grammar are still counted */
 
 struct turn {
     int64_t place, at, person, stretch;
@@ -104,6 +105,11 @@ static bool on_place(void *arg, const struct q_recall_turns_with_row *row) {
     return recall_posting_add(arg, row->place);
 }
 
+static enum status read_places(struct store_read *r, const char *stem, struct recall_postings *to,
+                               struct cause *why) {
+    return q_recall_turns_with(r, stem, 4 * RECALL_POSTINGS_MAX, on_place, to, why);
+}
+
 static bool on_match(void *arg, const struct q_recall_turns_matching_row *row) {
     struct recall_postings *p = arg;
     p->v = xreallocarray(p->v, p->n + 1, sizeof *p->v);
@@ -173,11 +179,8 @@ static enum status read_words(struct ranking *k, struct cause *why) {
         struct recall_postings *p = &k->words[i];
         if (q->terms[i].light && k->total > LIGHT_TOTAL)
             continue; /* common for certain */
-        st = q_recall_turns_with(k->x->r, q->terms[i].stem, RECALL_POSTINGS_MAX * 4, on_place, p,
-                                 why);
+        st = recall_read_term(k->x, &q->terms[i], read_places, p, why);
         if (p->common) {
-            x_free(&p->v);
-            p->n = 0;
             common |= !q->terms[i].light;
         } else {
             p->idf = recall_idf((double)p->n, k->total);
@@ -309,7 +312,7 @@ static double times_around(const struct ranking *k, const struct recall_postings
             j++;
         } else {
             int64_t d = other->place - me->place;
-            double part = other->stretch == me->stretch ? near[d + REACH] : 0;
+            double part = near[d + REACH] * (other->stretch == me->stretch ? 1 : PAUSE);
             if (d == -1 && other->asks && other->person != me->person)
                 part *= QUESTION_NEAR;
             double times = p->v[i].times / (1 - LENGTH + LENGTH * other->bytes / k->bytes);

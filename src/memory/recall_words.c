@@ -24,6 +24,55 @@ bool recall_posting_add(struct recall_postings *p, int64_t doc) {
     return true;
 }
 
+static int by_doc(const void *a, const void *b) {
+    int64_t x = ((const struct recall_posting *)a)->doc,
+            y = ((const struct recall_posting *)b)->doc;
+    return x < y ? -1 : x > y;
+}
+
+/* Adds those of another form, in order again. */
+static void join(struct recall_postings *to, const struct recall_postings *from) {
+    size_t n = 0;
+    to->common |= from->common;
+    if (!from->n || to->common)
+        return;
+    to->v = xreallocarray(to->v, to->n + from->n, sizeof *to->v);
+    memcpy(to->v + to->n, from->v, from->n * sizeof *to->v);
+    to->n += from->n;
+    qsort(to->v, to->n, sizeof *to->v, by_doc);
+    for (size_t i = 0; i < to->n; i++) {
+        if (n && to->v[n - 1].doc == to->v[i].doc)
+            to->v[n - 1].times += to->v[i].times;
+        else
+            to->v[n++] = to->v[i];
+    }
+    to->n = n;
+    to->common = n > RECALL_POSTINGS_MAX;
+}
+
+enum status recall_read_term(const struct recall *x, const struct recall_term *t,
+                             recall_read_fn *fn, struct recall_postings *out, struct cause *why) {
+    enum status st = STATUS_OK;
+    *out = (struct recall_postings){0};
+    if (!t->forms)
+        st = fn(x->r, t->stem, out, why);
+    for (const char *at = t->forms; at && *at && st == STATUS_OK && !out->common;) {
+        struct recall_postings one = {0};
+        size_t n = strcspn(at, " ");
+        char *stem = xstrndup(at, n);
+        st = fn(x->r, stem, &one, why);
+        join(out, &one);
+        x_free(&one.v);
+        x_free(&stem);
+        at += n + (at[n] == ' ');
+    }
+    if (out->common) {
+        x_free(&out->v);
+        out->n = 0;
+    }
+    return st;
+}
+
 void recall_postings_free(struct recall_postings *p, size_t n) {
     for (size_t i = 0; i < n; i++)
         x_free(&p[i].v);
