@@ -26,9 +26,10 @@
     (INT64_C(30) * NS_PER_SEC) /* for the first client of an engine to come: it ends               \
                                 */
 #define PARTING_NS                                                                                 \
-    (INT64_C(10) * NS_PER_SEC)              /* for one that is dropped to read why: hung up on     \
-                                             */
-#define FLUSH_NS (INT64_C(300) * NS_PER_MS) /* for the last words at the end: lost */
+    (INT64_C(10) * NS_PER_SEC)                /* for one that is dropped to read why: hung up on   \
+                                               */
+#define CROWDED_NS (INT64_C(250) * NS_PER_MS) /* until somebody is accepted again */
+#define FLUSH_NS (INT64_C(300) * NS_PER_MS)   /* for the last words at the end: lost */
 
 struct ctl_call {
     struct list link;
@@ -75,6 +76,9 @@ struct ctl_server {
     struct loop *loop;
     int fd;
     struct loop_watch *watch;
+    int spare;                /* a descriptor to tell clients with that there is none; -1 */
+    bool crowded;             /* no descriptor was left for the last one: said once */
+    struct loop_timer *again; /* nobody is accepted until then */
     char token[PROTO_TOKEN_LEN + 1];
     struct list clients;
     size_t nclients;

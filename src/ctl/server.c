@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -22,16 +23,68 @@
 #define BACKLOG 64
 #define ACCEPT_MAX 16 /* new clients in one turn: the rest waits */
 
+static int spare_fd(void) { return open("/dev/null", O_RDONLY | O_CLOEXEC); }
+
+static void on_again(void *arg) {
+    struct ctl_server *s = arg;
+    s->again = NULL;
+    if (s->spare < 0)
+        s->spare = spare_fd();
+    loop_watch_events(s->watch, LOOP_READ);
+}
+
+/* The spare descriptor is given up for as long as it takes to say so. False: there is none. */
+static bool turn_away(struct ctl_server *s, const char *why) {
+    if (s->spare < 0)
+        return false;
+    close(s->spare);
+    int client = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (client >= 0) {
+        struct buf line = BUF_INIT;
+        proto_put_ended(&line, why);
+        ssize_t n = send(client, line.data, line.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)n; /* who does not read it sees that it was hung up on */
+        buf_free(&line);
+        close(client);
+    }
+    s->spare = spare_fd();
+    return client >= 0;
+}
+
+/* Whoever waits is told, and hung up on; a listener that stays readable would keep the loop busy.
+ */
+static void no_descriptor(struct ctl_server *s) {
+    struct rlimit r = {0};
+    char why[160];
+    (void)getrlimit(RLIMIT_NOFILE, &r);
+    snprintf(why, sizeof(why),
+             "the engine has no file descriptor left (%llu are allowed): end something, or raise "
+             "ulimit -n",
+             (unsigned long long)r.rlim_cur);
+    if (!s->crowded)
+        log_warn("control socket: a client was turned away: %s", why);
+    s->crowded = true;
+    for (int i = 0; i < ACCEPT_MAX && turn_away(s, why); i++)
+        ;
+    loop_watch_events(s->watch, 0);
+    s->again = loop_timer(s->loop, CROWDED_NS, on_again, s, "ctl accept");
+}
+
+static bool is_ours(int err) {
+    return err == EMFILE || err == ENFILE || err == ENOMEM || err == ENOBUFS;
+}
+
 static void on_accept(void *arg, int fd, unsigned events) {
     (void)events;
     struct ctl_server *s = arg;
     for (int i = 0; i < ACCEPT_MAX; i++) {
         int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (client < 0) {
-            if (errno == EMFILE || errno == ENFILE)
-                log_warn("control socket: no descriptor is left for a new client");
+            if (is_ours(errno))
+                no_descriptor(s);
             return;
         }
+        s->crowded = false;
         pid_t pid = 0;
         struct cause why;
         if (peer_check(client, &pid, &why) != STATUS_OK) {
@@ -148,6 +201,7 @@ enum status ctl_server_new(const struct ctl_server_options *o, struct ctl_server
     s->o = *o;
     s->loop = agent_parts(o->agent)->loop;
     s->fd = -1;
+    s->spare = spare_fd();
     s->started_ns = clock_mono_ns();
     list_init(&s->clients);
     make_token(s);
@@ -196,6 +250,7 @@ void ctl_server_free(struct ctl_server **server) {
         return;
     s->stopping = true;
     bus_unlisten(&s->listener);
+    loop_timer_del(&s->again);
     loop_unwatch(&s->watch);
     if (s->fd >= 0) {
         close(s->fd);
@@ -208,6 +263,8 @@ void ctl_server_free(struct ctl_server **server) {
     connections_forget(s);
     loop_timer_del(&s->first);
     loop_timer_del(&s->linger);
+    if (s->spare >= 0)
+        close(s->spare);
     buf_free(&s->event);
     explicit_bzero(s->token, sizeof(s->token));
     x_free(server);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "tests/lib/ctl.h"
 #include "tests/lib/script_llm.h"
 
@@ -301,6 +303,82 @@ static void test_nobody_ever_comes(void **state) {
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+/* The most descriptors that may be open from now on; returns what was allowed. */
+static rlim_t allow_descriptors(rlim_t n) {
+    struct rlimit r;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &r), 0);
+    rlim_t before = r.rlim_cur;
+    r.rlim_cur = n;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &r), 0);
+    return before;
+}
+
+static int lowest_free(void) {
+    int fd = fcntl(STDERR_FILENO, F_DUPFD, 0);
+    assert_true(fd >= 0);
+    close(fd);
+    return fd;
+}
+
+/* Once nothing of the engine's beginning opens or closes one any more. */
+static void settle_descriptors(struct ctl_fixture *f) {
+    while (!sandbox_ready(f->sandbox))
+        (void)loop_turn(f->loop, NS_PER_MS);
+    fixture_turns(f, 20);
+}
+
+/* Callbacks of one wait that nothing should end. */
+static int woken(struct ctl_fixture *f) {
+    int n = 0;
+    for (int i = 0; i < 50; i++)
+        n += loop_turn(f->loop, 0);
+    return n;
+}
+
+/* No descriptor is left: those who come are told so, the engine is not busy with them, and who is
+ * there already is served on. Later comers find it as ever. */
+static void test_no_descriptor_is_left(void **state) {
+    struct ctl_fixture *f = *state;
+    struct peer *old = peer_greeted(f), *late[3];
+    settle_descriptors(f);
+    for (size_t i = 0; i < ARRAY_LEN(late); i++)
+        late[i] = peer_new(f);
+    rlim_t usual = allow_descriptors((rlim_t)lowest_free());
+    for (size_t i = 0; i < ARRAY_LEN(late); i++)
+        peer_expect_ended(f, late[i], "no file descriptor left");
+    assert_true(woken(f) < 10);
+    peer_expect_ok(f, old, "status", "");
+    (void)allow_descriptors(usual);
+    for (size_t i = 0; i < ARRAY_LEN(late); i++)
+        peer_free(&late[i]);
+    for (int i = 0; i < 4; i++)
+        (void)loop_turn(f->loop, NS_PER_SEC / 2); /* the pause is over */
+    struct peer *next = peer_greeted(f);
+    peer_expect_ok(f, next, "status", "");
+    peer_free(&next);
+    peer_free(&old);
+}
+
+/* Not even the one with which it says so: then they wait, and it is not busy either. */
+static void test_not_even_a_spare_one(void **state) {
+    struct ctl_fixture *f = *state;
+    struct peer *old = peer_greeted(f);
+    settle_descriptors(f);
+    struct peer *late = peer_new(f);
+    int low = lowest_free();
+    rlim_t usual = allow_descriptors(3);
+    assert_true(woken(f) < 10);
+    (void)allow_descriptors((rlim_t)low);
+    peer_expect_ok(f, old, "status", "");
+    (void)allow_descriptors(usual);
+    peer_free(&late);
+    for (int i = 0; i < 4; i++)
+        (void)loop_turn(f->loop, NS_PER_SEC / 2); /* the pause is over */
+    struct peer *next = peer_greeted(f);
+    peer_free(&next);
+    peer_free(&old);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_attach_opens_its_own_description),
@@ -315,6 +393,8 @@ int main(void) {
         TEST(test_quit_while_something_runs),
         cmocka_unit_test_setup_teardown(test_daemon_stays, fixture_setup_daemon, fixture_teardown),
         TEST(test_nobody_ever_comes),
+        TEST(test_no_descriptor_is_left),
+        TEST(test_not_even_a_spare_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
