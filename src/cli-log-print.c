@@ -106,15 +106,9 @@ static void put_said(struct cli_log *log, const cJSON *e, const char *label) {
 }
 
 /* What is called, as the screen shows it: "shell make check". The caller frees. */
-static char *tool_label(const cJSON *e) {
+static char *label_of(const cJSON *e) {
     const char *name = json_str(e, "title", "tool"), *input = json_str(e, "text", "");
-    enum tool_id id;
-    cJSON *args = NULL;
-    char *label = NULL;
-    if (tool_from_string(name, &id) == STATUS_OK && tool_get(id)->label &&
-        json_parse(input, strlen(input), &args, NULL) == STATUS_OK)
-        label = tool_get(id)->label(args);
-    cJSON_Delete(args);
+    char *label = tool_label(name, input);
     return label ? label
                  : xasprintf("%s %.*s", name, (int)utf8_cut(input, strlen(input), 120), input);
 }
@@ -140,7 +134,7 @@ static void put_result(const cJSON *e) {
 static void put_tool(struct cli_log *log, const cJSON *e, int64_t seq, bool open) {
     bool begun = log->tool == seq;
     if (!begun) {
-        char *label = tool_label(e);
+        char *label = label_of(e);
         put_head(log, e, "▸");
         put_safe(label, strlen(label));
         fputs(open ? "\n" : "  ", stdout);

@@ -33,17 +33,9 @@ void block_free(struct block *b) {
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 /* "shell make check": the tool's own words where it has some. */
-static char *tool_label(const struct journal_entry *e) {
+static char *label_of(const struct journal_entry *e) {
     const char *name = e->title ? e->title : "tool";
-    enum tool_id id;
-    if (tool_from_string(name, &id) != STATUS_OK || !tool_get(id)->label ||
-        e->text.len > LABEL_JSON_MAX)
-        return xstrdup(name);
-    cJSON *args;
-    if (json_parse(buf_str(&e->text), e->text.len, &args, NULL) != STATUS_OK)
-        return xstrdup(name);
-    char *label = tool_get(id)->label(args);
-    cJSON_Delete(args);
+    char *label = e->text.len > LABEL_JSON_MAX ? NULL : tool_label(name, buf_str(&e->text));
     return label ? label : xstrdup(name);
 }
 
@@ -150,7 +142,7 @@ static void shape_tool(struct block *b, const struct block_env *env,
         return;
     b->head = true;
     if (!b->label)
-        b->label = tool_label(e);
+        b->label = label_of(e);
     bool failed_live = env->live && e->is_error && !e->open, own = ran_by_person(e) && !e->open;
     if (!b->unfolded && !failed_live && !own)
         return;

@@ -7,6 +7,7 @@
 
 #include "agent/channel.h"
 #include "agent/delegate.h"
+#include "agent/event.h"
 #include "agent/prompt.h"
 #include "agent/record.h"
 #include "agent/trim.h"
@@ -45,9 +46,11 @@ static const char *status_word(enum process_outcome o) {
  */
 
 static void announce(struct delegate *d, struct process *p) {
-    BUS_EMIT(agent_bus(d->agent), agent_processes(d->agent), p, EVENT_BRANCH_RESULT,
-             BUS_STR("branch_id", p->bare), BUS_STR("conclusion", d->result),
-             BUS_STR("status", status_word(p->outcome)), BUS_I64("tool_calls", p->tool_calls));
+    char *transcript = llm_history_json(&d->history);
+    event_tell(d->agent, p,
+               event_branch_result(p->bare, d->result, status_word(p->outcome), transcript,
+                                   strlen(transcript), p->tool_calls));
+    x_free(&transcript);
 }
 
 static const struct delegate_ops branch_ops = {.announce = announce, .free = branch_free};
@@ -201,11 +204,14 @@ enum status branch_start(struct agent *a, struct process *channel,
     record_branch_created(a, p, config->limits.branch_turns);
     delegate_note_start(&b->d);
     char *text = prompt_branch_task(description);
-    BUS_EMIT(agent_bus(a), agent_processes(a), p, EVENT_BRANCH_STARTED,
-             BUS_STR("branch_id", p->bare), BUS_STR("description", description),
-             BUS_STR("input", text), BUS_STR("profile", "default"), BUS_STR("model", p->model),
-             BUS_I64("max_turns", config->limits.branch_turns),
-             BUS_STR("reply_to_message_id", p->reply_to));
+    event_tell(a, p,
+               event_branch_started(&(struct event_branch){.bare = p->bare,
+                                                           .description = description,
+                                                           .profile = "default",
+                                                           .model = p->model,
+                                                           .reply_to = p->reply_to,
+                                                           .max_turns = config->limits.branch_turns,
+                                                           .input = text}));
     delegate_fork(&b->d, history, text);
     llm_history_push_text(&b->d.history, LLM_ROLE_USER, text);
     x_free(&text);

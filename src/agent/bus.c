@@ -7,6 +7,8 @@
 #include "base/json.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/str.h"
+#include "base/utf8.h"
 
 struct bus_listener {
     struct list link;
@@ -30,6 +32,17 @@ const char *event_type_name(enum event_type t) {
 #undef X
     }
     return "?";
+}
+
+enum status event_type_from_string(const char *s, enum event_type *out) {
+#define X(name, text, delta)                                                                       \
+    if (str_eq(s, text)) {                                                                         \
+        *out = EVENT_##name;                                                                       \
+        return STATUS_OK;                                                                          \
+    }
+    EVENT_TABLE(X)
+#undef X
+    return STATUS_INVALID;
 }
 
 bool event_type_is_delta(enum event_type t) {
@@ -110,9 +123,10 @@ void bus_emit_fields(struct bus *b, const struct process_table *t, const struct 
         bus_collect(b);
 }
 
-static void quote(struct buf *out, const char *s) {
+static void quote(struct buf *out, const char *s, size_t max) {
+    size_t n = s ? strlen(s) : 0;
     if (s)
-        json_quote(out, s, strlen(s));
+        json_quote(out, s, max ? utf8_cut(s, n, max) : n);
     else
         buf_puts(out, "null");
 }
@@ -121,17 +135,17 @@ void bus_event_json(const struct bus_event *e, struct buf *out) {
     char ts[CLOCK_RFC3339_SIZE];
     clock_rfc3339(e->ts_ms, ts);
     buf_printf(out, "{\"ts\":\"%s\",\"type\":\"%s\",\"id\":", ts, event_type_name(e->type));
-    quote(out, e->id);
+    quote(out, e->id, 0);
     buf_puts(out, ",\"parent\":");
-    quote(out, e->parent);
+    quote(out, e->parent, 0);
     buf_puts(out, ",\"agent_id\":\"main\",\"channel_id\":");
-    quote(out, e->channel);
+    quote(out, e->channel, 0);
     for (size_t i = 0; i < e->n; i++) {
         const struct bus_field *f = &e->fields[i];
         buf_printf(out, ",\"%s\":", f->key);
         switch (f->type) {
         case BUS_FIELD_STR:
-            quote(out, f->str);
+            quote(out, f->str, f->max);
             break;
         case BUS_FIELD_I64:
             buf_printf(out, "%lld", (long long)f->i64);

@@ -42,6 +42,7 @@ enum event_type {
 #undef X
 };
 const char *event_type_name(enum event_type t);
+enum status event_type_from_string(const char *s, enum event_type *out) MUST_CHECK;
 bool event_type_is_delta(enum event_type t);
 
 enum bus_field_type { BUS_FIELD_STR, BUS_FIELD_I64, BUS_FIELD_NUM, BUS_FIELD_BOOL, BUS_FIELD_RAW };
@@ -49,10 +50,13 @@ struct bus_field {
     const char *key;
     enum bus_field_type type;
     const char *str; /* STR (NULL: null) and RAW (JSON text) */
+    size_t max;      /* of STR: bytes that are told of it; 0: all */
     int64_t i64;     /* I64 and BOOL */
     double num;
 };
 #define BUS_STR(k, v) ((struct bus_field){.key = (k), .type = BUS_FIELD_STR, .str = (v)})
+#define BUS_CUT(k, v, most)                                                                        \
+    ((struct bus_field){.key = (k), .type = BUS_FIELD_STR, .str = (v), .max = (most)})
 #define BUS_I64(k, v) ((struct bus_field){.key = (k), .type = BUS_FIELD_I64, .i64 = (v)})
 #define BUS_NUM(k, v) ((struct bus_field){.key = (k), .type = BUS_FIELD_NUM, .num = (v)})
 #define BUS_BOOL(k, v) ((struct bus_field){.key = (k), .type = BUS_FIELD_BOOL, .i64 = (v)})

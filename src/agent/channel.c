@@ -244,7 +244,7 @@ void channel_stand_in(struct agent *a, struct process *p, const char *model, con
     else
         put_stand_in(a, p, model);
     if (words && p->journal.n)
-        channel_note(ch, JOURNAL_NOTICE, NULL, NULL, words);
+        channel_tell(ch, JOURNAL_NOTICE, words);
 }
 
 void channel_next_stand_in(struct channel *ch) {

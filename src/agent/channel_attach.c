@@ -90,7 +90,7 @@ static void say(struct channel_attach *at) {
     store_after_fn *fn = at->fn;
     void *arg = at->arg;
     if (st != STATUS_OK && !fn)
-        channel_note(ch, JOURNAL_ERROR, NULL, NULL, why.text);
+        channel_tell(ch, JOURNAL_ERROR, why.text);
     attach_free(at);
     if (st != STATUS_OK && fn)
         fn(arg, st, why.text);
@@ -116,7 +116,7 @@ static void go_on(struct channel *ch) {
         strv_free(&one);
         if (st == STATUS_OK)
             return;
-        channel_note(ch, JOURNAL_ERROR, NULL, NULL, why.text);
+        channel_tell(ch, JOURNAL_ERROR, why.text);
     }
 }
 
@@ -134,7 +134,7 @@ static void on_saved(void *arg, enum status st, const char *why, struct attachme
         at->files.v[at->files.n++] = l->v[0];
         l->n = 0; /* it is ours now */
     } else if (!read) {
-        channel_note(ch, JOURNAL_ERROR, NULL, NULL, why);
+        channel_tell(ch, JOURNAL_ERROR, why);
     }
     cJSON *args = json_new_obj();
     json_add_str(args, "path", at->paths.v[at->read - 1]);
@@ -145,7 +145,7 @@ static void on_saved(void *arg, enum status st, const char *why, struct attachme
     }
     cJSON_Delete(args);
     if (*refused.text)
-        channel_note(ch, JOURNAL_ERROR, NULL, NULL, refused.text);
+        channel_tell(ch, JOURNAL_ERROR, refused.text);
     go_on(ch);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/attachment.h"
+#include "agent/event.h"
 #include "agent/record.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -250,9 +251,7 @@ static char *heard_files(struct channel *ch, const struct channel_message *m, co
     }
     channel_note(ch, JOURNAL_USER, sender, message_id, buf_str(&shown));
     char *list = files ? json_print(files) : xstrdup("[]");
-    BUS_EMIT(agent_bus(a), agent_processes(a), p, EVENT_CHANNEL_USER_MESSAGE,
-             BUS_STR("message_id", message_id), BUS_STR("sender", sender), BUS_STR("text", text),
-             BUS_RAW("attachments", list));
+    event_tell(a, p, event_user_message(message_id, sender, text, list));
     x_free(&list);
     buf_free(&shown);
     return buf_steal(&told);

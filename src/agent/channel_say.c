@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "agent/event.h"
 #include "agent/gate.h"
 #include "agent/inbox.h"
 #include "agent/record.h"
@@ -46,9 +47,7 @@ void channel_failed(struct channel *ch, enum status st, const char *text) {
 void channel_tell(struct channel *ch, enum journal_kind kind, const char *text) {
     channel_note(ch, kind, NULL, NULL, text);
     const struct process *p = channel_self(ch);
-    BUS_EMIT(agent_bus(ch->agent), agent_processes(ch->agent), p, EVENT_NOTICE,
-             BUS_STR("process_id", p->id),
-             BUS_STR("level", kind == JOURNAL_ERROR ? "error" : "notice"), BUS_STR("text", text));
+    event_tell(ch->agent, p, event_notice(p->id, kind == JOURNAL_ERROR, text));
 }
 
 /* --- storing, then saying -----------------------------------------------------------------------
@@ -71,9 +70,9 @@ static void announce(struct channel *ch, const struct delivery *d) {
         p->seen = false;
     }
     process_changed(t, p);
-    BUS_EMIT(agent_bus(ch->agent), t, p,
-             d->system ? EVENT_CHANNEL_SYSTEM_MESSAGE : EVENT_CHANNEL_ASSISTANT_MESSAGE,
-             BUS_STR("message_id", d->message_id), BUS_STR("text", d->text));
+    event_tell(ch->agent, p,
+               d->system ? event_system_message(d->text)
+                         : event_assistant_message(d->message_id, d->text));
     list_for_safe(&ch->watches, it, tmp) {
         struct channel_watch *w = list_entry(it, struct channel_watch, link);
         if (channel_watches(w, d->reply_to))
@@ -179,8 +178,9 @@ void channel_deliver(struct channel *ch, const char *text, struct tool_call *cal
 
 void channel_answer(struct channel *ch, const char *text, uint64_t seq) {
     struct process *p = channel_self(ch);
-    struct delivery *d =
-        delivery_new(ch, text, journal_open(&p->journal, JOURNAL_NOTICE, NULL, NULL));
+    struct delivery *d = delivery_new(ch, text,
+                                      journal_open(&p->journal, JOURNAL_NOTICE, NULL,
+                                                   event_type_name(EVENT_CHANNEL_SYSTEM_MESSAGE)));
     d->system = true;
     d->reply_to = xstrdup_null(ch->last_message); /* the command that was just heard */
     d->wait = store_after(agent_parts(ch->agent)->store, seq, delivered, d);

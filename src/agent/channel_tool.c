@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/attachment.h"
+#include "agent/event.h"
 #include "agent/record.h"
 #include "agent/routing.h"
 #include "base/clock.h"
@@ -167,6 +168,22 @@ static bool is_emoji(const char *s) {
     return true;
 }
 
+/* A line of the transcript that stands for an event of its own. Takes `facts`. */
+static void tell_facts(struct channel *ch, enum event_type type, const char *text, cJSON *facts) {
+    struct process *p = channel_self(ch);
+    struct journal_entry *e =
+        journal_open(&p->journal, JOURNAL_NOTICE, NULL, event_type_name(type));
+    char *json = json_print(facts);
+    journal_append(&p->journal, e, text, strlen(text));
+    journal_set_result(&p->journal, e, json, strlen(json));
+    journal_close(&p->journal, e);
+    record_journal(ch->agent, p, e);
+    process_changed(agent_processes(ch->agent), p);
+    event_tell(ch->agent, p, event_of_facts(type, facts));
+    x_free(&json);
+    cJSON_Delete(facts);
+}
+
 static void react(struct channel *ch, struct tool_call *c) {
     const char *emoji = json_str(c->args, "emoji", "");
     if (!is_emoji(emoji)) {
@@ -179,10 +196,11 @@ static void react(struct channel *ch, struct tool_call *c) {
         return;
     }
     char *text = xasprintf("reacted with %s", emoji);
-    channel_note(ch, JOURNAL_NOTICE, NULL, NULL, text);
+    cJSON *facts = json_new_obj();
+    json_add_str(facts, "message_id", id);
+    json_add_str(facts, "emoji", emoji);
+    tell_facts(ch, EVENT_REACTION, text, facts);
     x_free(&text);
-    BUS_EMIT(agent_bus(ch->agent), agent_processes(ch->agent), channel_self(ch), EVENT_REACTION,
-             BUS_STR("message_id", id), BUS_STR("emoji", emoji));
     cJSON *o = json_new_obj();
     json_add_bool(o, "success", true);
     json_add_str(o, "emoji", emoji);
@@ -222,11 +240,13 @@ static void send_file(struct channel *ch, struct tool_call *c) {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     char *text = xasprintf("file: %s (%lld bytes)%s%s", path, (long long)sb.st_size,
                            *caption ? ": " : "", caption);
-    channel_note(ch, JOURNAL_NOTICE, NULL, NULL, text);
+    cJSON *facts = json_new_obj();
+    json_add_str(facts, "path", path);
+    json_add_str(facts, "filename", name);
+    json_add_i64(facts, "size_bytes", (int64_t)sb.st_size);
+    json_add_str(facts, "caption", caption);
+    tell_facts(ch, EVENT_FILE_OFFERED, text, facts);
     x_free(&text);
-    BUS_EMIT(agent_bus(ch->agent), agent_processes(ch->agent), channel_self(ch), EVENT_FILE_OFFERED,
-             BUS_STR("path", path), BUS_STR("filename", name),
-             BUS_I64("size_bytes", (int64_t)sb.st_size), BUS_STR("caption", caption));
     cJSON *o = json_new_obj();
     json_add_bool(o, "success", true);
     json_add_str(o, "filename", name);

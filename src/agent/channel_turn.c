@@ -370,7 +370,7 @@ static void interrupt_turn(struct channel *ch, const char *reason) {
     write_back(ch, false, said);
     x_free(&said);
     x_free(&ch->replied);
-    channel_note(ch, JOURNAL_NOTICE, NULL, NULL, reason);
+    channel_tell(ch, JOURNAL_NOTICE, reason);
     channel_turn_over(ch, RECORD_TURN_CANCELLED);
     channel_next(ch);
 }

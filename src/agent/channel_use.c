@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "agent/event.h"
 #include "agent/prompt.h"
 #include "agent/record.h"
 #include "base/json.h"
@@ -97,12 +98,8 @@ static void finish(struct channel_use *u, bool is_error, bool interrupted, const
     u->entry->interrupted = interrupted;
     journal_set_result(&p->journal, u->entry, text, n);
     close_entry(ch, &u->entry);
-    char *shown = xstrndup(text, utf8_cut(text, n, LINE_MAX_SHOWN));
-    BUS_EMIT(agent_bus(ch->agent), agent_processes(ch->agent), p, EVENT_TOOL_COMPLETED,
-             BUS_STR("process_id", p->id), BUS_STR("call_id", u->call->id),
-             BUS_STR("tool_name", u->call->tool->name), BUS_STR("result", shown),
-             BUS_BOOL("is_error", is_error));
-    x_free(&shown);
+    event_tell(ch->agent, p,
+               event_tool_completed(p->id, u->call->id, u->call->tool->name, text, is_error));
     tell_result(ch, u->call, text, n);
     list_remove(&u->link);
     store_after_cancel(&u->intent);
@@ -124,10 +121,10 @@ static void on_output(void *arg, struct tool_call *c, int stream, const char *li
     journal_append(&p->journal, u->output, line, n);
     journal_append(&p->journal, u->output, "\n", 1);
     changed(ch);
-    char *text = xstrndup(line, utf8_cut(line, n, LINE_MAX_SHOWN));
+    char *text = xstrndup(line, n);
     BUS_EMIT(agent_bus(ch->agent), agent_processes(ch->agent), p, EVENT_TOOL_OUTPUT,
              BUS_STR("process_id", p->id), BUS_STR("call_id", c->id),
-             BUS_STR("tool_name", c->tool->name), BUS_STR("line", text),
+             BUS_STR("tool_name", c->tool->name), BUS_CUT("line", text, LINE_MAX_SHOWN),
              BUS_STR("stream", stream == 2 ? "stderr" : "stdout"));
     x_free(&text);
 }
@@ -157,13 +154,10 @@ static void begin(struct channel_use *u) {
     struct channel *ch = u->channel;
     struct process *p = channel_self(ch);
     const struct tool_call *c = u->call;
-    char *label = tool_call_label(c);
+    char *label = tool_label(c->tool->name, c->input);
     u->entry = journal_open(&p->journal, JOURNAL_TOOL, c->tool->name, c->id);
     journal_append(&p->journal, u->entry, c->input, strlen(c->input));
-    BUS_EMIT(agent_bus(ch->agent), agent_processes(ch->agent), p, EVENT_TOOL_STARTED,
-             BUS_STR("process_id", p->id), BUS_STR("call_id", c->id),
-             BUS_STR("tool_name", c->tool->name), BUS_STR("args", c->input),
-             BUS_STR("label", label));
+    event_tell(ch->agent, p, event_tool_started(p->id, c->id, c->tool->name, c->input, label));
     x_free(&label);
     list_push_back(&ch->uses, &u->link);
     channel_use_show(ch);

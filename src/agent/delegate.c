@@ -60,7 +60,7 @@ enum status delegate_add(struct agent *a, enum process_kind kind, const char *id
 void delegate_note_start(struct delegate *d) {
     struct agent *a = d->agent;
     struct process *p = delegate_process(d), *channel = delegate_channel(d);
-    struct journal_entry *e = journal_open(&p->journal, JOURNAL_TASK, NULL, NULL);
+    struct journal_entry *e = journal_open(&p->journal, JOURNAL_TASK, NULL, p->reply_to);
     journal_append(&p->journal, e, p->task, strlen(p->task));
     journal_close(&p->journal, e);
     record_journal(a, p, e);
@@ -253,6 +253,8 @@ static void end_stored(void *arg, enum status st, const char *why) {
     struct journal_entry *e =
         journal_open(&p->journal, JOURNAL_RESULT, process_outcome_name(p->outcome), NULL);
     journal_append(&p->journal, e, result, strlen(result));
+    if (told)
+        journal_set_result(&p->journal, e, DELEGATE_TOLD, strlen(DELEGATE_TOLD));
     e->is_error = p->outcome != PROCESS_OUTCOME_SUCCEEDED;
     journal_close(&p->journal, e);
     record_journal(a, p, e);

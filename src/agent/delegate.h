@@ -9,6 +9,8 @@
 
 #define DELEGATE_KEEP_ENDED 200u /* ended ones kept in the table; the store has them all */
 
+#define DELEGATE_TOLD "{\"notify\":false}" /* of the entry of an end that says nothing new */
+
 struct delegate;
 struct delegate_ops {
     void (*announce)(struct delegate *d, struct process *p); /* the event that tells of the end */

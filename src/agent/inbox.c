@@ -6,6 +6,7 @@
 
 #include "agent/agent.h"
 #include "agent/channel.h"
+#include "agent/event.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/json.h"
@@ -194,31 +195,39 @@ static uint64_t record_end(struct inbox *i, const struct inbox_request *r, const
                              str_empty(remark) ? NULL : remark, r->number);
 }
 
-static void tell_begin(struct inbox *i, const struct process *p, const struct inbox_request *r) {
+/* `tell` is lent the event. */
+static void begun(const struct inbox_request *r,
+                  void (*tell)(void *arg, const struct inbox_request *r, const struct event *e),
+                  void *arg) {
     cJSON *path = path_json(r), *options = options_json(r), *patterns = json_new_arr();
     if (r->pattern)
         cJSON_AddItemToArray(patterns, cJSON_CreateString(r->pattern));
     char *path_text = json_print(path), *options_text = json_print(options),
          *patterns_text = json_print(patterns);
-    struct bus *bus = agent_bus(i->agent);
-    struct process_table *t = agent_processes(i->agent);
-    const char *worker = p->kind == PROCESS_WORKER ? p->bare : NULL;
+    const char *worker =
+        str_prefix(r->process_id, "worker:") ? r->process_id + strlen("worker:") : NULL;
+    const struct event_request q = {.worker = worker,
+                                    .id = r->process_id,
+                                    .tool = r->tool,
+                                    .call_id = r->call_id,
+                                    .text = r->text,
+                                    .reason = r->reason,
+                                    .preview = r->preview,
+                                    .number = r->number,
+                                    .multi_select = r->multi_select,
+                                    .path = path_text,
+                                    .options = options_text,
+                                    .patterns = patterns_text};
+    struct event e = {0};
     switch (r->kind) {
     case INBOX_PERMISSION:
-        BUS_EMIT(bus, t, p, EVENT_WORKER_PERMISSION, BUS_STR("worker_id", worker),
-                 BUS_STR("process_id", p->id), BUS_I64("permission_id", r->number),
-                 BUS_STR("description", r->text), BUS_RAW("patterns", patterns_text),
-                 BUS_STR("tool_name", r->tool), BUS_STR("call_id", r->call_id),
-                 BUS_STR("reason", r->reason), BUS_STR("preview", r->preview),
-                 BUS_RAW("path", path_text));
+        e = event_permission(&q);
         break;
     case INBOX_QUESTION:
-        BUS_EMIT(bus, t, p, EVENT_WORKER_QUESTION, BUS_STR("worker_id", worker),
-                 BUS_STR("process_id", p->id), BUS_I64("question_id", r->number),
-                 BUS_STR("question", r->text), BUS_RAW("options", options_text),
-                 BUS_BOOL("multi_select", r->multi_select), BUS_RAW("path", path_text));
+        e = event_question(&q);
         break;
     }
+    tell(arg, r, &e);
     x_free(&path_text);
     x_free(&options_text);
     x_free(&patterns_text);
@@ -227,14 +236,51 @@ static void tell_begin(struct inbox *i, const struct process *p, const struct in
     cJSON_Delete(patterns);
 }
 
-static void tell_end(struct inbox *i, const struct inbox_request *r, const char *state,
-                     const char *answer) {
+static void tell_all(void *arg, const struct inbox_request *r, const struct event *e) {
+    const struct inbox *i = arg;
     const struct process *p = process_get(agent_processes(i->agent), r->process);
     if (p)
-        BUS_EMIT(agent_bus(i->agent), agent_processes(i->agent), p, EVENT_REQUEST_ENDED,
-                 BUS_STR("process_id", p->id), BUS_I64("request_id", r->number),
-                 BUS_STR("kind", inbox_kind_name(r->kind)), BUS_STR("state", state),
-                 BUS_STR("answer", answer));
+        event_tell(i->agent, p, *e);
+}
+
+static void tell_begin(struct inbox *i, const struct inbox_request *r) { begun(r, tell_all, i); }
+
+static void tell_end(struct inbox *i, const struct inbox_request *r, const char *state,
+                     const char *answer) {
+    const struct event e =
+        event_request_ended(r->process_id, r->number, inbox_kind_name(r->kind), state, answer);
+    tell_all(i, r, &e);
+}
+
+struct again {
+    const struct inbox *inbox;
+    bus_fn *fn;
+    void *arg;
+};
+
+static void tell_again(void *arg, const struct inbox_request *r, const struct event *e) {
+    const struct again *to = arg;
+    struct process_table *t = agent_processes(to->inbox->agent);
+    const struct process *p = process_get(t, r->process);
+    const struct process *parent = p ? process_get(t, p->parent) : NULL;
+    struct bus_field all[EVENT_FIELDS_MAX + 1];
+    memcpy(all, e->fields, e->n * sizeof *all);
+    all[e->n] = BUS_BOOL("from_store", true);
+    to->fn(to->arg, &(struct bus_event){.type = e->type,
+                                        .ts_ms = r->asked_ms,
+                                        .id = r->process_id,
+                                        .parent = parent ? parent->id : NULL,
+                                        .channel = r->channel,
+                                        .fields = all,
+                                        .n = e->n + 1});
+}
+
+void inbox_tell_again(const struct inbox *i, int64_t since_ms, int64_t until_ms, bus_fn *fn,
+                      void *arg) {
+    struct again to = {i, fn, arg};
+    for (const struct inbox_request *r = NULL; (r = inbox_next(i, r));)
+        if (r->asked_ms >= since_ms && r->asked_ms <= until_ms)
+            begun(r, tell_again, &to);
 }
 
 static void drop(struct inbox *i, struct inbox_request *r) {
@@ -302,7 +348,7 @@ struct inbox_request *inbox_ask(struct inbox *i, struct process *p,
     r->timeout = loop_timer(agent_parts(i->agent)->loop, q->timeout_secs * NS_PER_SEC, on_timeout,
                             r, "permission timeout");
     record_begin(i, r);
-    tell_begin(i, p, r);
+    tell_begin(i, r);
     changed(i, r);
     return r;
 }
@@ -352,7 +398,7 @@ struct inbox_request *inbox_question(struct inbox *i, struct process *p, const c
     cJSON_ArrayForEach(option, options) add_option(r, option);
     r->multi_select = multi_select;
     record_begin(i, r);
-    tell_begin(i, p, r);
+    tell_begin(i, r);
     changed(i, r);
     return r;
 }

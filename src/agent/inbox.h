@@ -6,6 +6,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "agent/bus.h"
 #include "agent/process.h"
 #include "base/list.h"
 
@@ -111,6 +112,10 @@ const struct inbox_request *inbox_find(const struct inbox *i, int64_t number);
 int64_t inbox_newest(const struct inbox *i);
 /* Grows with every change. */
 uint64_t inbox_version(const struct inbox *i);
+/* Tells of those that began in that stretch of time (wall clock, both included) and still wait, as
+ * it was told then, with "from_store":true. */
+void inbox_tell_again(const struct inbox *i, int64_t since_ms, int64_t until_ms, bus_fn *fn,
+                      void *arg);
 /* One object of `inbox --json`. */
 cJSON *inbox_json(const struct inbox_request *r);
 

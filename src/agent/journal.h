@@ -36,9 +36,11 @@ struct journal_entry {
     enum journal_kind kind;
     int64_t at_ms, ended_ms; /* wall clock; ended_ms 0 while open */
     char *title;             /* may be NULL */
-    char *ref;         /* call id (TOOL, OUTPUT) or full process id (LINK, RESULT); may be NULL */
+    char
+        *ref; /* call id (TOOL, OUTPUT), full process id (LINK, RESULT), message id (USER, REPLY,
+                 TASK: the one it goes back to), or event (NOTICE that tells of one); may be NULL */
     struct buf text;   /* hostile: make visible before showing */
-    struct buf result; /* TOOL only */
+    struct buf result; /* TOOL; of others, as JSON, what their event says beside the text */
     const char *shared_text, *shared_result; /* held: whose bytes text and result lend; or NULL */
     bool open;                               /* still being written */
     bool is_error;                           /* TOOL, RESULT */

@@ -482,24 +482,12 @@ static void remember(struct reconcile *r, const char *process_id, const char *te
     strv_push(&r->notes, text);
 }
 
-/* "shell make check": as a person saw it while it ran. The caller frees. */
-static char *tool_label(const char *name, const char *input) {
-    enum tool_id id;
-    cJSON *args = NULL;
-    char *label = NULL;
-    if (tool_from_string(name, &id) == STATUS_OK && tool_get(id)->label &&
-        json_parse(input, strlen(input), &args, NULL) == STATUS_OK)
-        label = tool_get(id)->label(args);
-    cJSON_Delete(args);
-    return label ? label : xstrdup(name);
-}
-
 static bool tool_interrupted(void *arg, const struct q_tools_intended_row *row) {
     struct reconcile *r = arg;
     char *label = tool_label(row->tool, row->args);
     char *text = xasprintf(
         "the engine ended while this ran: %s. It may have had effects, and is not run again.",
-        label);
+        label ? label : row->tool);
     x_free(&label);
     remember(r, row->process_id, text);
     if (row->channel_id) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/channel.h"
+#include "agent/event.h"
 #include "agent/exchange.h"
 #include "agent/gate.h"
 #include "agent/guard.h"
@@ -25,9 +26,7 @@
 #include "llm/route.h"
 #include "tools/file_memory.h"
 
-#define EVENT_ARGS_MAX 2000u    /* SPEC A.2 */
-#define EVENT_RESULT_MAX 50000u /* SPEC A.2 */
-#define FIT_PERCENT 85          /* of the ceiling (SPEC C) */
+#define FIT_PERCENT 85 /* of the ceiling (SPEC C) */
 #define FIT_ROUNDS 8
 #define MONEY_NS (NS_PER_SEC / 4)  /* between looks whether some is free */
 #define STALL_NS (30 * NS_PER_SEC) /* silent for so long, a call is shown as stalled */
@@ -259,10 +258,9 @@ static void abort_all(struct turn *t, const char *reason) {
         if (t->intended)
             record_tool_done(t->o.agent, self(t), t->tool, reason, true);
         process_set_tool(t->processes, self(t), NULL);
-        BUS_EMIT(t->bus, t->processes, self(t), EVENT_TOOL_COMPLETED,
-                 BUS_STR("process_id", self(t)->id), BUS_STR("call_id", t->tool->id),
-                 BUS_STR("tool_name", t->tool->tool->name), BUS_STR("result", reason),
-                 BUS_BOOL("is_error", true));
+        event_tell(
+            t->o.agent, self(t),
+            event_tool_completed(self(t)->id, t->tool->id, t->tool->tool->name, reason, true));
     }
     close_entry(t, &t->output);
     close_entry(t, &t->entry);
@@ -395,8 +393,7 @@ static void notice(struct turn *t, enum journal_kind kind, const char *text) {
     struct journal_entry *e = journal_open(&p->journal, kind, NULL, NULL);
     journal_append(&p->journal, e, text, strlen(text));
     close_entry(t, &e);
-    BUS_EMIT(t->bus, t->processes, p, EVENT_NOTICE, BUS_STR("process_id", p->id),
-             BUS_STR("level", kind == JOURNAL_ERROR ? "error" : "notice"), BUS_STR("text", text));
+    event_tell(t->o.agent, p, event_notice(p->id, kind == JOURNAL_ERROR, text));
 }
 
 /* The slot's word; whether the model can be told its full name decides (llm/effort.h). */
@@ -510,9 +507,8 @@ static void kept_text(struct turn *t, struct llm_response *r, const char *text) 
     const struct process *p = self(t);
     bool leaked = leak_message(agent_parts(t->o.agent)->values, &r->message);
     char *clean = leaked ? llm_message_text(&r->message) : NULL;
-    if (*text)
-        BUS_EMIT(t->bus, t->processes, p, EVENT_PROCESS_TEXT, BUS_STR("process_id", p->id),
-                 BUS_STR("text", clean ? clean : text));
+    if (*text && !t->o.ops->text_delta) /* SPEC A.2: a channel's is said, or is nothing */
+        event_tell(t->o.agent, p, event_process_text(p->id, clean ? clean : text));
     x_free(&clean);
 }
 
@@ -647,10 +643,6 @@ static void step(struct turn *t) {
 /* --- tools --------------------------------------------------------------------------------------
  */
 
-static char *clipped(const char *s, size_t n, size_t max) {
-    return xstrndup(s, utf8_cut(s, n, max));
-}
-
 static const char *input_of(const struct llm_block *b) { return b->input ? b->input : ""; }
 
 /* What the model reads: the result, and what the guard says of it. */
@@ -679,11 +671,7 @@ static void tool_ended(struct turn *t, bool is_error, const char *text, size_t n
     }
     close_entry(t, &t->entry);
     process_set_tool(t->processes, p, NULL);
-    char *shown = clipped(text, n, EVENT_RESULT_MAX);
-    BUS_EMIT(t->bus, t->processes, p, EVENT_TOOL_COMPLETED, BUS_STR("process_id", p->id),
-             BUS_STR("call_id", b->id), BUS_STR("tool_name", b->name), BUS_STR("result", shown),
-             BUS_BOOL("is_error", is_error));
-    x_free(&shown);
+    event_tell(t->o.agent, p, event_tool_completed(p->id, b->id, b->name, text, is_error));
     span_end(agent_parts(t->o.agent)->trace, t->tool_span, is_error ? STATUS_INVALID : STATUS_OK,
              "");
     t->tool_span = 0;
@@ -699,9 +687,10 @@ static void on_output(void *arg, struct tool_call *c, int stream_number, const c
     journal_append(&p->journal, t->output, line, n);
     journal_append(&p->journal, t->output, "\n", 1);
     process_changed(t->processes, p);
-    char *text = clipped(line, n, EVENT_RESULT_MAX);
+    char *text = xstrndup(line, n);
     BUS_EMIT(t->bus, t->processes, p, EVENT_TOOL_OUTPUT, BUS_STR("process_id", p->id),
-             BUS_STR("call_id", c->id), BUS_STR("tool_name", c->tool->name), BUS_STR("line", text),
+             BUS_STR("call_id", c->id), BUS_STR("tool_name", c->tool->name),
+             BUS_CUT("line", text, EVENT_RESULT_MAX),
              BUS_STR("stream", stream_number == 2 ? "stderr" : "stdout"));
     x_free(&text);
 }
@@ -812,20 +801,17 @@ static void begin_tool(struct turn *t, const struct llm_block *b) {
         if (t->o.ops->interrupted) /* what was shown of it was not said */
             t->o.ops->interrupted(t->o.arg);
     }
-    char *label = t->tool ? tool_call_label(t->tool) : NULL;
     char *clean = leak_input(parts->values, input);
     const char *shown = clean ? clean : input;
-    char *args = clipped(shown, strlen(shown), EVENT_ARGS_MAX);
     t->entry = journal_open(&p->journal, JOURNAL_TOOL, b->name, b->id);
     journal_append(&p->journal, t->entry, shown, strlen(shown));
-    x_free(&clean);
+    char *label = tool_label(b->name, buf_str(&t->entry->text));
     process_set_tool(t->processes, p, label ? label : b->name);
     process_set_state(t->processes, p, PROCESS_STATE_RUNNING);
     t->tool_span = span_begin(parts->trace, SPAN_TOOL_CALL, t->span, b->name, p->id);
-    BUS_EMIT(t->bus, t->processes, p, EVENT_TOOL_STARTED, BUS_STR("process_id", p->id),
-             BUS_STR("call_id", b->id), BUS_STR("tool_name", b->name), BUS_STR("args", args),
-             BUS_STR("label", label));
-    x_free(&args);
+    event_tell(t->o.agent, p,
+               event_tool_started(p->id, b->id, b->name, buf_str(&t->entry->text), label));
+    x_free(&clean);
     x_free(&label);
     t->intended = false;
     if (st != STATUS_OK) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/channel.h"
+#include "agent/event.h"
 #include "agent/record.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -56,13 +57,15 @@ int64_t worker_active_ms(const struct worker *w) {
 
 static void announce(struct delegate *d, struct process *p) {
     const struct worker *w = (const struct worker *)d;
-    BUS_EMIT(agent_bus(d->agent), agent_processes(d->agent), p, EVENT_WORKER_COMPLETE,
-             BUS_STR("worker_id", p->bare), BUS_STR("result", d->result),
-             BUS_BOOL("notify", !d->told),
-             BUS_BOOL("success", p->outcome == PROCESS_OUTCOME_SUCCEEDED),
-             BUS_STR("outcome_kind", process_outcome_name(p->outcome)),
-             BUS_I64("outcome_version", 1), BUS_I64("transcript_version", w->transcripts),
-             BUS_STR("terminal_owner", lifecycle_owner_name(w->owner)));
+    event_tell(d->agent, p,
+               event_worker_complete(&(struct event_worker_end){
+                   .bare = p->bare,
+                   .result = d->result,
+                   .outcome = process_outcome_name(p->outcome),
+                   .owner = lifecycle_owner_name(w->owner),
+                   .notify = !d->told,
+                   .outcome_version = 1, /* there is one terminal commit */
+                   .transcript_version = w->transcripts}));
 }
 
 static void adopt(struct delegate *d, struct process *p) {
@@ -323,10 +326,7 @@ enum status worker_start(struct agent *a, struct process *parent, const char *ta
     record_worker_created(a, p, o->interactive);
     worker_move(w, LIFECYCLE_RUNNING);
     delegate_note_start(&w->d);
-    BUS_EMIT(agent_bus(a), agent_processes(a), p, EVENT_WORKER_STARTED,
-             BUS_STR("worker_id", p->bare), BUS_STR("task", task),
-             BUS_STR("worker_type", "builtin"), BUS_BOOL("interactive", o->interactive),
-             BUS_STR("directory", p->workspace));
+    event_tell(a, p, event_worker_started(p->bare, task, o->interactive, p->workspace));
     worker_begin(w, o->fork ? parent : NULL);
     worker_run(w);
     *out = p;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/channel.h"
+#include "agent/event.h"
 #include "agent/record.h"
 #include "agent/routing.h"
 #include "agent/trim.h"
@@ -283,8 +284,7 @@ static void rested(void *arg, enum status st, const char *why) {
         journal_close(&p->journal, e);
         record_journal(a, p, e);
         w->results++;
-        BUS_EMIT(agent_bus(a), agent_processes(a), p, EVENT_WORKER_INITIAL_RESULT,
-                 BUS_STR("worker_id", p->bare), BUS_STR("result", w->rested));
+        event_tell(a, p, event_worker_result(p->bare, w->rested));
         char *told = xasprintf("%s\n%s", w->rested, room_text);
         channel_first_result(a, channel, p, rest_outcome(w), told, w->d.row);
         x_free(&told);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/channel.h"
+#include "agent/event.h"
 #include "agent/record.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -90,8 +91,7 @@ void worker_tool_set_status(struct tool_call *c, const char *status, const char 
         record_journal(a, p, e);
     }
     process_changed(agent_processes(a), p);
-    BUS_EMIT(agent_bus(a), agent_processes(a), p, EVENT_WORKER_STATUS,
-             BUS_STR("worker_id", p->bare), BUS_STR("status", shown), BUS_STR("kind", kind));
+    event_tell(a, p, event_worker_status(p->bare, shown, kind));
     x_free(&shown);
     x_free(&said);
     cJSON *o = json_new_obj();

@@ -131,17 +131,6 @@ static void tool_completed(const struct plain *p, const cJSON *e, struct buf *ou
     free(word);
 }
 
-static bool type_from_string(const char *s, enum event_type *out) {
-#define X(name, text, delta)                                                                       \
-    if (str_eq(s, text)) {                                                                         \
-        *out = EVENT_##name;                                                                       \
-        return true;                                                                               \
-    }
-    EVENT_TABLE(X)
-#undef X
-    return false;
-}
-
 static void asked(const struct plain *p, const cJSON *e, struct buf *out) {
     char *text = xasprintf("%s %s (%s): spacebot answer %lld once|always|deny",
                            json_str(e, "tool_name", ""), json_str(e, "description", ""),
@@ -166,7 +155,7 @@ static void question(const struct plain *p, const cJSON *e, struct buf *out) {
 
 void plain_event(struct plain *p, const cJSON *e, struct buf *out) {
     enum event_type type;
-    if (!type_from_string(json_str(e, "type", ""), &type))
+    if (event_type_from_string(json_str(e, "type", ""), &type) != STATUS_OK)
         return;
     switch (type) {
     case EVENT_CHANNEL_USER_MESSAGE:

@@ -121,6 +121,17 @@ char *tool_call_label(const struct tool_call *c) {
     return c->tool->label ? scrub_take(c->host->values, c->tool->label(c->args)) : NULL;
 }
 
+char *tool_label(const char *name, const char *input) {
+    enum tool_id id;
+    cJSON *args = NULL;
+    char *label = NULL;
+    if (tool_from_string(name, &id) == STATUS_OK && tool_get(id)->label &&
+        json_parse(input, strlen(input), &args, NULL) == STATUS_OK)
+        label = tool_get(id)->label(args);
+    cJSON_Delete(args);
+    return label;
+}
+
 char *tool_call_preview(const struct tool_call *c) {
     return c->tool->preview ? scrub_take(c->host->values, c->tool->preview(c->args)) : NULL;
 }

@@ -164,6 +164,8 @@ bool tool_call_leaks(const struct tool_call *c);
 /* A short label for people (struct tool), without secrets; NULL when it has none. The caller frees.
  */
 char *tool_call_label(const struct tool_call *c);
+/* The same of a call as a journal has it: the name of its tool, and its arguments. */
+char *tool_label(const char *name, const char *input);
 /* The same of struct tool's preview. */
 char *tool_call_preview(const struct tool_call *c);
 /* Cancels when it has not finished. NULL is fine; sets NULL. */

@@ -40,7 +40,7 @@ ORDER BY process_id LIMIT 1;
 SELECT coalesce(max(seq), 0) AS seq FROM process_journal WHERE process_id = :process_id;
 
 -- What all processes did in a stretch of time, in the order in which it was over, behind the entry
--- (:at, :place); with the channel and the parent of those that have them.
+-- (:at, :place); with what the rows of workers and branches say of them.
 -- name: journal_between :many
 -- param: at int
 -- param: place int
@@ -48,8 +48,22 @@ SELECT coalesce(max(seq), 0) AS seq FROM process_journal WHERE process_id = :pro
 -- param: limit int
 -- column: place int
 -- column: channel_id text?
+-- column: interactive int
+-- column: outcome_version int
+-- column: transcript_version int
+-- column: max_turns int
+-- column: tool_calls int
+-- column: status text?
+-- column: profile text?
+-- column: transcript blob?
 SELECT j.rowid AS place, j.process_id, j.kind, j.at, j.ended_at, j.title, j.ref, j.text, j.result,
-    j.is_error, coalesce(w.channel_id, b.channel_id) AS channel_id, w.parent
+    j.is_error, j.interrupted, coalesce(w.channel_id, b.channel_id) AS channel_id, w.parent,
+    coalesce(w.interactive, 0) AS interactive, w.directory, w.terminal_owner,
+    coalesce(w.outcome_version, 0) AS outcome_version,
+    coalesce(w.transcript_version, 0) AS transcript_version,
+    b.status, b.profile, b.model, coalesce(b.max_turns, 0) AS max_turns,
+    coalesce(b.tool_calls, 0) AS tool_calls,
+    CASE WHEN j.kind = 'result' THEN b.transcript END AS transcript
 FROM process_journal AS j
 LEFT JOIN worker_runs AS w ON w.id = substr(j.process_id, 8) AND j.process_id LIKE 'worker:%'
 LEFT JOIN branch_runs AS b ON b.id = substr(j.process_id, 8) AND j.process_id LIKE 'branch:%'

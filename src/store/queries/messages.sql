@@ -6,6 +6,9 @@ VALUES (:id, :channel_id,
     (SELECT coalesce(max(seq), 0) + 1 FROM conversation_messages WHERE channel_id = :channel_id),
     :role, :sender_name, :sender_id, :content, :metadata, :turn_id, :created_at);
 
+-- name: message :one
+SELECT content, metadata FROM conversation_messages WHERE id = :id;
+
 -- The newest messages of a channel, oldest first.
 -- name: messages_newest :many
 -- param: channel_id
