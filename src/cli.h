@@ -37,6 +37,7 @@ enum cli_exit {
     X(answer)                                                                                      \
     X(permissions)                                                                                 \
     X(undo)                                                                                        \
+    X(memory)                                                                                      \
     X(attach)                                                                                      \
     X(daemon)                                                                                      \
     X(status)                                                                                      \
@@ -47,7 +48,7 @@ enum cli_exit {
     X(doctor)
 /* clang-format on */
 
-#define CLI_OPTIONS_MAX 8
+#define CLI_OPTIONS_MAX 20
 #define CLI_NUMBER 24 /* bytes of a number made for people */
 
 struct cli_option {

@@ -27,6 +27,7 @@
 #include "llm/local.h"
 #include "llm/price.h"
 #include "llm/rehearsal.h"
+#include "memory/memory.h"
 #include "store/queries.gen.h"
 #include "tools/snapshot.h"
 
@@ -50,6 +51,7 @@ struct agent {
     struct snapshots snapshots;
     struct undo *undo;
     struct exchanges *exchanges;
+    struct memories *memories;
     char run_id[ID_UUID_SIZE];
 };
 
@@ -83,6 +85,9 @@ struct undo **agent_undo(struct agent *a) {
 }
 struct exchanges *agent_exchanges(const struct agent *a) {
     return a->exchanges;
+}
+struct memories *agent_memories(const struct agent *a) {
+    return a->memories;
 }
 const char *agent_run_id(const struct agent *a) { return a->run_id; }
 
@@ -183,6 +188,7 @@ enum status agent_new(const struct agent_parts *parts, struct agent **out, struc
         a->snapshots = (struct snapshots){.dir = xasprintf("%s/snapshots", parts->home->dir),
                                           .max_bytes = parts->config->limits.snapshot_mb * MIB,
                                           .trim = true};
+    a->memories = memories_new(parts->loop, parts->store, parts->jobs);
     fill_host(a);
     a->exchanges = exchanges_new(a);
     a->day = xcalloc(1, sizeof *a->day);
@@ -254,6 +260,7 @@ void agent_free(struct agent **ap) {
     shut_down_all(a, PROCESS_CHANNEL);
     record_partials_stop(&a->partials);
     undo_forget(a);
+    memories_free(&a->memories);
     local_free(&a->look);
     gate_free(&a->gate);
     inbox_free(&a->inbox);

@@ -66,6 +66,9 @@ cJSON *agent_ps_json(const struct agent *a, const struct process *p);
 /* The undo that is under way; *it is NULL when there is none. undo.c's. */
 struct undo;
 struct undo **agent_undo(struct agent *a);
+/* What is known for longer than a conversation. */
+struct memories;
+struct memories *agent_memories(const struct agent *a);
 /* How many tool runs of an earlier engine wait to be looked at. */
 size_t agent_interrupted_count(const struct agent *a);
 void agent_set_interrupted(struct agent *a, size_t n);

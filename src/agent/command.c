@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "memory/command.h"
 
 struct command_call {
     command_reply_fn *fn;
@@ -26,6 +27,7 @@ struct command_call {
     enum command command;
     cJSON *args;
     struct undo *undo;
+    struct memory_command_call *memory;
     char *channel, message_id[ID_UUID_SIZE];
     int64_t id; /* of a request or a rule */
 };
@@ -349,6 +351,28 @@ static struct command_call *do_undo(struct agent *a, enum command command, const
     return c;
 }
 
+/* --- memories ------------------------------------------------------------------------------------
+ */
+
+static void remembered(void *arg, enum status st, cJSON *body, const char *why) {
+    struct command_call *c = arg;
+    command_reply_fn *fn = c->fn;
+    void *fn_arg = c->arg;
+    c->memory = NULL;
+    call_free(c);
+    fn(fn_arg, st, body, why);
+}
+
+static struct command_call *do_memory(struct agent *a, const cJSON *args, command_reply_fn *fn,
+                                      void *arg) {
+    struct command_call *c = xcalloc(1, sizeof *c);
+    struct cause why = {""};
+    c->fn = fn;
+    c->arg = arg;
+    enum status st = memory_command(agent_memories(a), args, remembered, c, &c->memory, &why);
+    return st == STATUS_OK ? c : refused(c, st, why.text);
+}
+
 /* --- the table ----------------------------------------------------------------------------------
  */
 
@@ -397,6 +421,9 @@ struct command_call *command_run(struct agent *a, enum command c, const cJSON *a
     case COMMAND_REDO:
         cJSON_Delete(out);
         return do_undo(a, c, args, fn, arg);
+    case COMMAND_MEMORY:
+        cJSON_Delete(out);
+        return do_memory(a, args, fn, arg);
     case COMMAND_INBOX:
         st = do_inbox(a, out);
         break;
@@ -422,5 +449,6 @@ void command_abandon(struct command_call **cp) {
     *cp = NULL;
     exec_abandon(&c->exec);
     undo_abandon(&c->undo);
+    memory_command_forget(&c->memory);
     call_free(c);
 }

@@ -43,6 +43,8 @@
  *  answer       {request, answer, remark?, screen?}  replies {"id":N} once the answer is stored
  *  undo, redo   {channel?, force?}         files as they were before a request, and back again
  *                                          (undo.h)
+ *  memory       {op, …}                    a change of memories (memory/command.h); replies once it is
+ *                                          stored
  *  permissions  {}                         -> {"rules":[…]}
  *  revoke       {rule}                     a remembered rule; replies once it is stored
  *
@@ -69,6 +71,7 @@
     X(ANSWER, "answer")                                                                            \
     X(UNDO, "undo")                                                                                \
     X(REDO, "redo")                                                                                \
+    X(MEMORY, "memory")                                                                            \
     X(PERMISSIONS, "permissions")                                                                  \
     X(REVOKE, "revoke")
 /* clang-format on */

@@ -69,3 +69,66 @@ void clock_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE]) {
              (unsigned)tm.tm_mday % 100u, (unsigned)tm.tm_hour % 100u, (unsigned)tm.tm_min % 100u,
              (unsigned)tm.tm_sec % 100u, (unsigned)ms % 1000u);
 }
+
+static bool digits(const char **s, int n, int *out) {
+    *out = 0;
+    for (; n; n--, ++*s) {
+        if (**s < '0' || **s > '9')
+            return false;
+        *out = *out * 10 + (**s - '0');
+    }
+    return true;
+}
+
+static bool skip(const char **s, char c) { return **s == c && (++*s, true); }
+
+/* Milliseconds of ".123456": what is finer is cut. */
+static bool fraction(const char **s, int *ms) {
+    *ms = 0;
+    if (!skip(s, '.'))
+        return true;
+    if (**s < '0' || **s > '9')
+        return false;
+    for (int scale = 100; **s >= '0' && **s <= '9'; ++*s, scale /= 10)
+        *ms += (**s - '0') * scale;
+    return true;
+}
+
+/* Minutes east of UTC. */
+static bool zone(const char **s, int *minutes) {
+    int hh, mm, sign = **s == '-' ? -1 : 1;
+    *minutes = 0;
+    if (skip(s, 'Z'))
+        return true;
+    if (!skip(s, '+') && !skip(s, '-'))
+        return false;
+    if (!digits(s, 2, &hh) || !skip(s, ':') || !digits(s, 2, &mm) || hh > 23 || mm > 59)
+        return false;
+    *minutes = sign * (hh * 60 + mm);
+    return true;
+}
+
+static int days_in(int year, int month) {
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return days[month - 1] + (month == 2 && leap);
+}
+
+bool clock_parse(const char *s, int64_t *wall_ms) {
+    int year, month, day, hour = 0, minute = 0, second = 0, ms = 0, east = 0;
+    if (!digits(&s, 4, &year) || !skip(&s, '-') || !digits(&s, 2, &month) || !skip(&s, '-') ||
+        !digits(&s, 2, &day) || month < 1 || month > 12 || day < 1 || day > days_in(year, month))
+        return false;
+    if (*s && !((skip(&s, 'T') || skip(&s, ' ')) && digits(&s, 2, &hour) && skip(&s, ':') &&
+                digits(&s, 2, &minute) && skip(&s, ':') && digits(&s, 2, &second) && hour < 24 &&
+                minute < 60 && second < 60 && fraction(&s, &ms) && zone(&s, &east) && !*s))
+        return false;
+    struct tm tm = {.tm_year = year - 1900,
+                    .tm_mon = month - 1,
+                    .tm_mday = day,
+                    .tm_hour = hour,
+                    .tm_min = minute,
+                    .tm_sec = second};
+    *wall_ms = ((int64_t)timegm(&tm) - east * INT64_C(60)) * 1000 + ms;
+    return true;
+}

@@ -26,5 +26,8 @@ void clock_advance(int64_t ns);
 /* "2026-11-24T09:51:26.123Z" (24 bytes and NUL). */
 #define CLOCK_RFC3339_SIZE 25
 void clock_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE]);
+/* The other way round: a date alone (its midnight in UTC), or date and time with an optional
+ * fraction and "Z" or "+hh:mm". False: it is none. */
+bool clock_parse(const char *s, int64_t *wall_ms);
 
 #endif

@@ -18,6 +18,8 @@ struct memories {
     bool alone;  /* the one that runs does so alone */
     bool pumped; /* a look at the queue is due */
     uint64_t generation;
+    memory_news_fn *news;
+    void *news_arg;
 };
 
 struct memory_op_kind {
@@ -27,6 +29,9 @@ struct memory_op_kind {
     enum status (*run)(struct memory_op *op, struct cause *why);
     /* Everything it wrote is decided. True: it is to run once more. NULL: never. */
     bool (*settled)(struct memory_op *op, enum status st);
+    /* Before its asker is told the usual way: for those who are told otherwise. NULL: nobody is.
+     * Not after memory_op_forget(). */
+    void (*tell)(struct memory_op *op, enum status st, const char *why);
     /* What it holds besides the struct itself. */
     void (*free)(struct memory_op *op);
 };
@@ -51,6 +56,7 @@ struct memory_op {
     struct cause why;
     memory_done_fn *fn;
     void *arg;
+    bool forgotten; /* by its asker */
 };
 
 void *memory_op_new(struct memories *m, const struct memory_op_kind *kind, size_t size,
@@ -69,6 +75,9 @@ void memory_op_set(struct memory_op *op, const struct memory *was, const struct 
 void memory_op_insert(struct memory_op *op, const struct memory *row, enum memory_change change);
 void memory_op_link(struct memory_op *op, const char *source, const char *target,
                     enum memory_relation relation, double weight);
+/* An edge that is not there yet, as it comes from elsewhere. */
+void memory_op_edge(struct memory_op *op, const char *source, const char *target,
+                    enum memory_relation relation, double weight, int64_t created_at);
 void memory_op_unlink(struct memory_op *op, const char *source, const char *target,
                       enum memory_relation relation);
 

@@ -199,36 +199,66 @@ struct prefix {
     int found;
 };
 
-static bool on_prefix(void *arg, const struct q_memories_between_row *row) {
-    struct prefix *p = arg;
-    if (strlen(row->id) < sizeof p->id)
-        strcpy(p->id, row->id);
+static void take_id(struct prefix *p, const char *id) {
+    if (strlen(id) < sizeof p->id)
+        strcpy(p->id, id);
     p->found++;
+}
+
+static bool on_memory_id(void *arg, const struct q_memories_between_row *row) {
+    take_id(arg, row->id);
     return true;
+}
+
+static bool on_operation_id(void *arg, const struct q_memory_operations_between_row *row) {
+    take_id(arg, row->operation);
+    return true;
+}
+
+static enum status check_prefix(const char *what, const char *given, struct cause *why) {
+    size_t n = given ? strlen(given) : 0;
+    if (n >= PREFIX_LEAST && n < ID_UUID_SIZE)
+        return STATUS_OK;
+    return cause_set(
+        why, STATUS_INVALID,
+        "\"%.40s\" names no %s: its id, or at least its first %u characters, is needed",
+        given ? given : "", what, PREFIX_LEAST);
+}
+
+static enum status only_one(const struct prefix *p, const char *what, const char *given,
+                            char id[ID_UUID_SIZE], struct cause *why) {
+    if (p->found == 0)
+        return cause_set(why, STATUS_NOT_FOUND, "there is no %s %.40s", what, given);
+    if (p->found > 1)
+        return cause_set(why, STATUS_INVALID, "several begin with %.40s: give more of it", given);
+    strcpy(id, p->id);
+    return STATUS_OK;
 }
 
 enum status memory_resolve(struct store_read *r, const char *given, char id[ID_UUID_SIZE],
                            struct cause *why) {
-    size_t n = given ? strlen(given) : 0;
-    id[0] = '\0';
-    if (n < PREFIX_LEAST || n >= ID_UUID_SIZE)
-        return cause_set(why, STATUS_INVALID,
-                         "\"%.40s\" names no memory: its id, or at least its first %u characters, "
-                         "is needed",
-                         given ? given : "", PREFIX_LEAST);
     struct prefix p = {.found = 0};
-    char *high = xasprintf("%s\x7f", given);
-    enum status st = q_memories_between(r, given, high, 2, on_prefix, &p, why);
-    x_free(&high);
+    id[0] = '\0';
+    enum status st = check_prefix("memory", given, why);
     if (st != STATUS_OK)
         return st;
-    if (p.found == 0)
-        return cause_set(why, STATUS_NOT_FOUND, "there is no memory %.40s", given);
-    if (p.found > 1)
-        return cause_set(why, STATUS_INVALID, "several memories begin with %.40s: give more of it",
-                         given);
-    strcpy(id, p.id);
-    return STATUS_OK;
+    char *high = xasprintf("%s\x7f", given);
+    st = q_memories_between(r, given, high, 2, on_memory_id, &p, why);
+    x_free(&high);
+    return st == STATUS_OK ? only_one(&p, "memory", given, id, why) : st;
+}
+
+enum status memory_resolve_operation(struct store_read *r, const char *given, char id[ID_UUID_SIZE],
+                                     struct cause *why) {
+    struct prefix p = {.found = 0};
+    id[0] = '\0';
+    enum status st = check_prefix("change", given, why);
+    if (st != STATUS_OK)
+        return st;
+    char *high = xasprintf("%s\x7f", given);
+    st = q_memory_operations_between(r, given, high, 2, on_operation_id, &p, why);
+    x_free(&high);
+    return st == STATUS_OK ? only_one(&p, "change", given, id, why) : st;
 }
 
 struct listing {

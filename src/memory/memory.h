@@ -238,6 +238,42 @@ enum status memory_link(struct memories *m, const char *source, const struct mem
                         const char *by, memory_done_fn *fn, void *arg, struct memory_op **op,
                         struct cause *why) MUST_CHECK;
 
+/* One memory goes into another, which says what both said. */
+struct memory_merge {
+    const char *survivor, *absorbed; /* whole ids */
+    const char *content;             /* what the survivor says from then on; NULL: as it is */
+};
+#define MEMORY_MERGES_MAX 100u
+/* All of them in one operation, or none: the survivors get the greater importance and the edges of
+ * what they take in, and take its place. All must be live and of one type. */
+enum status memory_merge(struct memories *m, const struct memory_merge *v, size_t n, const char *by,
+                         memory_done_fn *fn, void *arg, struct memory_op **op,
+                         struct cause *why) MUST_CHECK;
+
+/* Takes an operation back, all changes of it: `operation`, or (NULL) the newest that holds, of
+ * memory `id` or (NULL) of all. That is an operation too: it can be taken back in turn. What was
+ * changed again since is EXISTS, unless forced. */
+struct memory_undo {
+    const char *operation, *id;
+    bool force;
+};
+enum status memory_undo(struct memories *m, const struct memory_undo *v, const char *by,
+                        memory_done_fn *fn, void *arg, struct memory_op **op,
+                        struct cause *why) MUST_CHECK;
+/* The operation that begins so; as memory_resolve(). */
+enum status memory_resolve_operation(struct store_read *r, const char *given, char id[ID_UUID_SIZE],
+                                     struct cause *why) MUST_CHECK;
+
+/* Told of every memory that came into being (not of imported ones), on the loop, once it is on
+ * disk. One listener. */
+struct memory_news {
+    const char *id, *content, *channel, *by;
+    enum memory_type type;
+    double importance;
+};
+typedef void memory_news_fn(void *arg, const struct memory_news *n);
+void memories_on_saved(struct memories *m, memory_news_fn *fn, void *arg);
+
 /* It was recalled and used; not a change, not waited for. */
 void memory_touch(struct memories *m, const char *id);
 

@@ -34,6 +34,11 @@ struct store *memories_store(const struct memories *m) {
 uint64_t memories_generation(const struct memories *m) { return m->generation; }
 bool memories_idle(const struct memories *m) { return m->nops == 0; }
 
+void memories_on_saved(struct memories *m, memory_news_fn *fn, void *arg) {
+    m->news = fn;
+    m->news_arg = arg;
+}
+
 static void op_free(struct memory_op *op) {
     list_remove(&op->link);
     op->m->nops--;
@@ -78,8 +83,10 @@ void *memory_op_new(struct memories *m, const struct memory_op_kind *kind, size_
 }
 
 void memory_op_forget(struct memory_op **op) {
-    if (*op)
+    if (*op) {
         (*op)->fn = NULL;
+        (*op)->forgotten = true;
+    }
     *op = NULL;
 }
 
@@ -112,6 +119,8 @@ static void finish(struct memory_op *op, enum status st, const char *why) {
         m->alone = false;
     if (result.changed)
         m->generation++;
+    if (op->kind->tell && !op->forgotten)
+        op->kind->tell(op, st, text.text);
     op_free(op);
     look(m);
     if (fn)
@@ -268,6 +277,20 @@ void memory_op_link(struct memory_op *op, const char *source, const char *target
                                                         .operation = operation(op),
                                                         .source_id = source,
                                                         .target_id = target}));
+}
+
+void memory_op_edge(struct memory_op *op, const char *source, const char *target,
+                    enum memory_relation relation, double weight, int64_t created_at) {
+    memory_op_wrote(
+        op, store_memory_edge_insert(op->m->store, &(struct store_memory_edge_insert){
+                                                       .weight = weight,
+                                                       .created_at = created_at,
+                                                       .source_id = source,
+                                                       .target_id = target,
+                                                       .relation = memory_relation_name(relation),
+                                                       .actor = op->by,
+                                                       .operation = operation(op),
+                                                       .changed_at = op->now}));
 }
 
 void memory_op_unlink(struct memory_op *op, const char *source, const char *target,

@@ -198,8 +198,15 @@ static bool save_settled(struct memory_op *op, enum status st) {
         memory_by_hash(memories_read(op->m), s->hash, &m, &why) != STATUS_OK)
         return false;
     bool other = !str_eq(m.id, s->id);
-    memory_clear(&m);
     s->id[0] = '\0';
+    if (!other && op->m->news)
+        op->m->news(op->m->news_arg, &(struct memory_news){.id = m.id,
+                                                           .content = m.content,
+                                                           .channel = m.channel,
+                                                           .by = op->by,
+                                                           .type = m.type,
+                                                           .importance = m.importance});
+    memory_clear(&m);
     return other;
 }
 

@@ -179,3 +179,45 @@ SELECT (SELECT count(*) FROM memories) AS total,
     (SELECT count(*) FROM memory_history) AS changes,
     (SELECT min(created_at) FROM memories) AS oldest,
     (SELECT max(created_at) FROM memories) AS newest;
+
+-- The newest operation that can be taken back, and does not take another back itself: of one memory, or with
+-- NULL of all.
+-- name: memory_undoable :one
+-- param: memory_id text?
+SELECT h.operation FROM memory_history AS h
+WHERE h.undone_by IS NULL AND (:memory_id IS NULL OR h.memory_id = :memory_id)
+    AND NOT EXISTS (SELECT 1 FROM memory_history AS u WHERE u.undone_by = h.operation)
+ORDER BY h.n DESC LIMIT 1;
+
+-- The operations whose id is at least :low and less than :high: those of one prefix.
+-- name: memory_operations_between :many
+-- param: low text
+-- param: high text
+-- param: limit int
+SELECT DISTINCT operation FROM memory_history
+WHERE operation >= :low AND operation < :high ORDER BY operation LIMIT :limit;
+
+-- What another operation had taken back holds again.
+-- name: memory_redone :exec
+-- param: undone_by text
+UPDATE memory_history SET undone_by = NULL WHERE undone_by = :undone_by;
+
+-- The numbers of memories with some words, in no order.
+-- name: memories_with :many
+-- param: match text
+-- param: limit int
+-- column: n int
+SELECT rowid AS n FROM memories_words WHERE memories_words MATCH :match LIMIT :limit;
+
+-- name: memory_at :one
+SELECT n, id, type, content, importance, strength, source, channel_id, person, content_hash, created_at,
+    updated_at, accessed_at, access_count, forgotten_at, superseded_by, revision
+FROM memories WHERE n = :n;
+
+-- An edge as it comes from elsewhere; one that is there stays as it is.
+-- name: memory_edge_insert :exec
+-- param: weight real
+-- param: created_at int
+INSERT INTO memory_edges (source_id, target_id, relation, weight, created_at, actor, operation, changed_at)
+VALUES (:source_id, :target_id, :relation, :weight, :created_at, :actor, :operation, :changed_at)
+ON CONFLICT (source_id, target_id, relation) DO NOTHING;

@@ -85,6 +85,7 @@ CREATE TABLE memory_history (
 
 CREATE INDEX memory_history_by_memory ON memory_history (memory_id, n);
 CREATE INDEX memory_history_by_operation ON memory_history (operation);
+CREATE INDEX memory_history_undone ON memory_history (undone_by) WHERE undone_by IS NOT NULL;
 
 -- How many live ones there are of each type: the prompt tells, and counting a million takes too long.
 CREATE TABLE memory_counts (
