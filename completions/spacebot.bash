@@ -14,7 +14,7 @@ _spacebot() {
     COMPREPLY=()
 
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'exec say ps log trace cancel inbox answer permissions undo attach daemon status stop usage models config doctor
+        mapfile -t COMPREPLY < <(compgen -W 'exec say ps log trace cancel inbox answer permissions undo memory attach daemon status stop usage models config doctor
             --help --version' -- "$word")
         return
     fi
@@ -29,6 +29,10 @@ _spacebot() {
     answer) options='--json' ;;
     permissions) options='--json' ;;
     undo) options='--list --redo --force --json' ;;
+    memory)
+        options='--type --importance --person --channel --supersedes --superseded-by --reason --relation --weight
+            --cut --change --force --forgotten --limit --mode --since --json'
+        ;;
     attach) options='--plain' ;;
     daemon) options='--foreground' ;;
     status) options='--json' ;;
@@ -78,6 +82,13 @@ _spacebot() {
     fi
     case $verb in
     log | cancel | say | undo) mapfile -t COMPREPLY < <(compgen -W "$(_spacebot_processes)" -- "$word") ;;
+    memory)
+        if ((COMP_CWORD == 2)); then
+            mapfile -t COMPREPLY < <(compgen -W 'add recall list show edit forget restore link history undo stats export import' -- "$word")
+        else
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        fi
+        ;;
     permissions)
         ((COMP_CWORD == 2)) && mapfile -t COMPREPLY < <(compgen -W 'list revoke' -- "$word")
         ;;

@@ -54,8 +54,7 @@ static int type_of(const struct cli *c, enum memory_type *out, bool *given) {
     return CLI_OK;
 }
 
-/* The first line, cut. */
-static void put_line(struct buf *out, const char *text) {
+void cli_memory_line(struct buf *out, const char *text) {
     size_t n = strcspn(text, "\r\n"), cut = utf8_cut(text, n, LINE_MAX_BYTES);
     utf8_append_visible(out, text, cut);
     if (text[cut])
@@ -81,7 +80,7 @@ static bool on_memory(void *arg, const struct memory *m) {
     buf_printf(&b, "%.8s  %.10s  %-11s %.2f  ", m->id, at, memory_type_name(m->type), m->strength);
     if (m->person)
         buf_printf(&b, "[%s] ", m->person);
-    put_line(&b, m->content);
+    cli_memory_line(&b, m->content);
     buf_putc(&b, '\n');
     cli_print_text(stdout, buf_str(&b), b.len);
     buf_free(&b);
@@ -129,7 +128,7 @@ static bool on_edge(void *arg, const struct q_memory_edges_of_row *row) {
     cJSON_AddItemToArray(e->json, o);
     buf_printf(&e->text, "  %s %-11s %.2f  %.8s  ", row->outward ? "->" : "<-", row->relation,
                row->weight, row->other);
-    put_line(&e->text, row->content);
+    cli_memory_line(&e->text, row->content);
     buf_puts(&e->text, row->forgotten_at_null ? "\n" : " (forgotten)\n");
     return true;
 }
@@ -289,11 +288,11 @@ static void print_change(const struct cli *c, const struct change *h) {
         buf_printf(&b, "  %s %.8s", h->relation, h->target);
     if (h->content) {
         buf_puts(&b, "  was: ");
-        put_line(&b, h->content);
+        cli_memory_line(&b, h->content);
     }
     if (h->reason) {
         buf_puts(&b, "  because: ");
-        put_line(&b, h->reason);
+        cli_memory_line(&b, h->reason);
     }
     buf_puts(&b, h->undone_by ? "  (undone)\n" : "\n");
     cli_print_text(stdout, buf_str(&b), b.len);

@@ -11,6 +11,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli-memory.h"
+#include "memory/memory.h"
+#include "memory/recall.h"
 #include "memory/source.h"
 #include "memory/transfer.h"
 
@@ -197,4 +199,82 @@ int cli_memory_import(struct cli *c) {
     cJSON_Delete(in.items);
     cJSON_Delete(in.aliases);
     return rc;
+}
+
+/* --- recall -------------------------------------------------------------------------------------
+ */
+
+static void print_hit(const struct cli *c, const struct recall_hit *h) {
+    char at[CLOCK_RFC3339_SIZE];
+    clock_rfc3339(h->created_at, at);
+    if (cli_has(c, "json")) {
+        cJSON *o = json_new_obj();
+        json_add_str(o, "id", h->id);
+        json_add_str(o, "kind", recall_kind_name(h->kind));
+        json_add_str(o, "type", h->type);
+        json_add_str(o, "content", h->content);
+        json_add_num(o, "importance", h->importance);
+        json_add_str(o, "created_at", at);
+        json_add_num(o, "score", h->score);
+        cJSON *why = json_add_arr(o, "why");
+        for (size_t i = 0; i < h->why.n; i++)
+            cJSON_AddItemToArray(why, cJSON_CreateString(h->why.v[i]));
+        json_add_str(o, "channel", h->channel);
+        json_add_str(o, "person", h->person);
+        cli_print_json(o);
+        cJSON_Delete(o);
+        return;
+    }
+    struct buf b = BUF_INIT;
+    buf_printf(&b, "%.8s  %.10s  %-11s ", h->id, at, h->type ? h->type : recall_kind_name(h->kind));
+    if (h->person)
+        buf_printf(&b, "[%s] ", h->person);
+    cli_memory_line(&b, h->content);
+    for (size_t i = 0; i < h->why.n; i++)
+        buf_printf(&b, "%s%s", i ? ", " : "\n          ", h->why.v[i]);
+    buf_putc(&b, '\n');
+    cli_print_text(stdout, buf_str(&b), b.len);
+    buf_free(&b);
+}
+
+static int recall_options(const struct cli *c, struct recall_query *q) {
+    const char *limit = cli_value(c, "limit"), *mode = cli_value(c, "mode");
+    const char *type = cli_value(c, "type"), *since = cli_value(c, "since");
+    int64_t n = RECALL_LIMIT;
+    enum memory_type t;
+    if (limit && (str_to_i64(limit, &n) != STATUS_OK || n < 1 || n > RECALL_LIMIT_MAX))
+        return cli_usage(c, "--limit %s: a number from 1 to %d is needed", limit, RECALL_LIMIT_MAX);
+    q->limit = (int)n;
+    if (mode && recall_mode_from_string(mode, &q->mode) != STATUS_OK)
+        return cli_usage(c, "--mode %s: hybrid, recent, important or typed is needed", mode);
+    if (type && memory_type_from_string(type, &t) != STATUS_OK)
+        return cli_usage(c, "--type %s: there is no such type", type);
+    if (type)
+        q->types = 1u << t;
+    if (since && !clock_parse(since, &q->since))
+        return cli_usage(c, "--since %s: a date, or as in 2026-11-24T09:51:26Z", since);
+    return CLI_OK;
+}
+
+int cli_memory_recall(struct cli *c) {
+    struct store_read *r;
+    struct cause why = {""};
+    struct recall_result *found = NULL;
+    struct recall_query q = {.text = c->operands[1],
+                             .person = cli_value(c, "person"),
+                             .channel = cli_value(c, "channel"),
+                             .now_ms = clock_wall_ms()};
+    int rc = recall_options(c, &q);
+    if (rc != CLI_OK || cli_memory_read(c, &r, &rc) != STATUS_OK)
+        return rc;
+    enum status st = recall_run(r, &q, &found, &why);
+    store_read_close(&r);
+    if (st != STATUS_OK)
+        return cli_fail(st == STATUS_INVALID ? CLI_USAGE : cli_exit_of(st), "%s", why.text);
+    if (found->all_common && !cli_has(c, "json"))
+        fputs("every word of that is too common to look for: these are the newest\n", stderr);
+    for (size_t i = 0; i < found->n; i++)
+        print_hit(c, &found->v[i]);
+    recall_free(&found);
+    return CLI_OK;
 }

@@ -16,6 +16,10 @@ void cli_memory_close(struct cli_memory **m);
 /* The store, for reading. STATUS_NOT_FOUND: there is none yet, which is no error. */
 enum status cli_memory_read(struct cli *c, struct store_read **out, int *rc);
 
+/* The first line of a text, cut, made harmless. */
+struct buf;
+void cli_memory_line(struct buf *out, const char *text);
+
 int cli_memory_list(struct cli *c);
 int cli_memory_show(struct cli *c);
 int cli_memory_history(struct cli *c);

@@ -94,7 +94,10 @@ static enum status undo_memory(struct undoing *u, const struct q_memory_operatio
     enum status st = memory_get(r, row->memory_id, &now, u->why);
     if (st != STATUS_OK)
         return st;
-    if (now.revision != row->revision && !u->force)
+    struct q_memory_changed_since_row since = {.changes = 0};
+    if (!u->force)
+        st = q_memory_changed_since(r, row->revision, now.id, &since, u->why);
+    if (st == STATUS_OK && since.changes)
         st = changed_since(u, now.id);
     if (st == STATUS_OK)
         st = before(u, row, &now, &next);
@@ -128,6 +131,9 @@ static bool on_change(void *arg, const struct q_memory_operation_row *row) {
                           "that has been taken back already, by %.8s: take that one back to have "
                           "it again",
                           row->undone_by);
+    else if (row->again)
+        u->st = cause_set(u->why, STATUS_INVALID,
+                          "that has put a change back into force: undo that change itself");
     else
         u->st = row->target_id ? undo_edge(u, row) : undo_memory(u, row);
     return u->st == STATUS_OK;
@@ -174,6 +180,7 @@ static enum status undoing_run(struct memory_op *op, struct cause *why) {
         return st;
     struct store *s = memories_store(op->m);
     memory_op_wrote(op, store_memory_undone(s, u->operation, op->result.operation));
+    memory_op_wrote(op, store_memory_undoes(s, op->result.operation, u->operation));
     memory_op_wrote(op, store_memory_redone(s, u->operation)); /* where it was an undo itself */
     return STATUS_OK;
 }

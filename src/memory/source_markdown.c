@@ -81,6 +81,8 @@ static void put_path(struct reader *r, struct buf *out) {
 static enum memory_type type_of(const struct reader *r) {
     if (r->todo)
         return MEMORY_TODO;
+    if (r->done)
+        return MEMORY_EVENT;
     enum memory_type t = r->typed ? r->type : r->front.typed ? r->front.type : MEMORY_FACT;
     return t == MEMORY_HUMAN && !r->front.person ? MEMORY_FACT : t;
 }

@@ -67,6 +67,36 @@ static void dates(void **state) {
     }
 }
 
+static void parsed(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } good[] = {{"1970-01-01T00:00:00.000Z", 0},
+                {"2026-11-24T09:51:26.123Z", INT64_C(1795513886123)},
+                {"2026-11-24T09:51:26Z", INT64_C(1795513886000)},
+                {"2026-11-24 10:51:26.1234567+01:00", INT64_C(1795513886123)},
+                {"2026-11-24T08:21:26-01:30", INT64_C(1795513886000)},
+                {"2024-02-29", INT64_C(1709164800000)}};
+    static const char *const bad[] = {"",
+                                      "2026",
+                                      "2026-13-01",
+                                      "2025-02-29",
+                                      "2026-11-24T",
+                                      "2026-11-24T09:51:26",
+                                      "2026-11-24T24:00:00Z",
+                                      "2026-11-24T09:51:26.Z",
+                                      "2026-11-24T09:51:26Zx",
+                                      "yesterday"};
+    int64_t ms;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_true(clock_parse(good[i].text, &ms));
+        assert_int_equal(ms, good[i].ms);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_false(clock_parse(bad[i], &ms));
+}
+
 static void check_uuid(const char *u) {
     assert_int_equal(strlen(u), 36);
     assert_int_equal(strspn(u, "0123456789abcdef-"), 36);
@@ -117,7 +147,7 @@ static void random_bytes(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(real_time), cmocka_unit_test(virtual_time), cmocka_unit_test(dates),
-        cmocka_unit_test(uuids),     cmocka_unit_test(random_bytes),
+        cmocka_unit_test(parsed),    cmocka_unit_test(uuids),        cmocka_unit_test(random_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

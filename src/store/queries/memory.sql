@@ -151,12 +151,15 @@ SELECT n, memory_id, operation, change, actor, reason, at, revision, type, conte
     person, updated_at, forgotten_at, superseded_by, target_id, relation, weight, weight_after, undone_by
 FROM memory_history WHERE n < :before ORDER BY n DESC LIMIT :limit;
 
--- The changes of one operation, newest first.
+-- The changes of one operation, newest first; whether what it took back had taken something back, too.
 -- name: memory_operation :many
 -- param: operation
 -- param: limit int
+-- column: again int
 SELECT n, memory_id, operation, change, actor, reason, at, revision, type, content, content_hash, importance,
-    person, updated_at, forgotten_at, superseded_by, target_id, relation, weight, weight_after, undone_by
+    person, updated_at, forgotten_at, superseded_by, target_id, relation, weight, weight_after, undone_by,
+    EXISTS (SELECT 1 FROM memory_history AS u
+        WHERE u.operation = memory_history.undoes AND u.undoes IS NOT NULL) AS again
 FROM memory_history WHERE operation = :operation ORDER BY n DESC LIMIT :limit;
 
 -- An operation has been taken back by another.
@@ -185,9 +188,22 @@ SELECT (SELECT count(*) FROM memories) AS total,
 -- name: memory_undoable :one
 -- param: memory_id text?
 SELECT h.operation FROM memory_history AS h
-WHERE h.undone_by IS NULL AND (:memory_id IS NULL OR h.memory_id = :memory_id)
-    AND NOT EXISTS (SELECT 1 FROM memory_history AS u WHERE u.undone_by = h.operation)
+WHERE h.undone_by IS NULL AND h.undoes IS NULL AND (:memory_id IS NULL OR h.memory_id = :memory_id)
 ORDER BY h.n DESC LIMIT 1;
+
+-- Changes of a memory after a revision that hold.
+-- name: memory_changed_since :one
+-- param: revision int
+-- column: changes int
+SELECT count(*) AS changes FROM memory_history
+WHERE memory_id = :memory_id AND revision > :revision AND target_id IS NULL
+    AND undone_by IS NULL AND undoes IS NULL;
+
+-- What an operation took back itself.
+-- name: memory_undoes :exec
+-- param: operation
+-- param: undoes text?
+UPDATE memory_history SET undoes = :undoes WHERE operation = :operation;
 
 -- The operations whose id is at least :low and less than :high: those of one prefix.
 -- name: memory_operations_between :many

@@ -80,7 +80,8 @@ CREATE TABLE memory_history (
     relation TEXT,
     weight REAL,
     weight_after REAL,
-    undone_by TEXT                              -- the operation that took it back; NULL: it holds
+    undone_by TEXT,                             -- the operation that took it back; NULL: it holds
+    undoes TEXT                                 -- the operation that it took back itself, or NULL
 ) STRICT;
 
 CREATE INDEX memory_history_by_memory ON memory_history (memory_id, n);
