@@ -180,6 +180,8 @@ static char *first_part(const char *sent, const char *upto) {
 
 static void prompts_are_byte_stable_for_caching(void **state) {
     struct agent_home *h = *state;
+    while (!sandbox_ready(h->sandbox)) /* the prompt tells of it */
+        agent_turns(h, 1);
     script_push(SCRIPT_CHANNEL, REPLY("one"));
     agent_say(h, "c1", NULL, "first question");
     agent_settle(h);
