@@ -222,7 +222,7 @@ static void print_exchange(const struct exchange *x, size_t place, size_t of) {
     buf_free(&line);
     printf("POST %s\n", x->url);
     cli_print_text(stdout, x->headers, strlen(x->headers));
-    char *request = x->request ? exchange_pretty(x->request, 0) : NULL;
+    char *request = x->request ? exchange_pretty(x->request, 2, 0) : NULL;
     if (request) {
         fputs("\n\n", stdout);
         cli_print_text(stdout, request, strlen(request));
@@ -238,7 +238,7 @@ static void print_exchange(const struct exchange *x, size_t place, size_t of) {
     else if (!x->ended_ms)
         puts("\nnothing has come yet");
     if (x->response) {
-        char *response = exchange_pretty(x->response, 0);
+        char *response = exchange_pretty(x->response, 2, 0);
         cli_print_text(stdout, response, strlen(response));
         putchar('\n');
         x_free(&response);

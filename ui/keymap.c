@@ -74,6 +74,7 @@ static const struct {
     {KEYSYM_CHAR, 'w', 0, ACTION_WALL},
     {KEYSYM_CHAR, 't', 0, ACTION_TABLE},
     {KEYSYM_CHAR, 'W', 0, ACTION_WHY},
+    {KEYSYM_CHAR, 'r', 0, ACTION_REQUEST},
     {KEYSYM_CHAR, 'z', 0, ACTION_ZOOM},
     {KEYSYM_CHAR, '+', 0, ACTION_ZOOM},
     {KEYSYM_CHAR, 'y', 0, ACTION_COPY},

@@ -15,6 +15,7 @@
     X(TABLE, "table")                                                                              \
     X(INBOX, "inbox")                                                                              \
     X(WHY, "why")                                                                                  \
+    X(REQUEST, "request")                                                                          \
     X(HELP, "help")                                                                                \
     X(PROMPT, "prompt")
 enum focus {
@@ -29,8 +30,8 @@ const char *focus_name(enum focus f);
 #define AT_MAIN (AT(COMPOSER) | AT_LISTS)
 #define AT_WIDE (AT(WALL) | AT(TABLE)) /* instead of the panes */
 #define AT_PANES (AT_LISTS | AT_WIDE)
-#define AT_JOURNALS (AT(TRANSCRIPT) | AT(LIVE))
-#define AT_SCROLLED (AT_PANES | AT(INBOX) | AT(WHY) | AT(HELP))
+#define AT_JOURNALS (AT(TRANSCRIPT) | AT(LIVE) | AT(REQUEST))
+#define AT_SCROLLED (AT_PANES | AT(INBOX) | AT(WHY) | AT(REQUEST) | AT(HELP))
 #define AT_ALL (AT_MAIN | AT_SCROLLED)
 
 /* X(NAME, "keys for people", where, "word in the footer or NULL", "help")
@@ -45,13 +46,15 @@ const char *focus_name(enum focus f);
     X(ALWAYS, "a", AT(INBOX), "always", "allow it from now on, by the rule that is shown")         \
     X(REFUSE, "n", AT(INBOX), "no", "deny it (:answer N no WHY tells why)")                        \
     X(CHOOSE, "1-9", AT(INBOX), "choose", "an option of the question")                             \
-    X(OPEN, "Enter", AT_PANES | AT(INBOX) | AT(WHY), "open",                                       \
+    X(OPEN, "Enter", AT_PANES | AT(INBOX) | AT(WHY) | AT(REQUEST), "open",                         \
       "open it, or fold and unfold the entry")                                                     \
     X(INBOX, "i", AT_PANES | AT(INBOX), "inbox", "what waits for you; again: back")                \
     X(DISMISS, "d", AT_PANES, "interrupted: seen", "what a crash interrupted has been looked at")  \
     X(WALL, "w", AT_PANES, "wall", "all that runs, side by side; again: back")                     \
     X(TABLE, "t", AT_PANES, "table", "all processes, a row each; again: back")                     \
     X(WHY, "W", AT_LISTS | AT(WHY), "why", "what led to the reply under the cursor; again: back")  \
+    X(REQUEST, "r", AT_LISTS | AT(WHY) | AT(REQUEST), "request",                                   \
+      "what was sent to models for it, and what came back; again: back")                           \
     X(ZOOM, "z", AT_LISTS, "zoom", "this pane alone; again: all of them")                          \
     X(NEXT_PANE, "Tab", AT_MAIN, "pane", "the next pane")                                          \
     X(PREVIOUS_PANE, "S-Tab", AT_MAIN, NULL, "the pane before")                                    \
@@ -111,6 +114,7 @@ const struct action_info *keymap_action(size_t i);
     case ACTION_WALL:                                                                              \
     case ACTION_TABLE:                                                                             \
     case ACTION_WHY:                                                                               \
+    case ACTION_REQUEST:                                                                           \
     case ACTION_ZOOM:                                                                              \
     case ACTION_COPY:                                                                              \
     case ACTION_SEARCH:                                                                            \

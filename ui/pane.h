@@ -20,6 +20,7 @@
     X(TABLE, table)                                                                                \
     X(INBOX, inbox)                                                                                \
     X(WHY, why_ops)                                                                                \
+    X(REQUEST, request)                                                                            \
     X(HELP, help)
 /* clang-format on */
 enum pane_kind {
@@ -63,6 +64,8 @@ struct pane_ops {
     bool (*can)(void *self, const struct pane_env *env, enum action a);
     /* The journal it is a window onto, for searching and copying; NULL: none. */
     struct journal_view *(*journal)(void *self);
+    /* Where that journal's process is; NULL: where all are. */
+    const struct process_table *(*table)(void *self);
     /* The process under the cursor; PROCESS_NONE when there is none. */
     struct process_handle (*selected)(void *self, const struct pane_env *env);
 };

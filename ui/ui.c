@@ -285,6 +285,31 @@ static struct why *host_why(void *arg, const char *message, struct cause *cause)
                : NULL;
 }
 
+static bool host_requests(void *arg, const struct why *w, size_t row, struct view_requests *out,
+                          struct cause *cause) {
+    const struct ui *u = arg;
+    struct store_read *r = store_read(u->parts->store);
+    int64_t *list = NULL;
+    size_t n = 0;
+    enum status st = row == SIZE_MAX ? exchange_find(r, w, &list, &n, cause)
+                                     : exchange_find_row(r, w, row, &list, &n, cause);
+    if (st == STATUS_OK && n == 0)
+        st = cause_set(cause, STATUS_NOT_FOUND, "%s", exchange_none);
+    out->left_out = n > VIEW_REQUESTS_MAX ? n - VIEW_REQUESTS_MAX : 0;
+    out->calls = xcalloc(n ? n : 1, sizeof *out->calls);
+    for (size_t i = out->left_out; i < n && st == STATUS_OK; i++) {
+        st = exchange_load(r, list[i], &out->calls[out->n], cause);
+        out->n += st == STATUS_OK;
+    }
+    x_free(&list);
+    if (st == STATUS_OK)
+        return true;
+    for (size_t i = 0; i < out->n; i++)
+        exchange_free(&out->calls[i]);
+    x_free(&out->calls);
+    return false;
+}
+
 static void host_redraw(void *arg) { term_redraw(((struct ui *)arg)->term); }
 
 static void host_quit(void *arg) {
@@ -348,6 +373,7 @@ static void start_view(struct ui *u) {
                              .undo = host_undo,
                              .dismiss = host_dismiss,
                              .why = host_why,
+                             .requests = host_requests,
                              .redraw = host_redraw,
                              .quit = host_quit,
                              .arg = u};

@@ -24,7 +24,7 @@ struct view {
     const struct view_pane *wide_drawn; /* what took the place of the panes in the last frame */
     int cols, rows;
 
-    struct view_pane tree, transcript, help, wall, table, inbox_pane, why_pane,
+    struct view_pane tree, transcript, help, wall, table, inbox_pane, why_pane, request_pane,
         live[LAYOUT_LIVE_MAX];
     struct process_handle live_process[LAYOUT_LIVE_MAX];
     int nlive;         /* processes that would like a live pane and have a slot */
@@ -36,8 +36,9 @@ struct view {
     int live_focus; /* which live pane, at FOCUS_LIVE */
     enum focus
         before; /* the focus that the help, the wall, the table or a prompt was opened from */
-    enum focus prompt_of; /* and a prompt's own, which may be one of those */
-    bool zoomed;          /* the focused pane alone */
+    enum focus request_of; /* the focus that the requests were opened from */
+    enum focus prompt_of;  /* and a prompt's own, which may be one of those */
+    bool zoomed;           /* the focused pane alone */
     struct prompt prompt;
     char *needle; /* what was searched last */
     const char *const *greeting;
@@ -83,6 +84,13 @@ bool view_why_stale(const struct view *v);
 void view_why_refresh(struct view *v);
 /* Enter on a row: to its process `h`, which may be gone. */
 void view_why_open(struct view *v, struct process_handle h);
+/* The message that W would be about; NULL: none. Lent. */
+const char *view_why_message(struct view *v);
+
+/* view_request.c: the calls of models behind the reply or the row. */
+bool view_request_can(const struct view *v);
+void view_request(struct view *v);
+void view_request_back(struct view *v);
 
 /* view_command.c: what is asked for by a prompt. */
 void view_prompt_start(struct view *v, char sign);

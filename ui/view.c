@@ -54,6 +54,7 @@ struct view *view_new(const struct process_table *t, const char *history_path,
     pane_start(&v->table, PANE_TABLE);
     pane_start(&v->inbox_pane, PANE_INBOX);
     pane_start(&v->why_pane, PANE_WHY);
+    pane_start(&v->request_pane, PANE_REQUEST);
     return v;
 }
 
@@ -69,6 +70,7 @@ void view_free(struct view **vp) {
     pane_end(&v->table);
     pane_end(&v->inbox_pane);
     pane_end(&v->why_pane);
+    pane_end(&v->request_pane);
     prompt_free(&v->prompt);
     x_free(&v->needle);
     for (size_t i = 0; i < ARRAY_LEN(v->live); i++)
@@ -140,6 +142,8 @@ struct view_pane *view_wide(struct view *v) {
         return &v->inbox_pane;
     case FOCUS_WHY:
         return &v->why_pane;
+    case FOCUS_REQUEST:
+        return &v->request_pane;
     case FOCUS_TREE:
     case FOCUS_TRANSCRIPT:
     case FOCUS_LIVE:
@@ -171,6 +175,8 @@ struct view_pane *view_focused_pane(struct view *v) {
         return &v->inbox_pane;
     case FOCUS_WHY:
         return &v->why_pane;
+    case FOCUS_REQUEST:
+        return &v->request_pane;
     case FOCUS_PROMPT:
         break;
     }
@@ -200,6 +206,7 @@ static void step_focus(struct view *v, int by) {
     case FOCUS_TABLE:
     case FOCUS_INBOX:
     case FOCUS_WHY:
+    case FOCUS_REQUEST:
     case FOCUS_PROMPT:
         return;
     }
@@ -236,6 +243,9 @@ static void back(struct view *v) {
     case FOCUS_INBOX:
     case FOCUS_WHY:
         v->focus = v->before;
+        return;
+    case FOCUS_REQUEST:
+        view_request_back(v);
         return;
     case FOCUS_PROMPT:
         v->focus = v->prompt_of;
@@ -303,6 +313,8 @@ bool view_can(const struct view *v, enum action a) {
         return r && r->kind == INBOX_QUESTION;
     case ACTION_WHY:
         return v->focus == FOCUS_WHY || view_why_can(v);
+    case ACTION_REQUEST:
+        return view_request_can(v);
     case ACTION_QUIT:
         return !view_can(v, ACTION_INTERRUPT);
     case ACTION_OPEN:
@@ -395,7 +407,7 @@ void view_toggle_wide(struct view *v, enum focus f) {
         return;
     }
     if (v->focus != FOCUS_HELP && v->focus != FOCUS_WALL && v->focus != FOCUS_TABLE &&
-        v->focus != FOCUS_INBOX && v->focus != FOCUS_WHY)
+        v->focus != FOCUS_INBOX && v->focus != FOCUS_WHY && v->focus != FOCUS_REQUEST)
         v->before = v->focus;
     v->zoomed = false;
     v->focus = f;
@@ -484,6 +496,9 @@ bool view_act(struct view *v, enum action a, const struct key *k, int64_t now_ns
         break;
     case ACTION_WHY:
         view_why(v);
+        break;
+    case ACTION_REQUEST:
+        view_request(v);
         break;
     case ACTION_ZOOM:
         v->zoomed = !v->zoomed;

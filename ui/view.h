@@ -4,6 +4,7 @@
 #ifndef UI_VIEW_H
 #define UI_VIEW_H
 
+#include "agent/exchange.h"
 #include "agent/inbox.h"
 #include "agent/process.h"
 #include "agent/why.h"
@@ -12,6 +13,13 @@
 #include "ui/theme.h"
 
 struct view;
+
+/* Calls of models, the last ones where there are many. */
+#define VIEW_REQUESTS_MAX 16u
+struct view_requests {
+    struct exchange *calls;
+    size_t n, left_out; /* left_out: earlier ones */
+};
 
 /* All may be called from view_key() only, but why(), which view_draw() calls too; texts are lent.
  */
@@ -37,6 +45,10 @@ struct view_host {
     void (*dismiss)(void *arg); /* the interrupted runs have been looked at */
     /* What led to a message; the caller frees. NULL: `cause` says why not. */
     struct why *(*why)(void *arg, const char *message, struct cause *cause);
+    /* What was sent for the chain's row (SIZE_MAX: for all of it) and what came back; the caller
+     * frees. False: `cause` says why there is nothing. */
+    bool (*requests)(void *arg, const struct why *w, size_t row, struct view_requests *out,
+                     struct cause *cause);
     void (*redraw)(void *arg);
     void (*quit)(void *arg); /* the view may be freed inside: its last use of itself */
     void *arg;

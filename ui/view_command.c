@@ -38,6 +38,7 @@ static bool typeable(enum action a) {
     case ACTION_WALL:
     case ACTION_TABLE:
     case ACTION_WHY:
+    case ACTION_REQUEST:
     case ACTION_ZOOM:
     case ACTION_COPY:
     case ACTION_REDRAW:
@@ -262,11 +263,19 @@ static struct journal_view *journal(struct view *v) {
     return pane->ops->journal ? pane->ops->journal(pane->self) : NULL;
 }
 
+/* Whose processes that journal is among. */
+static const struct process_table *table(struct view *v) {
+    const struct view_pane *pane = view_focused_pane(v);
+    return pane->ops->table ? pane->ops->table(pane->self) : v->processes;
+}
+
 void view_search(struct view *v, int by) {
     struct journal_view *j = journal(v);
     if (!v->needle || !j || !v->theme)
         return;
-    if (!journal_view_search(j, v->processes, v->theme, v->needle, by))
+    if (v->focus == FOCUS_REQUEST)
+        by = -by; /* read from its beginning on, unlike a conversation */
+    if (!journal_view_search(j, table(v), v->theme, v->needle, by))
         view_message(v, STYLE_DIM, "\"%.60s\" stands nowhere further %s", v->needle,
                      by < 0 ? "up" : "down");
     v->own++;
@@ -274,7 +283,7 @@ void view_search(struct view *v, int by) {
 
 void view_copy(struct view *v) {
     struct journal_view *j = journal(v);
-    char *text = j && v->theme ? journal_view_text(j, v->processes, v->theme) : NULL;
+    char *text = j && v->theme ? journal_view_text(j, table(v), v->theme) : NULL;
     if (text)
         v->host.copy(v->host.arg, text);
     else

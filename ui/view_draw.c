@@ -256,6 +256,7 @@ static enum layout_pane single_pane(const struct view *v) {
     case FOCUS_TABLE:
     case FOCUS_INBOX:
     case FOCUS_WHY:
+    case FOCUS_REQUEST:
     case FOCUS_HELP:
     case FOCUS_PROMPT:
         return LAYOUT_TRANSCRIPT;
@@ -289,7 +290,7 @@ static void arrange(struct view *v, int cols, int rows, const char *label) {
     struct window all = in(v, (struct rect){0, 0, cols, rows});
     window_clear(&all);
     v->tree.drawn = v->transcript.drawn = v->help.drawn = v->wall.drawn = v->table.drawn =
-        v->inbox_pane.drawn = v->why_pane.drawn = 0;
+        v->inbox_pane.drawn = v->why_pane.drawn = v->request_pane.drawn = 0;
     for (size_t i = 0; i < ARRAY_LEN(v->live); i++)
         v->live[i].drawn = 0;
 }

@@ -51,6 +51,11 @@ static const struct journal_entry *meant(struct view *v) {
 
 bool view_why_can(const struct view *v) { return meant((struct view *)v) != NULL; }
 
+const char *view_why_message(struct view *v) {
+    const struct journal_entry *e = meant(v);
+    return e ? e->ref : NULL;
+}
+
 static bool load(struct view *v, const char *message) {
     struct cause why = {""};
     struct why *w = v->host.why(v->host.arg, message, &why);

@@ -205,10 +205,10 @@ cJSON *exchange_json(const struct exchange *x) {
     return o;
 }
 
-static void new_line(struct buf *out, int depth) {
+static void new_line(struct buf *out, int blanks) {
     buf_putc(out, '\n');
-    for (int i = 0; i < depth; i++)
-        buf_puts(out, "  ");
+    for (int i = 0; i < blanks; i++)
+        buf_putc(out, ' ');
 }
 
 /* The string that begins at s, quotes and all; its length. */
@@ -232,7 +232,7 @@ static void put_string(struct buf *out, const char *s, size_t n, size_t fold) {
     buf_printf(out, "\" … %zu bytes", n - 2);
 }
 
-char *exchange_pretty(const char *json, size_t fold) {
+char *exchange_pretty(const char *json, int step, size_t fold) {
     struct buf out = BUF_INIT;
     int depth = 0;
     if (*json != '{' && *json != '[')
@@ -245,16 +245,16 @@ char *exchange_pretty(const char *json, size_t fold) {
             if (s[1] == '}' || s[1] == ']')
                 buf_putc(&out, *++s);
             else
-                new_line(&out, ++depth);
+                new_line(&out, ++depth * step);
             break;
         case '}':
         case ']':
-            new_line(&out, depth > 0 ? --depth : 0);
+            new_line(&out, depth > 0 ? --depth * step : 0);
             buf_putc(&out, *s);
             break;
         case ',':
             buf_putc(&out, ',');
-            new_line(&out, depth);
+            new_line(&out, depth * step);
             break;
         case ':':
             buf_puts(&out, ": ");

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "agent/process.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -289,6 +290,44 @@ static struct why *chain(void *arg, const char *message, struct cause *cause) {
     return w;
 }
 
+/* An answered call and one that failed, of a row; of all there is nothing any more. */
+static bool requests(void *arg, const struct why *w, size_t row, struct view_requests *out,
+                     struct cause *cause) {
+    (void)arg;
+    if (row == SIZE_MAX || w->v[row].kind != WHY_TURN) {
+        (void)cause_set(cause, STATUS_NOT_FOUND, "%s", exchange_none);
+        return false;
+    }
+    struct buf body = BUF_INIT;
+    buf_puts(&body, "{\"model\":\"claude-sonnet-5-5\",\"max_tokens\":16000,\"stream\":true,"
+                    "\"messages\":[{\"role\":\"user\",\"content\":\"what do we know about auth? ");
+    for (int i = 0; i < 40; i++)
+        buf_printf(&body, "line %d\\n", i);
+    buf_puts(&body, "\"}]}");
+    out->n = 2;
+    out->left_out = 3;
+    out->calls = xcalloc(2, sizeof *out->calls);
+    for (size_t i = 0; i < 2; i++)
+        out->calls[i] = (struct exchange){.process_id = xstrdup("channel:inbox"),
+                                          .model = xstrdup("anthropic/claude-sonnet-5-5"),
+                                          .url = xstrdup("https://api.anthropic.com/v1/messages"),
+                                          .headers = xstrdup("accept: text/event-stream\n"
+                                                             "x-api-key: [key]"),
+                                          .request = xstrdup(buf_str(&body)),
+                                          .bytes = body.len,
+                                          .started_ms = NOON,
+                                          .ended_ms = NOON + 2100};
+    out->calls[0].status = 200;
+    out->calls[0].response =
+        xstrdup("{\"model\":\"claude-sonnet-5-5\",\"stop\":\"end_turn\",\"messages\":"
+                "[{\"role\":\"assistant\",\"blocks\":[{\"type\":\"text\",\"text\":\"Two.\"}]}]}");
+    out->calls[1].status = 529;
+    out->calls[1].fault = xstrdup("anthropic: overloaded (529)");
+    x_free(&out->calls[1].request);
+    buf_free(&body);
+    return true;
+}
+
 static void nobody(void) {
     the_test.inbox = add(PROCESS_CHANNEL, NULL, "inbox");
     view_show(the_test.view, the_test.inbox->handle);
@@ -384,6 +423,7 @@ static void show(const struct look *look, void (*scene)(void), const char *keys,
                                    .answer = answer,
                                    .dismiss = silent,
                                    .why = chain,
+                                   .requests = requests,
                                    .redraw = silent,
                                    .quit = silent,
                                    .arg = t};
@@ -507,6 +547,16 @@ static void what_led_to_a_reply(void **state) {
     compare("why-none", nobody, ":why\r", 80, 24, false);
 }
 
+static void what_was_sent(void **state) {
+    (void)state;
+    both("request", explained, "\t\tWgjr");
+    compare("request-end", explained, "\t\tWgjrG", 80, 24, false);
+    compare("request-whole", explained, "\t\tWgjrjjjjjjjjjjjjjjjjjjj\rjjjjjjjjjj", 80, 24, false);
+    compare("request-found", explained, "\t\tWgjr/end_turn\r", 80, 24, false);
+    compare("request-back", explained, "\t\tWgjr\x1b", 80, 24, false);
+    compare("request-none", explained, "\t\tr", 80, 24, false);
+}
+
 static void command_prompt(void **state) {
     (void)state;
     both("command", conversation, ":show \t");
@@ -565,6 +615,7 @@ int main(void) {
         TEST(table_of_a_hundred),
         TEST(help),
         TEST(what_led_to_a_reply),
+        TEST(what_was_sent),
         TEST(command_prompt),
         TEST(search_prompt),
         TEST(found),

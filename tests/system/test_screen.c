@@ -478,6 +478,25 @@ static void a_killed_placeholder_is_a_lost_terminal_too(void **state) {
     quit(&f.two);
 }
 
+/* r where a reply is shown: what went out, without the key, and what came; Esc is the way back. */
+static void what_was_sent_is_a_key_away(void **state) {
+    (void)state;
+    start(SCENE(SCENE_SAY));
+    /* By an engine that is gone: nothing of it is left but the store. */
+    (void)spacebot(ARGS("exec", "--channel", "inbox", "say hello"), 0);
+    open_screen(&f.one, ARGS(), 80, 24);
+    vt_expect(f.one.vt, "Hello there\\.");
+    pty_type(f.one.pty, ":request\r");
+    vt_expect(f.one.vt, "POST http://127\\.0\\.0\\.1");
+    vt_expect(f.one.vt, "x-api-key: \\[key\\]");
+    vt_expect(f.one.vt, "\"model\": \"claude-sonnet-5-5\"");
+    pty_type(f.one.pty, "G");
+    vt_expect(f.one.vt, "\"text\": \"Hello there\\.\"");
+    pty_type(f.one.pty, "\x1b");
+    vt_expect(f.one.vt, "^> *$");
+    quit(&f.one);
+}
+
 static void a_new_attach_takes_the_screen_over(void **state) {
     (void)state;
     start(SCENE(SCENE_SAY));
@@ -813,6 +832,7 @@ int main(void) {
         TEST(quitting_leaves_work_going_and_says_so),
         TEST(a_lost_terminal_stops_nothing_and_attach_shows_it_again),
         TEST(a_killed_placeholder_is_a_lost_terminal_too),
+        TEST(what_was_sent_is_a_key_away),
         TEST(a_new_attach_takes_the_screen_over),
         TEST(stop_gives_the_terminal_back),
         TEST(a_killed_engine_gives_the_terminal_back),

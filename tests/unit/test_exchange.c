@@ -212,19 +212,19 @@ static void what_was_under_way_is_kept_at_the_end(void **state) {
 static void json_is_laid_out(void **state) {
     (void)state;
     char *text =
-        exchange_pretty("{\"a\": [1,2.50,{}],\"b\\\"\":\"x,:{}\",\"c\":\"0123456789\"}", 8);
+        exchange_pretty("{\"a\": [1,2.50,{}],\"b\\\"\":\"x,:{}\",\"c\":\"0123456789\"}", 2, 8);
     assert_string_equal(text,
                         "{\n  \"a\": [\n    1,\n    2.50,\n    {}\n  ],\n  \"b\\\"\": \"x,:{}\",\n"
                         "  \"c\": \"0123456\" … 10 bytes\n}");
     x_free(&text);
-    text = exchange_pretty("no JSON", 6);
+    text = exchange_pretty("no JSON", 2, 6);
     assert_string_equal(text, "no JSON");
     x_free(&text);
     /* Cut anywhere it stays text. */
     const char *json = "{\"k\":[\"\\\"\\\\é\",{\"x\":null}]}";
     for (size_t n = 0; n <= strlen(json); n++) {
         char *cut = xstrndup(json, n);
-        text = exchange_pretty(cut, 3);
+        text = exchange_pretty(cut, 2, 3);
         assert_non_null(text);
         x_free(&text);
         x_free(&cut);
