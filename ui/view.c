@@ -418,10 +418,9 @@ static void answer(struct view *v, enum action a, const char *word) {
     const struct inbox_request *r = pane_inbox_selected(v->inbox_pane.self, v->inbox);
     if (!view_can(v, a))
         view_message(v, STYLE_DIM, "that is no answer to this one");
-    else if ((a == ACTION_ALLOW || a == ACTION_ALWAYS) &&
+    else if ((a == ACTION_ALLOW || a == ACTION_ALWAYS || a == ACTION_CHOOSE) &&
              !pane_inbox_whole(v->inbox_pane.self, r)) /* nobody allows what is not there to read */
-        view_message(v, STYLE_BAD,
-                     "not all of it is on the screen: make that larger, or see spacebot inbox");
+        view_message(v, STYLE_BAD, "not all of it is on the screen yet: Down shows the rest");
     else
         v->host.answer(v->host.arg, r->number, word, "");
 }

@@ -13,13 +13,17 @@
 #include "ui/wrap.h"
 
 #define ROWS 4   /* of one that is not selected: who, what, how to answer, a blank */
+#define DIGITS 9 /* keys that choose an option */
 #define INDENT 3 /* of everything below the number */
 
 struct inbox_pane {
     int64_t selected; /* number; one that is gone means the next */
-    int64_t whole;    /* the request that was last shown from its beginning to its end */
+    int64_t whole;    /* the request of which every row has been on the screen */
     size_t top;
-    int height;
+    int height, width;
+    /* Of the selected one, where it has more rows than the screen: */
+    int64_t read;         /* its number */
+    int rows, skip, seen; /* all, above the first one that is shown, shown from the first one on */
 };
 
 static void *inbox_open(void) { return xcalloc(1, sizeof(struct inbox_pane)); }
@@ -119,6 +123,12 @@ static int put_answers(const struct window *w, int row, const struct inbox_reque
             row = put_whole(w, row, INDENT, STYLE_ACCENT, text);
             x_free(&text);
         }
+        if (r->multi_select || r->noptions > DIGITS) {
+            text = xasprintf(":answer %lld %s", (long long)r->number,
+                             r->multi_select ? "1,2 for several" : "10 for the last one");
+            row = put_whole(w, row, INDENT, STYLE_DIM, text);
+            x_free(&text);
+        }
         break;
     }
     return row;
@@ -155,6 +165,29 @@ static int draw_request(const struct window *w, int row, const struct inbox_requ
     return put_answers(w, row, r) + 1;
 }
 
+/* One that has more rows than there are: a part of it, which Up and Down move. */
+static void draw_part(struct inbox_pane *b, const struct pane_env *env, const struct window *w,
+                      const struct inbox_request *r, bool focused) {
+    struct window part = *w;
+    part.r.h = w->r.h > 1 ? w->r.h - 1 : 1;
+    b->rows = draw_request(&part, part.r.h, r, env, true, 0) - part.r.h - 1;
+    int most = b->rows > part.r.h ? b->rows - part.r.h : 0;
+    if (b->skip > most)
+        b->skip = most;
+    int end = b->skip + part.r.h;
+    if (end > b->rows)
+        end = b->rows;
+    draw_request(&part, -b->skip, r, env, true, focused ? STYLE_REVERSED : 0u);
+    if (b->skip <= b->seen && end > b->seen)
+        b->seen = end;
+    if (b->seen >= b->rows)
+        b->whole = r->number;
+    char where[80];
+    snprintf(where, sizeof where, "rows %d to %d of %d; Down and Up move", b->skip + 1, end,
+             b->rows);
+    window_puts_cut(w, part.r.h, INDENT, w->r.w - INDENT, STYLE_WARN, where);
+}
+
 static void inbox_draw(void *self, const struct pane_env *env, const struct window *w,
                        bool focused) {
     struct inbox_pane *b = self;
@@ -168,7 +201,16 @@ static void inbox_draw(void *self, const struct pane_env *env, const struct wind
         return;
     }
     b->selected = r->number;
+    if (b->read != r->number || b->width != w->r.w)
+        b->skip = b->seen = 0;
+    b->read = r->number;
+    b->width = w->r.w;
+    b->rows = 0;
     int rows = draw_request(w, w->r.h, r, env, true, 0) - w->r.h;
+    if (rows - 1 > w->r.h) {
+        draw_part(b, env, w, r, focused);
+        return;
+    }
     int above = (w->r.h - rows + 1) / ROWS; /* its last row is blank */
     if (at < b->top)
         b->top = at;
@@ -197,11 +239,31 @@ static struct pane_answer move_to(struct inbox_pane *b, const struct pane_env *e
     return (struct pane_answer){PANE_DONE, PROCESS_NONE};
 }
 
+/* Within one that does not fit, and over no row that was not on the screen yet; false where its end
+ * is reached. */
+static bool scroll(struct inbox_pane *b, int by) {
+    int most = b->rows - (b->height - 1);
+    int to = b->skip + by < 0 ? 0 : b->skip + by > most ? most : b->skip + by;
+    if (b->rows == 0 || to == b->skip)
+        return false;
+    b->skip = to < b->seen ? to : b->seen;
+    return true;
+}
+
 static struct pane_answer inbox_act(void *self, const struct pane_env *env, enum action a) {
     struct inbox_pane *b = self;
     size_t place;
     const struct inbox_request *r = find(b, env->inbox, &place);
     int64_t at = (int64_t)place, page = b->height / ROWS > 1 ? b->height / ROWS : 1;
+    int rows = a == ACTION_UP          ? -1
+               : a == ACTION_DOWN      ? 1
+               : a == ACTION_PAGE_UP   ? -(b->height - 2)
+               : a == ACTION_PAGE_DOWN ? b->height - 2
+               : a == ACTION_TOP       ? -b->rows
+               : a == ACTION_BOTTOM    ? b->rows
+                                       : 0;
+    if (r && rows && scroll(b, rows))
+        return (struct pane_answer){PANE_DONE, PROCESS_NONE};
     switch (a) {
     case ACTION_UP:
         return move_to(b, env, at - 1);
@@ -230,7 +292,8 @@ static bool inbox_can(void *self, const struct pane_env *env, enum action a) {
     const struct inbox_request *r = find(self, env->inbox, &at);
     if (a == ACTION_OPEN)
         return r && process_get(env->table, r->process);
-    return a != ACTION_PAGE_UP || (env->inbox && inbox_count(env->inbox) > 1);
+    return a != ACTION_PAGE_UP || ((struct inbox_pane *)self)->rows > 0 ||
+           (env->inbox && inbox_count(env->inbox) > 1);
 }
 
 static struct process_handle inbox_selected(void *self, const struct pane_env *env) {
