@@ -83,6 +83,7 @@ struct recall {
     struct recall_question question;
     const int64_t *person, *channel; /* of the filters, as the turns' tables number them; or NULL */
     int64_t turns, turn_bytes, stretches; /* in the store */
+    int64_t memories;                     /* at most so many */
     bool all_common;
 };
 size_t recall_limit(const struct recall_query *q);
@@ -104,7 +105,22 @@ size_t recall_posting_from(const struct recall_postings *p, int64_t doc);
 
 /* recall_turn.c */
 enum status recall_turns(struct recall *x, struct recall_list *out, struct cause *why) MUST_CHECK;
-enum status recall_turns_text(struct recall *x, struct recall_list *out,
-                              struct cause *why) MUST_CHECK;
+
+/* recall_memory.c */
+bool recall_passes(const struct recall_query *q, const char *type, const char *channel,
+                   const char *person, int64_t at);
+enum status recall_memories(struct recall *x, struct recall_list *out,
+                            struct cause *why) MUST_CHECK;
+/* What hangs together with the first of a ranked list. */
+enum status recall_walk(struct recall *x, const struct recall_list *seeds, struct recall_list *out,
+                        struct cause *why) MUST_CHECK;
+enum status recall_memories_recent(struct recall *x, struct recall_list *out,
+                                   struct cause *why) MUST_CHECK;
+enum status recall_memories_important(struct recall *x, struct recall_list *out,
+                                      struct cause *why) MUST_CHECK;
+
+/* recall_text.c */
+enum status recall_text(struct recall *x, enum recall_kind kind, struct recall_list *out,
+                        struct cause *why) MUST_CHECK;
 
 #endif

@@ -144,13 +144,39 @@ static enum status add_turn(const struct recall *x, const struct recall_candidat
     return STATUS_OK;
 }
 
+static enum status add_memory(const struct recall *x, const struct recall_candidate *c,
+                              struct recall_result *out, struct cause *why) {
+    struct q_recall_memory_row row;
+    enum status st = q_recall_memory(x->r, c->doc, &row, why);
+    if (st != STATUS_OK)
+        return st == STATUS_NOT_FOUND ? STATUS_OK : st;
+    if (row.forgotten_at_null &&
+        recall_passes(x->q, row.type, row.channel_id, row.person, row.created_at)) {
+        struct recall_hit *h = &out->v[out->n++];
+        *h = (struct recall_hit){.kind = RECALL_MEMORY,
+                                 .id = xstrdup(row.id),
+                                 .type = xstrdup(row.type),
+                                 .content = xstrdup(row.content),
+                                 .channel = xstrdup_null(row.channel_id),
+                                 .person = xstrdup_null(row.person),
+                                 .importance = row.importance,
+                                 .created_at = row.created_at,
+                                 .score = c->score};
+        for (size_t i = 0; i < c->why.n; i++)
+            strv_push(&h->why, c->why.v[i]);
+    }
+    q_recall_memory_free(&row);
+    return STATUS_OK;
+}
+
 static enum status tell(const struct recall *x, const struct recall_list *all,
                         struct recall_result *out, struct cause *why) {
     size_t limit = recall_limit(x->q);
     enum status st = STATUS_OK;
     out->v = xcalloc(limit, sizeof *out->v);
     for (size_t i = 0; i < all->n && out->n < limit && st == STATUS_OK; i++)
-        st = add_turn(x, &all->v[i], out, why);
+        st = all->v[i].kind == RECALL_TURN ? add_turn(x, &all->v[i], out, why)
+                                           : add_memory(x, &all->v[i], out, why);
     return st;
 }
 
@@ -166,7 +192,9 @@ static enum status run_recent(struct recall *x, struct recall_list *all, struct 
     const struct recall_query *q = x->q;
     struct recall_list l = {0};
     enum status st = STATUS_OK;
-    if (wants(q, RECALL_TURN))
+    if (wants(q, RECALL_MEMORY))
+        st = recall_memories_recent(x, &l, why);
+    if (st == STATUS_OK && wants(q, RECALL_TURN))
         st = q_recall_turns_newest(x->r, q->since ? q->since : INT64_MIN,
                                    q->until ? q->until : INT64_MAX, x->person, x->channel,
                                    (int64_t)recall_limit(q), on_newest, &l, why);
@@ -175,19 +203,48 @@ static enum status run_recent(struct recall *x, struct recall_list *all, struct 
     return st;
 }
 
+static enum status run_important(struct recall *x, struct recall_list *all, struct cause *why) {
+    struct recall_list l = {0};
+    enum status st = STATUS_OK;
+    if (wants(x->q, RECALL_MEMORY))
+        st = recall_memories_important(x, &l, why);
+    fuse(all, &l);
+    return st;
+}
+
+static enum status fuse_turns(struct recall *x, struct recall_list *all, struct cause *why) {
+    struct recall_list words = {0}, text = {0};
+    enum status st = recall_turns(x, &words, why);
+    if (st == STATUS_OK)
+        st = recall_text(x, RECALL_TURN, &text, why);
+    fuse(all, &words);
+    fuse(all, &text);
+    return st;
+}
+
+static enum status fuse_memories(struct recall *x, struct recall_list *all, struct cause *why) {
+    struct recall_list words = {0}, text = {0}, graph = {0};
+    enum status st = recall_memories(x, &words, why);
+    if (st == STATUS_OK)
+        st = recall_text(x, RECALL_MEMORY, &text, why);
+    if (st == STATUS_OK)
+        st = recall_walk(x, words.n ? &words : &text, &graph, why);
+    fuse(all, &words);
+    fuse(all, &text);
+    fuse(all, &graph);
+    return st;
+}
+
 static enum status run_hybrid(struct recall *x, struct recall_list *all, struct cause *why) {
     struct words *w;
-    struct recall_list l = {0};
     enum status st = words_new(x->r, &w, why);
     if (st != STATUS_OK)
         return st;
     st = recall_understand(x->r, w, x->q, &x->question, why);
+    if (st == STATUS_OK && wants(x->q, RECALL_MEMORY))
+        st = fuse_memories(x, all, why);
     if (st == STATUS_OK && wants(x->q, RECALL_TURN))
-        st = recall_turns(x, &l, why);
-    fuse(all, &l);
-    if (st == STATUS_OK && wants(x->q, RECALL_TURN))
-        st = recall_turns_text(x, &l, why);
-    fuse(all, &l);
+        st = fuse_turns(x, all, why);
     join(all);
     recall_question_clear(&x->question);
     words_free(&w);
@@ -237,8 +294,9 @@ static enum status run(struct recall *x, struct recall_list *all, struct cause *
     case RECALL_RECENT:
         return run_recent(x, all, why);
     case RECALL_IMPORTANT:
+        return run_important(x, all, why);
     case RECALL_TYPED:
-        return STATUS_OK; /* turns have neither */
+        return run_recent(x, all, why); /* turns have no type */
     }
     return STATUS_OK;
 }

@@ -1,6 +1,6 @@
-/* recall_text: turns that hold a piece of text as it stands: identifiers, quotations, runs of
- * characters that no blank divides. The trigram index finds three characters and more; what is
- * shorter is read through. */
+/* recall_text: turns and memories that hold a piece of text as it stands: identifiers, quotations,
+ * runs of characters that no blank divides. The trigram index finds three characters and more; what
+ * is shorter is read through. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +33,16 @@ static bool on_scanned(void *arg, const struct q_recall_turns_scanned_row *row) 
     return true;
 }
 
+static bool on_memory_containing(void *arg, const struct q_recall_memories_containing_row *row) {
+    add(arg, row->n);
+    return true;
+}
+
+static bool on_memory_scanned(void *arg, const struct q_recall_memories_scanned_row *row) {
+    add(arg, row->n);
+    return true;
+}
+
 static size_t characters(const char *s) {
     size_t n = 0;
     for (; *s; s++)
@@ -53,11 +63,17 @@ static char *quoted(const char *piece) {
     return buf_steal(&b);
 }
 
-static enum status find(struct recall *x, const char *piece, struct found *out, struct cause *why) {
+static enum status find(struct recall *x, enum recall_kind kind, const char *piece,
+                        struct found *out, struct cause *why) {
+    bool turns = kind == RECALL_TURN;
     if (characters(piece) < 3)
-        return q_recall_turns_scanned(x->r, piece, EACH_MAX, on_scanned, out, why);
+        return turns
+                   ? q_recall_turns_scanned(x->r, piece, EACH_MAX, on_scanned, out, why)
+                   : q_recall_memories_scanned(x->r, piece, EACH_MAX, on_memory_scanned, out, why);
     char *match = quoted(piece);
-    enum status st = q_recall_turns_containing(x->r, match, EACH_MAX, on_containing, out, why);
+    enum status st =
+        turns ? q_recall_turns_containing(x->r, match, EACH_MAX, on_containing, out, why)
+              : q_recall_memories_containing(x->r, match, EACH_MAX, on_memory_containing, out, why);
     x_free(&match);
     return st;
 }
@@ -84,16 +100,18 @@ static void join(struct recall_list *l) {
     l->n = n;
 }
 
-enum status recall_turns_text(struct recall *x, struct recall_list *out, struct cause *why) {
+enum status recall_text(struct recall *x, enum recall_kind kind, struct recall_list *out,
+                        struct cause *why) {
+    double total = (double)(kind == RECALL_TURN ? x->turns : x->memories);
     enum status st = STATUS_OK;
     for (size_t i = 0; i < x->question.npieces && st == STATUS_OK; i++) {
         struct found f = {0};
-        st = find(x, x->question.pieces[i], &f, why);
-        double idf = recall_idf((double)f.n, (double)x->turns);
+        st = find(x, kind, x->question.pieces[i], &f, why);
+        double idf = recall_idf((double)f.n, total);
         for (size_t j = 0; j < f.n; j++) {
-            if (x->channel && f.docs[j] >> 24 != *x->channel)
+            if (kind == RECALL_TURN && x->channel && f.docs[j] >> 24 != *x->channel)
                 continue;
-            struct recall_candidate *c = recall_list_add(out, RECALL_TURN, f.docs[j], idf);
+            struct recall_candidate *c = recall_list_add(out, kind, f.docs[j], idf);
             strv_pushf(&c->why, "text: %s", x->question.pieces[i]);
         }
         x_free(&f.docs);

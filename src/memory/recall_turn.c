@@ -35,7 +35,8 @@ static const double near[2 * REACH + 1] = {0.18, 0.42, 1, 0.32, 0.1};
 
 struct turn {
     int64_t place, at, person, stretch;
-    double bytes, score, own;
+    double bytes, score;
+    bool close; /* a word is in it or near it in the same stretch */
     int asks;
 };
 
@@ -294,17 +295,14 @@ static bool is_named(const struct recall_question *q, int64_t person) {
 }
 
 /* How often a word is in a turn and, for a part of it, around it. */
-static double times_around(const struct ranking *k, const struct recall_postings *p, size_t at,
-                           double *own) {
+static double times_around(struct ranking *k, const struct recall_postings *p, size_t at) {
     const struct turns *t = &k->turns;
-    const struct turn *me = &t->v[at];
+    struct turn *me = &t->v[at];
     double sum = 0;
-    size_t from = at;
-    *own = 0;
-    while (from > 0 && t->v[from - 1].place >= me->place - REACH)
-        from--;
-    size_t i = recall_posting_from(p, me->place - REACH);
-    for (size_t j = from; i < p->n && j < t->n && t->v[j].place <= me->place + REACH;) {
+    size_t j = at, i = recall_posting_from(p, me->place - REACH);
+    while (j > 0 && t->v[j - 1].place >= me->place - REACH)
+        j--;
+    while (i < p->n && j < t->n && t->v[j].place <= me->place + REACH) {
         const struct turn *other = &t->v[j];
         if (p->v[i].doc < other->place) {
             i++;
@@ -312,12 +310,12 @@ static double times_around(const struct ranking *k, const struct recall_postings
             j++;
         } else {
             int64_t d = other->place - me->place;
-            double part = near[d + REACH] * (other->stretch == me->stretch ? 1 : PAUSE);
+            bool here = other->stretch == me->stretch;
+            double part = near[d + REACH] * (here ? 1 : PAUSE);
             if (d == -1 && other->asks && other->person != me->person)
                 part *= QUESTION_NEAR;
-            double times = p->v[i].times / (1 - LENGTH + LENGTH * other->bytes / k->bytes);
-            sum += part * times;
-            *own += d == 0 ? times : 0;
+            sum += part * p->v[i].times / (1 - LENGTH + LENGTH * other->bytes / k->bytes);
+            me->close |= here;
             i++;
             j++;
         }
@@ -325,16 +323,12 @@ static double times_around(const struct ranking *k, const struct recall_postings
     return sum;
 }
 
-static void score_turn(const struct ranking *k, size_t at) {
+static void score_turn(struct ranking *k, size_t at) {
     const struct recall_question *q = &k->x->question;
     struct turn *me = &k->turns.v[at];
-    double own;
-    for (size_t i = 0; i < q->nterms; i++) {
-        double times = times_around(k, &k->words[i], at, &own);
-        double worth = k->words[i].idf * q->terms[i].weight;
-        me->score += worth * saturate(times, K1);
-        me->own += worth * saturate(own, K1);
-    }
+    for (size_t i = 0; i < q->nterms; i++)
+        me->score +=
+            k->words[i].idf * q->terms[i].weight * saturate(times_around(k, &k->words[i], at), K1);
 }
 
 static double score_stretch(const struct ranking *k, int64_t first, int64_t last, double bytes) {
@@ -394,7 +388,7 @@ static bool passes(const struct recall *x, const struct turn *t) {
 
 static void tell_why(const struct ranking *k, const struct turn *t, struct recall_candidate *c) {
     const struct recall_question *q = &k->x->question;
-    struct buf own = BUF_INIT, around = BUF_INIT;
+    struct buf own = BUF_INIT, around = BUF_INIT, light = BUF_INIT;
     size_t date = 0;
     for (size_t i = 0; i < q->nterms; i++) {
         const struct recall_postings *p = &k->words[i];
@@ -404,14 +398,16 @@ static void tell_why(const struct ranking *k, const struct turn *t, struct recal
             mine |= p->v[at].doc == t->place;
             others |= p->v[at].doc != t->place;
         }
-        struct buf *to = mine ? &own : others ? &around : NULL;
-        if (to && !q->terms[i].light)
+        struct buf *to = q->terms[i].light ? &light : mine ? &own : &around;
+        if (mine || others)
             buf_printf(to, "%s%s", to->len ? ", " : "", q->terms[i].word);
     }
     if (own.len)
         strv_pushf(&c->why, "words: %s", buf_str(&own));
     if (around.len)
         strv_pushf(&c->why, "near: %s", buf_str(&around));
+    if (!own.len && !around.len)
+        strv_pushf(&c->why, "words: %s", buf_str(&light));
     if (recall_fit(q, t->at, &date) > 0)
         strv_push(&c->why, "date");
     for (size_t i = 0; i < q->npeople; i++)
@@ -419,6 +415,7 @@ static void tell_why(const struct ranking *k, const struct turn *t, struct recal
             strv_pushf(&c->why, "said by %s", q->names[i]);
     buf_free(&own);
     buf_free(&around);
+    buf_free(&light);
 }
 
 /* ---- the whole ---- */
@@ -440,7 +437,7 @@ static void rank(struct ranking *k, const int64_t *places, size_t n, struct reca
     }
     for (size_t i = 0; i < k->turns.n; i++) {
         const struct turn *t = &k->turns.v[i];
-        if (t->score <= 0 || !passes(k->x, t))
+        if (!t->close || !passes(k->x, t))
             continue;
         double score = t->score / best + STRETCH * stretch_of(k, t->stretch)->score / best_stretch;
         score *= is_named(&k->x->question, t->person) ? 1 + PERSON : 1;

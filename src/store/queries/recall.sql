@@ -71,3 +71,70 @@ SELECT n FROM recall_channels WHERE channel_id = :channel_id;
 -- name: recall_people :many
 -- param: limit int
 SELECT n, name FROM recall_people ORDER BY n DESC LIMIT :limit;
+
+-- name: recall_memories_with :many
+-- param: term text
+-- param: limit int
+-- column: n int
+SELECT doc AS n FROM memories_instances WHERE term = :term LIMIT :limit;
+
+-- Memories with a piece of text in them, the newest first.
+-- name: recall_memories_containing :many
+-- param: match text
+-- param: limit int
+-- column: n int
+SELECT rowid AS n FROM memories_trigrams WHERE memories_trigrams MATCH :match ORDER BY rowid DESC LIMIT :limit;
+
+-- name: recall_memories_scanned :many
+-- param: piece text
+-- param: limit int
+SELECT n FROM memories WHERE instr(content, :piece) > 0 ORDER BY n DESC LIMIT :limit;
+
+-- Memories that have all words of an FTS5 expression, the newest first.
+-- name: recall_memories_matching :many
+-- param: match text
+-- param: limit int
+-- column: n int
+SELECT rowid AS n FROM memories_words WHERE memories_words MATCH :match ORDER BY rowid DESC LIMIT :limit;
+
+-- How many there may be.
+-- name: recall_memories_last :one
+-- column: last int
+SELECT coalesce(max(n), 0) AS last FROM memories;
+
+-- name: recall_memory :one
+SELECT id, type, content, importance, strength, channel_id, person, created_at, forgotten_at
+FROM memories WHERE n = :n;
+
+-- name: recall_memory_facts :one
+-- column: bytes int
+SELECT type, strength, channel_id, person, created_at, forgotten_at,
+    length(CAST(content AS BLOB)) AS bytes
+FROM memories WHERE n = :n;
+
+-- name: recall_memories_newest :many
+-- param: since int
+-- param: until int
+SELECT n, type, channel_id, person, created_at FROM memories
+WHERE forgotten_at IS NULL AND created_at >= :since AND created_at < :until
+ORDER BY created_at DESC, n DESC;
+
+-- Those of a type that are worth the most.
+-- name: recall_memories_of_type :many
+-- param: type
+SELECT n, type, channel_id, person, strength, created_at FROM memories
+WHERE forgotten_at IS NULL AND type = :type ORDER BY strength DESC, updated_at DESC, id;
+
+-- What a memory hangs together with, either way.
+-- name: recall_edges :many
+-- param: n int
+-- param: limit int
+-- column: other int
+SELECT e.relation, e.weight, o.n AS other, m.id, m.content
+FROM memories AS m JOIN memory_edges AS e ON e.source_id = m.id JOIN memories AS o ON o.id = e.target_id
+WHERE m.n = :n AND o.forgotten_at IS NULL
+UNION ALL
+SELECT e.relation, e.weight, o.n AS other, m.id, m.content
+FROM memories AS m JOIN memory_edges AS e ON e.target_id = m.id JOIN memories AS o ON o.id = e.source_id
+WHERE m.n = :n AND o.forgotten_at IS NULL
+LIMIT :limit;
