@@ -88,6 +88,34 @@ static void check_versions(struct doctor *d) {
     free(text);
 }
 
+/* What this libcurl can do of what the engine counts on. */
+static void check_network(struct doctor *d) {
+    const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
+    bool aside = curl->features & CURL_VERSION_ASYNCHDNS;
+    bool http2 = curl->features & CURL_VERSION_HTTP2, gzip = curl->features & CURL_VERSION_LIBZ;
+    char *text = xasprintf("TLS by %s, %s, %s, names looked up %s",
+                           curl->ssl_version ? curl->ssl_version : "nobody",
+                           http2 ? "HTTP/2" : "no HTTP/2", gzip ? "gzip" : "no gzip",
+                           !aside       ? "while everything waits"
+                           : curl->ares ? "aside, by c-ares"
+                                        : "aside, by threads");
+    if (!curl->ssl_version)
+        tell(d, "network", VERDICT_FAIL, text,
+             "install a libcurl with TLS: no provider is reached");
+    else if (!aside)
+        tell(d, "network", VERDICT_WARN, text,
+             "install a libcurl with threads or c-ares for names: a slow name server stops all");
+    else if (!http2)
+        tell(d, "network", VERDICT_WARN, text,
+             "install a libcurl with HTTP/2: each call needs a connection of its own");
+    else if (!gzip)
+        tell(d, "network", VERDICT_WARN, text,
+             "install a libcurl with zlib: servers that pack unasked cannot be read");
+    else
+        tell(d, "network", VERDICT_OK, text, NULL);
+    free(text);
+}
+
 static void check_config(struct doctor *d) {
     struct cause why;
     const char *path = d->cli->home->config;
@@ -258,6 +286,7 @@ static int run(struct cli *c) {
     struct doctor d = {.cli = c, .json = cli_has(c, "json")};
     struct cause why;
     check_versions(&d);
+    check_network(&d);
     enum status st = home_open(&c->home, &why);
     if (st != STATUS_OK) {
         tell(&d, "home", VERDICT_FAIL, why.text, "or set SPACEBOT_DIR to another directory");

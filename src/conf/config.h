@@ -33,7 +33,8 @@
     X(network, proxy, STRING, "environment", 0, 0,                                                 \
       "the proxy to providers, a URL; none; or what https_proxy in the environment says")          \
     X(network, no_proxy, STRING, "environment", 0, 0,                                              \
-      "hosts that are reached without it, divided by commas; or what no_proxy says")               \
+      "hosts that are reached without it, divided by commas; or what no_proxy says; this machine " \
+      "always is")                                                                                 \
     X(network, ca_file, STRING, "environment", 0, 0,                                               \
       "file of the certificates to trust; or what SSL_CERT_FILE or the system says")               \
     X(limits, workers, INT, 16, 1, 10000, "workers at once in a channel")                          \

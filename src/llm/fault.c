@@ -385,10 +385,12 @@ static void reason(struct buf *out, const struct http_result *r) {
 
 static void set_no_connect(struct llm_error *e, const struct fault_place *p,
                            const struct http_result *r) {
-    /* curl names whom it tried to reach: when that is not the host it was a proxy. */
-    size_t host = strcspn(p->host, ":");
+    /* curl names whom it tried to reach, an address of IPv6 without its brackets: when that is not
+     * the host it was a proxy. */
+    const char *port = strrchr(p->host, ':'), *from = p->host + (*p->host == '[');
+    size_t host = port ? (size_t)(port - from) - (*p->host == '[') : strlen(from);
     bool direct = strncmp(r->detail, "Failed to connect to ", 21) != 0 ||
-                  memmem(r->detail, strlen(r->detail), p->host, host) != NULL;
+                  memmem(r->detail, strlen(r->detail), from, host) != NULL;
     const char *via = direct ? "" : " through the proxy";
     if (r->timed_out) {
         fault_set(e, p, LLM_FAULT_CONNECT, "cannot connect to %s%s: no answer in %d s", p->host,
@@ -417,6 +419,18 @@ void fault_transfer(struct llm_error *e, const struct fault_place *p, const stru
         return;
     case HTTP_END_NO_TLS:
         fault_set(e, p, LLM_FAULT_TLS, "no secure connection to %s: %s", p->host, r->detail);
+        return;
+    case HTTP_END_UNTRUSTED:
+        fault_set(e, p, LLM_FAULT_TLS,
+                  "no secure connection to %s: its certificate is by nobody who is trusted here "
+                  "(%s); name a file of certificates to trust in network.ca_file or SSL_CERT_FILE",
+                  p->host, r->detail);
+        return;
+    case HTTP_END_NO_TRUST:
+        fault_set(e, p, LLM_FAULT_TLS,
+                  "no secure connection to %s: the certificates to trust cannot be read (%s); "
+                  "network.ca_file or SSL_CERT_FILE names them",
+                  p->host, r->detail);
         return;
     case HTTP_END_BAD_URL:
         fault_set(e, p, LLM_FAULT_NOT_CONFIGURED, "base_url is not a web address: %s", r->detail);

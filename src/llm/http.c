@@ -332,6 +332,15 @@ static bool refused_by_proxy(const struct http_call *c) {
     return status >= 300;
 }
 
+/* Of a certificate that does not do: whether it is for want of trust in who made it, which a person
+ * may have reasons for. */
+static enum http_end end_of_trust(const struct http_call *c) {
+    long verified = 0;
+    curl_easy_getinfo(c->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
+    /* 1: it did not come to that; the name did not fit, or there was no certificate. */
+    return verified > 1 && !strstr(c->error, "expired") ? HTTP_END_UNTRUSTED : HTTP_END_NO_TLS;
+}
+
 static enum http_end end_of(const struct http_call *c) {
     if (c->silent)
         return HTTP_END_SILENT;
@@ -358,12 +367,14 @@ static enum http_end end_of(const struct http_call *c) {
         return HTTP_END_BAD_URL;
     case CURLE_UNSUPPORTED_PROTOCOL: /* also what curl says to an answer that is not HTTP */
         return sent_request(c) ? HTTP_END_GARBAGE : HTTP_END_BAD_URL;
-    case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
+        return end_of_trust(c);
+    case CURLE_SSL_CACERT_BADFILE:
+        return HTTP_END_NO_TRUST;
+    case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ENGINE_NOTFOUND:
     case CURLE_SSL_ENGINE_SETFAILED:
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
@@ -504,7 +515,17 @@ static void start_curl(struct multi *m, bool secure) {
         find_certificates(m->http);
 }
 
-static void set_options(struct http_call *c, const struct http_request *r, bool secure) {
+/* "host:port" of this machine itself. */
+static bool is_loopback(const char *host) {
+    const char *port = strrchr(host, ':');
+    size_t n = port ? (size_t)(port - host) : 0;
+    return (n == 9 && strncasecmp(host, "localhost", n) == 0) ||
+           (n == 5 && strncmp(host, "[::1]", n) == 0) ||
+           (strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == n);
+}
+
+static void set_options(struct http_call *c, const struct http_request *r, const char *host,
+                        bool secure) {
     CURL *e = c->easy;
     struct http *h = c->http;
     for (size_t i = 0; i < r->headers->n; i++)
@@ -516,7 +537,7 @@ static void set_options(struct http_call *c, const struct http_request *r, bool 
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
     if (r->socket)
         curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, r->socket);
-    if (r->socket || r->direct)
+    if (r->socket || r->direct || is_loopback(host))
         curl_easy_setopt(e, CURLOPT_PROXY, ""); /* not even where the environment names one */
     else if (h->proxy)
         curl_easy_setopt(e, CURLOPT_PROXY, h->proxy);
@@ -621,7 +642,7 @@ static void on_waited(void *arg) {
 struct http_call *http_send(struct http *h, const struct http_request *r) {
     bool secure = strncasecmp(r->url, "https:", 6) == 0;
     struct multi *m = &h->multi[secure ? SECURE : PLAIN];
-    char host[HOST_MAX];
+    char host[HOST_MAX] = "";
     if (!m->curl)
         start_curl(m, secure);
     struct http_call *c = xcalloc(1, sizeof(*c));
@@ -635,8 +656,9 @@ struct http_call *http_send(struct http *h, const struct http_request *r) {
     list_init(&c->start);
     list_push_back(&h->calls, &c->link);
     c->easy = must(curl_easy_init());
-    set_options(c, r, secure);
-    if (secure && http_host(r->url, host, sizeof(host))) {
+    bool named = http_host(r->url, host, sizeof(host));
+    set_options(c, r, host, secure);
+    if (secure && named) {
         door_enter(&h->doors, &c->guest, host);
         c->silence =
             loop_timer(h->loop, r->connect_secs * NS_PER_SEC, on_waited, c, "provider door");

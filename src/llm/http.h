@@ -28,7 +28,9 @@ struct http_call;
     X(NO_NAME)    /* the host's name was not found */                                              \
     X(NO_CONNECT) /* refused, unreachable, no answer in connect_secs */                            \
     X(NO_PROXY)   /* the same of the proxy */                                                      \
-    X(NO_TLS)     /* no secure connection, or a certificate that is not trusted */                 \
+    X(NO_TLS)     /* no secure connection, or a certificate for somebody else */                   \
+    X(UNTRUSTED)  /* a certificate by nobody who is trusted here */                                \
+    X(NO_TRUST)   /* the certificates to trust cannot be read */                                   \
     X(BAD_URL)                                                                                     \
     X(CUT)      /* the connection ended first */                                                   \
     X(SILENT)   /* no byte for silence_secs */                                                     \
@@ -78,7 +80,8 @@ struct http_request {
     void *arg;
 };
 
-/* How the net is reached; NULL: what the environment says. Copied. */
+/* How the net is reached; NULL: what the environment says. This machine itself is never reached
+ * through a proxy. Copied. */
 struct http_net {
     const char *proxy;    /* a URL; "": none */
     const char *no_proxy; /* hosts that are reached without one, divided by commas */

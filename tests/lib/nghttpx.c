@@ -48,12 +48,14 @@ static bool openssl(const char *dir, const char *const *argv, struct cause *why)
     return ok;
 }
 
-/* An authority that lives for a day, and what it says of 127.0.0.1. */
-static bool make_certificates(const char *dir, struct cause *why) {
+/* An authority that lives for a day, and what it says of whoever is to be named. */
+static bool make_certificates(const char *dir, const char *name, struct cause *why) {
     char *names = xasprintf("%s/names", dir);
     FILE *f = fopen(names, "we");
     free(names);
-    if (!f || fputs("subjectAltName = IP:127.0.0.1, DNS:localhost\n", f) < 0 || fclose(f) != 0) {
+    if (!f ||
+        fprintf(f, "subjectAltName = %s\n", name ? name : "IP:127.0.0.1, DNS:localhost") < 0 ||
+        fclose(f) != 0) {
         (void)cause_set(why, STATUS_IO, "cannot write in %s", dir);
         return false;
     }
@@ -146,7 +148,7 @@ struct nghttpx *nghttpx_start(const struct nghttpx_spec *spec, struct cause *why
             return NULL;
         }
     }
-    if (!make_certificates(spec->dir, why))
+    if (!make_certificates(spec->dir, spec->name, why))
         return NULL;
     struct nghttpx *x = xcalloc(1, sizeof(*x));
     x->authority = xasprintf("%s/authority.pem", spec->dir);

@@ -13,6 +13,7 @@ struct nghttpx_spec {
     int backend;      /* the server's port on 127.0.0.1 */
     int streams;      /* at most so many at once on a connection */
     const char *alpn; /* what TLS offers, "http/1.1"; NULL: all that it speaks */
+    const char *name; /* the certificate is for it: "DNS:host"; NULL: for this machine */
 };
 
 /* NULL with the reason when it or openssl is not installed, or does not work. */
