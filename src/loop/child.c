@@ -85,7 +85,8 @@ static int high_pipe(int ends[2]) {
         close(low[i]);
         if (ends[i] < 0) {
             close(i == 0 ? low[1] : ends[0]);
-            errno = err;
+            ends[0] = ends[1] = -1;
+            errno = err == EINVAL ? EMFILE : err; /* as many as that are not allowed at all */
             return -1;
         }
     }

@@ -19,6 +19,10 @@ static const char *const names[] = {
 
 const char *chaos_name(enum chaos_kind k) { return names[k]; }
 
+bool chaos_is_whole(enum chaos_kind k) {
+    return k == CHAOS_NONE || k == CHAOS_SLOW_HEAD || k == CHAOS_SLOW_EVENTS;
+}
+
 bool chaos_init(struct chaos *c, const cJSON *obj, struct cause *why) {
     *c = (struct chaos){0};
     if (!obj)

@@ -43,6 +43,9 @@ enum chaos_kind {
 };
 const char *chaos_name(enum chaos_kind k);
 
+/* The answer is what it would have been without. */
+bool chaos_is_whole(enum chaos_kind k);
+
 struct map;
 struct chaos {
     bool on;

@@ -348,6 +348,10 @@ void conn_ready(struct server *s, struct conn *c, unsigned events) {
             if (n < 0 && errno == EAGAIN)
                 break;
             if (n <= 0) {
+                /* A reset: what was sent last has not been read, though nothing was wrong with it.
+                 */
+                if (n < 0 && s->chaos.on && c->state == CONN_READING && chaos_is_whole(c->chaos))
+                    report_account(&s->report, 0, "", "", &(struct account){0}, true);
                 conn_close(s, c, "aborted");
                 return;
             }

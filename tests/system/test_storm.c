@@ -34,7 +34,14 @@
 #include "tests/lib/scene.h"
 #include "tests/lib/wait.h"
 
+/* What the sanitizers look for is there with fewer, and they make all of it ten times slower. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TURNS 100
+#define SILENCE_SECS 6
+#else
 #define TURNS 500
+#define SILENCE_SECS 3
+#endif
 #define TURNS_LONG 1000
 #define PERCENT 20
 #define LIMIT_NS (300 * NS_PER_SEC) /* of one storm, under a sanitizer on a busy machine */
@@ -170,7 +177,7 @@ static char *scenario(void) {
 
 /* ---- the engine ---- */
 
-static const char *const models[] = {"anthropic/alpha", "chat/beta", "dead/delta"};
+static const char *const models[] = {"anthropic/alpha", "chat/beta", "respond/gamma", "dead/delta"};
 
 static void ready(void *arg) { (void)arg; }
 
@@ -188,14 +195,17 @@ static void configure(void) {
     struct cause why = {""};
     FILE *f = fopen(storm.conf, "we");
     assert_non_null(f);
-    fprintf(f,
-            "routing = { channel = \"anthropic/alpha\"; worker = \"chat/beta\";\n"
-            "  rate_limit_cooldown_secs = 1; retry_secs = 20;\n"
-            "  fallbacks = ( { then = [ \"chat/beta\", \"dead/delta\", \"anthropic/alpha\" ]; } ); "
-            "};\n"
-            "prices = ( { model = \"anthropic/alpha\"; input = 1.0; output = 5.0; },\n"
-            "  { model = \"chat/beta\"; input = 2.0; output = 4.0; } );\n"
-            "coalesce = { debounce_ms = 0; };\n");
+    fprintf(f, "routing = { channel = \"anthropic/alpha\"; worker = \"chat/beta\";\n"
+               "  rate_limit_cooldown_secs = 1; retry_secs = 20;\n"
+               "  fallbacks = ( { then = [ \"dead/delta\", \"respond/gamma\", \"chat/beta\", "
+               "\"anthropic/alpha\" ]; "
+               "} ); "
+               "};\n"
+               "prices = ( { model = \"anthropic/alpha\"; input = 1.0; output = 5.0; },\n"
+               "  { model = \"chat/beta\"; input = 2.0; output = 4.0; },\n"
+               "  { model = \"respond/gamma\"; input = 3.0; output = 6.0; } );\n"
+               "limits = { dollars_a_day = 0.0; };\n"
+               "coalesce = { debounce_ms = 0; };\n");
     fclose(f);
     if (config_load(storm.conf, &storm.config, &why) != STATUS_OK)
         fail_msg("%s", why.text);
@@ -210,6 +220,10 @@ static void engine_start(const char *dead) {
          .api_key = "sk-storm-0123456789"},
         {.id = "chat",
          .api = PROVIDER_API_OPENAI_COMPLETIONS,
+         .base_url = fake_url(storm.fake),
+         .api_key = "sk-storm-0123456789"},
+        {.id = "respond",
+         .api = PROVIDER_API_OPENAI_RESPONSES,
          .base_url = fake_url(storm.fake),
          .api_key = "sk-storm-0123456789"},
         {.id = "dead", .api = PROVIDER_API_ANTHROPIC, .base_url = dead, .api_key = "k"},
@@ -282,7 +296,8 @@ static void ask_all(void) {
 
 /* What a person is told when it fails: who, and what it was. */
 static const char truth[] =
-    "^(anthropic|chat|dead): (too many requests|overloaded|the server failed|the stream was cut|"
+    "^(anthropic|chat|respond|dead): (too many requests|overloaded|the server failed|the stream "
+    "was cut|"
     "127\\.0\\.0\\.1:[0-9]+ (closed the connection|sends us on|answered with)|"
     "cannot connect to 127\\.0\\.0\\.1|no byte for [0-9]+ s|not the stream that was expected|"
     "the conversation is too long)";
@@ -449,7 +464,7 @@ static bool check_accounts(struct map *store, int *requests, int *struck) {
         show(stderr, "store", store);
         must(false, "the server's books are not the store's");
     }
-    must(left || map_count(server) >= 4, "no fault left anything to guess");
+    must(left || storm.n < 400 || map_count(server) == 6, "no fault left anything to guess");
     sums_free(&server);
     return left == 0;
 }
@@ -544,7 +559,7 @@ static bool storms(uint64_t seed, int n, int silence_secs) {
 /* What stalls costs the client's patience each time, so it is short; where it turns out too short
  * for the machine, there is another storm with more of it. */
 static void all_end_with_an_answer_or_the_truth(uint64_t seed, int n) {
-    for (int secs = 2; !storms(seed, n, secs); secs *= 3)
+    for (int secs = SILENCE_SECS; !storms(seed, n, secs); secs *= 4)
         must(secs < 60, "the server takes longer than %d s to answer", secs);
 }
 

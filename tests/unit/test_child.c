@@ -9,11 +9,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -249,6 +251,69 @@ static void cannot_start(void **state) {
     assert_int_equal(open_fds(), before);
     loop_turn(l, 0);
     assert_int_equal(r.ended, 0);
+}
+
+/* The system has no room for another process: said, and nothing is left of the attempt. In a
+ * process of its own, as a filter is for good. */
+static void no_process_is_left(void **state) {
+    (void)state;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        size_t before = open_fds();
+        struct record r = {0};
+        struct cause why = {""};
+        static const char *const calls[] = {"clone", "clone3", "fork", "vfork"};
+        scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+        for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+            (void)seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAGAIN),
+                                   seccomp_syscall_resolve_name(calls[i]), 0);
+        if (!filter || seccomp_load(filter) != 0)
+            _exit(77);
+        seccomp_release(filter);
+        struct child_spec spec = shell_spec(&r, SHELL("true"));
+        enum status st = child_spawn(l, &spec, &r.child, &why);
+        bool good = st == STATUS_IO && !r.child && child_count() == 0 && open_fds() == before &&
+                    strstr(why.text, "cannot start /bin/sh") && strstr(why.text, strerror(EAGAIN));
+        if (!good)
+            fprintf(stderr, "%d %s\n", (int)st, why.text);
+        _exit(good ? 0 : 1);
+    }
+    int how;
+    assert_int_equal(waitpid(pid, &how, 0), pid);
+    if (WIFEXITED(how) && WEXITSTATUS(how) == 77)
+        skip();
+    assert_int_equal(how, 0);
+}
+
+/* No descriptor for its pipes, at whichever of them they run out. */
+static void no_descriptor_is_left(void **state) {
+    (void)state;
+    size_t before = open_fds();
+    struct rlimit usual, few;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    unsigned failed = 0;
+    for (rlim_t n = 3; n < 26; n++) {
+        struct record r = {0};
+        struct cause why = {""};
+        struct child_spec spec = shell_spec(&r, SHELL("true"));
+        few = (struct rlimit){n, usual.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        enum status st = child_spawn(l, &spec, &r.child, &why);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+        if (st == STATUS_OK) {
+            turn_until(&r.ended);
+        } else {
+            assert_int_equal(st, STATUS_IO);
+            assert_null(r.child);
+            assert_non_null(strstr(why.text, strerror(EMFILE)));
+            failed++;
+        }
+        record_free(&r);
+        assert_int_equal(child_count(), 0);
+        assert_int_equal(open_fds(), before);
+    }
+    assert_true(failed > 0);
 }
 
 static void long_lines_are_cut(void **state) {
@@ -553,6 +618,8 @@ int main(void) {
                                        TEST(ended_by_signal),
                                        TEST(clean_start),
                                        TEST(cannot_start),
+                                       TEST(no_process_is_left),
+                                       TEST(no_descriptor_is_left),
                                        TEST(long_lines_are_cut),
                                        TEST(whole_line_of_the_limit),
                                        TEST(much_output),
