@@ -1,22 +1,15 @@
 /* why: follows a message to its turn, from there to the turns that started whatever that one was
  * told of, and reads all of them in order. Bounds everywhere: rows, calls, turns, depth, text,
  * time. */
-#include "agent/why.h"
+#include "agent/why-internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/kind.h"
-#include "agent/process.h"
-#include "agent/record.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "base/utf8.h"
-#include "store/queries.gen.h"
-#include "tools/tool.h"
 
-#define PREFIX_LEAST 4u
 #define MESSAGES_MAX 100 /* of one turn: more cannot wait to be heard together */
 
 const char *why_kind_name(enum why_kind k) {
@@ -33,7 +26,7 @@ const char *why_kind_name(enum why_kind k) {
 /* --- rows ---------------------------------------------------------------------------------------
  */
 
-static void row_free(struct why_row *r) {
+void why_row_free(struct why_row *r) {
     x_free(&r->id);
     x_free(&r->name);
     x_free(&r->text);
@@ -48,7 +41,7 @@ void why_free(struct why **wp) {
     if (!w)
         return;
     for (size_t i = 0; i < w->n; i++)
-        row_free(&w->v[i]);
+        why_row_free(&w->v[i]);
     x_free(&w->v);
     x_free(&w->channel);
     x_free(wp);
@@ -71,321 +64,11 @@ size_t why_parent(const struct why *w, size_t i) {
     return SIZE_MAX;
 }
 
-static const struct why_row *row_of(const struct why *w, const char *id) {
+const struct why_row *why_row_of(const struct why *w, const char *id) {
     for (size_t i = 0; i < w->n; i++)
         if (str_eq(w->v[i].id, id))
             return &w->v[i];
     return NULL;
-}
-
-/* --- reading ------------------------------------------------------------------------------------
- */
-
-/* The rows of one query: later ones are read while these are gone through. */
-struct rows {
-    struct why_row *v;
-    size_t n;
-};
-
-/* What a turn or a process started. */
-struct child {
-    char *id; /* full */
-    int64_t at_ms;
-};
-struct children {
-    struct child *v;
-    size_t n;
-    enum process_kind kind; /* of those that are being read */
-};
-
-struct walk {
-    struct store_read *r;
-    struct why *w;
-    struct cause *why;
-    enum status st;   /* of the first query that failed */
-    int64_t until_ns; /* real, 0: no limit */
-    struct strv turns;
-    int64_t *order; /* their numbers */
-};
-
-static bool over(struct walk *k) {
-    return k->st != STATUS_OK || (k->until_ns && clock_real_mono_ns() > k->until_ns);
-}
-
-static void check(struct walk *k, enum status st) {
-    if (k->st == STATUS_OK && st != STATUS_OK && st != STATUS_NOT_FOUND)
-        k->st = st;
-}
-
-/* Room for one more row below `parent` (SIZE_MAX: none), else it counts as left out. */
-static bool room(struct walk *k, size_t parent) {
-    if (k->w->n < WHY_ROWS_MAX && !over(k))
-        return true;
-    if (parent == SIZE_MAX)
-        k->w->left_out++;
-    else
-        k->w->v[parent].left_out++;
-    return false;
-}
-
-/* A row takes the place of one that was collected: its texts go along. */
-static size_t put(struct walk *k, struct why_row *from, int depth) {
-    struct why_row *r = why_add(k->w, from->kind, depth);
-    *r = *from;
-    r->depth = depth;
-    *from = (struct why_row){.kind = r->kind};
-    return k->w->n - 1;
-}
-
-static struct why_row *collect(struct rows *rows, enum why_kind kind) {
-    rows->v = xreallocarray(rows->v, rows->n + 1, sizeof *rows->v);
-    struct why_row *r = &rows->v[rows->n++];
-    *r = (struct why_row){.kind = kind};
-    return r;
-}
-
-static void rows_free(struct rows *rows) {
-    for (size_t i = 0; i < rows->n; i++)
-        row_free(&rows->v[i]);
-    x_free(&rows->v);
-    rows->n = 0;
-}
-
-static void children_free(struct children *c) {
-    for (size_t i = 0; i < c->n; i++)
-        x_free(&c->v[i].id);
-    x_free(&c->v);
-    c->n = 0;
-}
-
-/* --- calls of tools -----------------------------------------------------------------------------
- */
-
-/* "shell make check", as it stood on the screen; NULL: the tool is not known, or its arguments are
- * too long to be looked at. */
-static char *label_of(const char *name, const char *input, size_t bytes) {
-    enum tool_id id;
-    cJSON *args = NULL;
-    char *label = NULL;
-    if (strlen(input) == bytes && tool_from_string(name, &id) == STATUS_OK && tool_get(id)->label &&
-        json_parse(input, bytes, &args, NULL) == STATUS_OK)
-        label = tool_get(id)->label(args);
-    cJSON_Delete(args);
-    return label;
-}
-
-static struct why_row *collect_call(struct rows *rows, const char *call_id, const char *name,
-                                    const char *input, int64_t bytes) {
-    struct why_row *r = collect(rows, WHY_TOOL);
-    r->id = xstrdup_null(call_id);
-    r->name = xstrdup(name ? name : "?");
-    r->text = xstrndup(input, utf8_cut(input, strlen(input), WHY_TEXT_MAX));
-    r->bytes = (size_t)bytes;
-    r->label = label_of(r->name, input, r->bytes);
-    return r;
-}
-
-static bool on_call(void *arg, const struct q_why_calls_row *row) {
-    if (row->ref && str_prefix(row->ref, JOURNAL_PERSON))
-        return true; /* a person's own */
-    struct why_row *r = collect_call(arg, row->ref, row->title, row->text, row->bytes);
-    r->state = xstrdup(row->interrupted ? "interrupted" : row->is_error ? "error" : "ok");
-    r->outcome = xstrdup_null(row->result);
-    r->started_ms = row->at;
-    r->ended_ms = row->ended_at;
-    return true;
-}
-
-static bool on_open_call(void *arg, const struct q_why_calls_open_row *row) {
-    struct rows *rows = arg;
-    for (size_t i = 0; i < rows->n; i++)
-        if (str_eq(rows->v[i].id, row->call_id) && rows->v[i].ended_ms >= row->started_at)
-            return true; /* the journal has its end */
-    if (str_prefix(row->call_id, JOURNAL_PERSON))
-        return true;
-    struct why_row *r = collect_call(rows, row->call_id, row->tool, row->text, row->bytes);
-    r->state = xstrdup(str_eq(row->state, "intended") ? "running" : row->state);
-    r->started_ms = row->started_at;
-    r->ended_ms = row->ended_at_null ? 0 : row->ended_at;
-    return true;
-}
-
-/* It only stands for what has a row of its own: a process that was started, or what was said. */
-static bool stands_for(const struct why_row *call, const struct children *children) {
-    if (!str_eq(call->state, "ok"))
-        return false;
-    if (str_eq(call->name, tool_get(TOOL_REPLY)->name))
-        return true;
-    if (!str_eq(call->name, tool_get(TOOL_BRANCH)->name) &&
-        !str_eq(call->name, tool_get(TOOL_SPAWN_WORKER)->name))
-        return false;
-    for (size_t i = 0; call->outcome && i < children->n; i++)
-        if (strstr(call->outcome, strchr(children->v[i].id, ':') + 1))
-            return true;
-    return false;
-}
-
-/* A stretch of a process's life: entries of its journal, and the times of their beginning and end.
- */
-struct stretch {
-    const char *process;
-    int64_t from, to, from_ms, to_ms;
-};
-
-/* Returns how many there were beyond the first. */
-static size_t read_calls(struct walk *k, const struct stretch *s, struct rows *rows) {
-    struct q_why_calls_count_row count;
-    size_t beyond = 0;
-    check(k, q_why_calls(k->r, s->process, s->from, s->to, WHY_CALLS_MAX, on_call, rows, k->why));
-    if (rows->n >= WHY_CALLS_MAX) {
-        enum status st = q_why_calls_count(k->r, s->process, s->from, s->to, &count, k->why);
-        check(k, st);
-        if (st == STATUS_OK && count.calls > (int64_t)WHY_CALLS_MAX)
-            beyond = (size_t)count.calls - WHY_CALLS_MAX;
-        q_why_calls_count_free(&count);
-    }
-    check(k, q_why_calls_open(k->r, s->process, s->from_ms, s->to_ms, WHY_CALLS_MAX, on_open_call,
-                              rows, k->why));
-    return beyond;
-}
-
-/* --- processes ----------------------------------------------------------------------------------
- */
-
-static void add_child(struct children *c, const char *bare, int64_t at_ms) {
-    size_t at = c->n;
-    c->v = xreallocarray(c->v, c->n + 1, sizeof *c->v);
-    while (at > 0 && c->v[at - 1].at_ms > at_ms) {
-        c->v[at] = c->v[at - 1];
-        at--;
-    }
-    c->v[at] = (struct child){xasprintf("%s:%s", process_kind_name(c->kind), bare), at_ms};
-    c->n++;
-}
-
-static bool on_branch_of_turn(void *arg, const struct q_why_branches_of_turn_row *row) {
-    add_child(arg, row->id, row->started_at);
-    return true;
-}
-
-static bool on_worker_of_turn(void *arg, const struct q_why_workers_of_turn_row *row) {
-    add_child(arg, row->id, row->started_at);
-    return true;
-}
-
-static bool on_worker_of(void *arg, const struct q_why_workers_of_row *row) {
-    add_child(arg, row->id, row->started_at);
-    return true;
-}
-
-/* The name as the screen has it. */
-static char *short_name(const char *text) {
-    struct process named = {0};
-    process_set_name(&named, text);
-    return named.name;
-}
-
-static void add_usage(struct walk *k, struct why_row *r) {
-    struct q_usage_of_process_row u;
-    enum status st = q_usage_of_process(k->r, r->id, &u, k->why);
-    check(k, st);
-    r->costs = true;
-    if (st != STATUS_OK)
-        return;
-    r->usage = (struct llm_usage){.input_tokens = u.input_tokens,
-                                  .output_tokens = u.output_tokens,
-                                  .cache_read_tokens = u.cache_read_tokens,
-                                  .cache_write_tokens = u.cache_write_tokens,
-                                  .cost_usd = u.cost_usd,
-                                  .cost_is_estimate = u.estimated_rows > 0};
-    r->calls = u.requests;
-    q_usage_of_process_free(&u);
-}
-
-/* The row of a branch; false: there is none of that id. */
-static bool read_branch(struct walk *k, const char *bare, struct why_row *r) {
-    struct q_why_branch_row row;
-    enum status st = q_why_branch(k->r, bare, &row, k->why);
-    check(k, st);
-    if (st != STATUS_OK)
-        return false;
-    *r = (struct why_row){.kind = WHY_BRANCH,
-                          .name = short_name(row.task),
-                          .text = xstrdup(row.task),
-                          .bytes = strlen(row.task),
-                          .state = xstrdup(record_branch_state(row.status)),
-                          .outcome = xstrdup_null(row.outcome),
-                          .model = xstrdup_null(row.model),
-                          .started_ms = row.started_at,
-                          .ended_ms = row.completed_at_null ? 0 : row.completed_at};
-    q_why_branch_free(&row);
-    return true;
-}
-
-static bool read_worker(struct walk *k, const char *bare, struct why_row *r) {
-    struct q_why_worker_row row;
-    enum status st = q_why_worker(k->r, bare, &row, k->why);
-    check(k, st);
-    if (st != STATUS_OK)
-        return false;
-    *r = (struct why_row){.kind = WHY_WORKER,
-                          .name = short_name(row.name ? row.name : row.task),
-                          .text = xstrdup(row.task),
-                          .bytes = strlen(row.task),
-                          .state = xstrdup(row.outcome_kind ? row.outcome_kind : row.lifecycle),
-                          .outcome = xstrdup_null(row.outcome),
-                          .model = xstrdup_null(row.model),
-                          .started_ms = row.started_at,
-                          .ended_ms = row.completed_at_null ? 0 : row.completed_at};
-    q_why_worker_free(&row);
-    return true;
-}
-
-static void add_process(struct walk *k, const char *id, size_t parent, int depth, int nested);
-
-/* Whether it came before that step: what a call has started comes in its place, and a reply when it
- * was said. */
-static bool comes_before(const struct child *c, const struct why_row *step) {
-    return step->kind == WHY_REPLY ? c->at_ms <= step->ended_ms : c->at_ms < step->started_ms;
-}
-
-/* Calls, replies and what was started, by time. */
-static void add_steps(struct walk *k, struct rows *steps, const struct children *children,
-                      size_t parent, int depth, int nested) {
-    size_t next = 0;
-    for (size_t i = 0; i < steps->n; i++) {
-        struct why_row *s = &steps->v[i];
-        while (next < children->n && comes_before(&children->v[next], s))
-            add_process(k, children->v[next++].id, parent, depth, nested);
-        if (s->kind == WHY_REPLY || (!stands_for(s, children) && room(k, parent)))
-            put(k, s, depth);
-    }
-    while (next < children->n)
-        add_process(k, children->v[next++].id, parent, depth, nested);
-}
-
-/* Each process once, where it is met first. */
-static void add_process(struct walk *k, const char *id, size_t parent, int depth, int nested) {
-    bool branch = str_prefix(id, "branch:");
-    const char *bare = strchr(id, ':');
-    struct why_row read;
-    if (!bare++ || row_of(k->w, id) || !room(k, parent))
-        return;
-    if (branch ? !read_branch(k, bare, &read) : !read_worker(k, bare, &read))
-        return;
-    read.id = xstrdup(id);
-    add_usage(k, &read);
-    size_t self = put(k, &read, depth);
-    struct rows calls = {0};
-    struct children children = {.kind = PROCESS_WORKER};
-    if (nested < WHY_DEPTH_MAX) {
-        const struct stretch all = {id, 0, INT64_MAX, 0, INT64_MAX};
-        k->w->v[self].left_out += read_calls(k, &all, &calls);
-        check(k, q_why_workers_of(k->r, id, WHY_CALLS_MAX, on_worker_of, &children, k->why));
-        add_steps(k, &calls, &children, self, depth + 1, nested + 1);
-    }
-    rows_free(&calls);
-    children_free(&children);
 }
 
 /* --- turns --------------------------------------------------------------------------------------
@@ -432,7 +115,7 @@ static bool on_message(void *arg, const struct q_why_messages_row *row) {
         return true; /* results, as they were kept for the history */
     struct why_row r = message_row(row->id, row->role, row->sender_name, row->text, row->bytes,
                                    row->metadata, row->created_at);
-    *collect(arg, r.kind) = r;
+    *why_collect(arg, r.kind) = r;
     return true;
 }
 
@@ -441,12 +124,12 @@ static void add_reply(struct walk *k, const struct stretch *s, struct why_row *r
                       struct rows *calls) {
     struct q_why_reply_began_row row;
     enum status st = q_why_reply_began(k->r, s->process, s->from, s->to, reply->id, &row, k->why);
-    check(k, st);
+    why_check(k, st);
     if (st == STATUS_OK) {
         reply->started_ms = row.at;
         q_why_reply_began_free(&row);
     }
-    (void)collect(calls, WHY_REPLY);
+    (void)why_collect(calls, WHY_REPLY);
     size_t at = calls->n - 1;
     for (; at > 0 && calls->v[at - 1].started_ms > reply->ended_ms; at--)
         calls->v[at] = calls->v[at - 1];
@@ -458,7 +141,7 @@ static void add_reply(struct walk *k, const struct stretch *s, struct why_row *r
 static char *about(const struct walk *k, const struct strv *relays) {
     struct buf b = BUF_INIT;
     for (size_t i = 0; i < relays->n; i++) {
-        const struct why_row *r = row_of(k->w, relays->v[i]);
+        const struct why_row *r = why_row_of(k->w, relays->v[i]);
         if (r)
             buf_printf(&b, "%s%s", b.len ? ", " : "results of ", r->name);
     }
@@ -489,6 +172,16 @@ static struct why_row turn_row(const struct q_why_turn_row *t) {
                             .calls = t->model_calls};
 }
 
+static bool on_branch_of_turn(void *arg, const struct q_why_branches_of_turn_row *row) {
+    why_add_child(arg, row->id, row->started_at);
+    return true;
+}
+
+static bool on_worker_of_turn(void *arg, const struct q_why_workers_of_turn_row *row) {
+    why_add_child(arg, row->id, row->started_at);
+    return true;
+}
+
 /* What the turn did, and what it said in between. */
 static void add_turn_steps(struct walk *k, const struct q_why_turn_row *t, struct rows *messages,
                            size_t self) {
@@ -498,18 +191,18 @@ static void add_turn_steps(struct walk *k, const struct q_why_turn_row *t, struc
                                     t->ended_at_null ? INT64_MAX : t->ended_at};
     struct rows calls = {0};
     struct children children = {.kind = PROCESS_BRANCH};
-    k->w->v[self].left_out += read_calls(k, &stretch, &calls);
-    check(k,
-          q_why_branches_of_turn(k->r, t->id, WHY_CALLS_MAX, on_branch_of_turn, &children, k->why));
+    k->w->v[self].left_out += why_read_calls(k, &stretch, &calls);
+    why_check(k, q_why_branches_of_turn(k->r, t->id, WHY_CALLS_MAX, on_branch_of_turn, &children,
+                                        k->why));
     children.kind = PROCESS_WORKER;
-    check(k,
-          q_why_workers_of_turn(k->r, t->id, WHY_CALLS_MAX, on_worker_of_turn, &children, k->why));
+    why_check(
+        k, q_why_workers_of_turn(k->r, t->id, WHY_CALLS_MAX, on_worker_of_turn, &children, k->why));
     for (size_t i = 0; i < messages->n; i++)
         if (messages->v[i].kind == WHY_REPLY)
             add_reply(k, &stretch, &messages->v[i], &calls);
-    add_steps(k, &calls, &children, self, 1, 0);
-    rows_free(&calls);
-    children_free(&children);
+    why_add_steps(k, &calls, &children, self, 1, 0);
+    why_rows_free(&calls);
+    why_children_free(&children);
     x_free(&process);
 }
 
@@ -518,23 +211,23 @@ static void add_turn(struct walk *k, const char *id) {
     struct rows messages = {0};
     struct strv relays = {0};
     enum status st = q_why_turn(k->r, id, &t, k->why);
-    check(k, st);
+    why_check(k, st);
     if (st != STATUS_OK)
         return;
-    check(k, q_why_messages(k->r, id, MESSAGES_MAX, on_message, &messages, k->why));
+    why_check(k, q_why_messages(k->r, id, MESSAGES_MAX, on_message, &messages, k->why));
     strings_of(t.relays, &relays);
     for (size_t i = 0; i < messages.n; i++)
         if (messages.v[i].kind == WHY_MESSAGE)
-            put(k, &messages.v[i], 0);
+            why_put(k, &messages.v[i], 0);
     /* What was started nobody knows when is at least named before it is told. */
     for (size_t i = 0; i < relays.n; i++)
-        add_process(k, relays.v[i], SIZE_MAX, 0, 0);
+        why_add_process(k, relays.v[i], SIZE_MAX, 0, 0);
     struct why_row read = turn_row(&t);
     read.text = about(k, &relays);
     read.bytes = strlen(read.text);
-    add_turn_steps(k, &t, &messages, put(k, &read, 0));
+    add_turn_steps(k, &t, &messages, why_put(k, &read, 0));
     mark_told(k, &relays);
-    rows_free(&messages);
+    why_rows_free(&messages);
     strv_free(&relays);
     q_why_turn_free(&t);
 }
@@ -553,7 +246,7 @@ static void note_turn(struct walk *k, const char *id) {
         return;
     }
     enum status st = q_why_turn(k->r, id, &t, k->why);
-    check(k, st);
+    why_check(k, st);
     if (st != STATUS_OK)
         return;
     k->order = xreallocarray(k->order, k->turns.n + 1, sizeof *k->order);
@@ -565,7 +258,7 @@ static void note_turn(struct walk *k, const char *id) {
 static void note_turn_of_message(struct walk *k, const char *id) {
     struct q_why_message_row row;
     enum status st = id ? q_why_message(k->r, id, &row, k->why) : STATUS_NOT_FOUND;
-    check(k, st);
+    why_check(k, st);
     if (st != STATUS_OK)
         return;
     if (row.turn_id)
@@ -581,7 +274,7 @@ static void note_turn_of_process(struct walk *k, const char *id, int depth) {
     if (str_prefix(id, "branch:")) {
         struct q_why_branch_row row;
         enum status st = q_why_branch(k->r, bare, &row, k->why);
-        check(k, st);
+        why_check(k, st);
         if (st == STATUS_OK && row.turn_id)
             note_turn(k, row.turn_id);
         if (st == STATUS_OK)
@@ -590,7 +283,7 @@ static void note_turn_of_process(struct walk *k, const char *id, int depth) {
     }
     struct q_why_worker_row row;
     enum status st = q_why_worker(k->r, bare, &row, k->why);
-    check(k, st);
+    why_check(k, st);
     if (st != STATUS_OK)
         return;
     if (row.turn_id)
@@ -606,7 +299,7 @@ static void note_causes(struct walk *k, const char *turn) {
     struct q_why_turn_row t;
     struct strv relays = {0};
     enum status st = q_why_turn(k->r, turn, &t, k->why);
-    check(k, st);
+    why_check(k, st);
     if (st != STATUS_OK)
         return;
     strings_of(t.relays, &relays);
@@ -647,19 +340,19 @@ static void add_without_turn(struct walk *k, const struct q_why_message_row *row
             strv_push(&relays, item->valuestring);
     }
     enum status st = reply_to ? q_why_message(k->r, reply_to, &first, k->why) : STATUS_NOT_FOUND;
-    check(k, st);
+    why_check(k, st);
     if (st == STATUS_OK) {
         struct why_row r = message_row(first.id, first.role, first.sender_name, first.text,
                                        first.bytes, first.metadata, first.created_at);
-        put(k, &r, 0);
+        why_put(k, &r, 0);
         q_why_message_free(&first);
     }
     for (size_t i = 0; i < relays.n; i++)
-        add_process(k, relays.v[i], SIZE_MAX, 0, 0);
+        why_add_process(k, relays.v[i], SIZE_MAX, 0, 0);
     mark_told(k, &relays);
     struct why_row r = message_row(row->id, row->role, row->sender_name, row->text, row->bytes,
                                    row->metadata, row->created_at);
-    put(k, &r, 0);
+    why_put(k, &r, 0);
     strv_free(&relays);
     cJSON_Delete(meta);
 }
@@ -730,81 +423,4 @@ enum status why_load(struct store_read *r, const char *id, int64_t limit_ns, str
     }
     *out = w;
     return STATUS_OK;
-}
-
-/* --- which message ------------------------------------------------------------------------------
- */
-
-static bool on_id(void *arg, const struct q_why_messages_from_row *row) {
-    strv_push(arg, row->id);
-    return true;
-}
-
-static void take_id(char id[ID_UUID_SIZE], const char *from) {
-    size_t n = strnlen(from, ID_UUID_SIZE - 1);
-    memcpy(id, from, n);
-    id[n] = '\0';
-}
-
-/* A message by its id or the beginning of one. */
-static enum status find_message(struct store_read *r, const char *arg, char id[ID_UUID_SIZE],
-                                struct cause *why) {
-    struct strv ids = {0};
-    if (strlen(arg) < PREFIX_LEAST)
-        return STATUS_NOT_FOUND;
-    char *high = xasprintf("%s\x7f", arg);
-    enum status st = q_why_messages_from(r, arg, high, 2, on_id, &ids, why);
-    if (st == STATUS_OK && ids.n == 0)
-        st = STATUS_NOT_FOUND;
-    else if (st == STATUS_OK && ids.n > 1 && !str_eq(ids.v[0], arg))
-        st =
-            cause_set(why, STATUS_INVALID, "several messages begin so: %s, %s", ids.v[0], ids.v[1]);
-    if (st == STATUS_OK)
-        take_id(id, ids.v[0]);
-    strv_free(&ids);
-    x_free(&high);
-    return st;
-}
-
-static enum status last_of(struct store_read *r, const char *channel, char id[ID_UUID_SIZE],
-                           struct cause *why) {
-    struct q_why_last_of_row row;
-    enum status st = q_why_last_of(r, channel, &row, why);
-    if (st != STATUS_OK)
-        return st;
-    take_id(id, row.id);
-    q_why_last_of_free(&row);
-    return STATUS_OK;
-}
-
-enum status why_find(struct store_read *r, const char *arg, char id[ID_UUID_SIZE],
-                     struct cause *why) {
-    if (str_empty(arg)) {
-        struct q_why_last_row row;
-        enum status st = q_why_last(r, &row, why);
-        if (st == STATUS_NOT_FOUND)
-            return cause_set(why, st, "nothing has been replied yet");
-        if (st == STATUS_OK) {
-            take_id(id, row.id);
-            q_why_last_free(&row);
-        }
-        return st;
-    }
-    const char *channel = arg[0] == '#'                 ? arg + 1
-                          : str_prefix(arg, "channel:") ? arg + strlen("channel:")
-                                                        : arg;
-    enum status st = last_of(r, channel, id, why);
-    if (st == STATUS_NOT_FOUND && channel == arg)
-        st = find_message(r, arg, id, why);
-    if (st != STATUS_NOT_FOUND)
-        return st;
-    struct q_channel_row row;
-    st = q_channel(r, channel, &row, why);
-    if (st == STATUS_OK) {
-        q_channel_free(&row);
-        return cause_set(why, STATUS_NOT_FOUND, "nothing has been replied in #%.120s yet", channel);
-    }
-    return st == STATUS_NOT_FOUND
-               ? cause_set(why, st, "there is no reply and no channel \"%.60s\"", arg)
-               : st;
 }
