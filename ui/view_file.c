@@ -69,7 +69,7 @@ void view_files(struct view *v, const char *channel, const char *prefix,
                      FILES_SCAN_MAX, prefix);
     } else if (!found->total) {
         view_message(v, STYLE_DIM, "no file of the workspace begins with \"%.60s\"", prefix);
-    } else if (!found->cut && (same > n || found->total == 1)) {
+    } else if (same && !found->cut && (same > n || found->total == 1)) {
         bool whole = found->total == 1 && found->common[same - 1] != '/';
         char *rest = xasprintf("%s%s", found->common + n, whole ? " " : "");
         composer_insert(v->composer, rest);

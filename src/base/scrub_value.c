@@ -90,7 +90,8 @@ static void add_percent(struct scrub_values *v, const char *name, const char *va
             buf_printf(&b, "%%%02X", c);
     }
     add(v, name, buf_str(&b), b.len, false);
-    explicit_bzero(b.data, b.len);
+    if (b.data)
+        explicit_bzero(b.data, b.len);
     buf_free(&b);
 }
 

@@ -42,7 +42,7 @@ enum status config_read_task(const struct reading *r, const config_setting_t *g)
         st = config_read_strings(r, g, "routing.task_overrides: ", names, slots, ARRAY_LEN(names));
     if (st == STATUS_OK && (!t.task || !t.model))
         st = config_wrong(r, g, "each of `routing.task_overrides` needs a `task` and a `model`");
-    if (st == STATUS_OK)
+    if (st == STATUS_OK && t.model)
         st = check_model(r, g, "routing.task_overrides: model", t.model);
     if (st != STATUS_OK) {
         task_free(&t);

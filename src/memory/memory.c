@@ -2,6 +2,7 @@
 #include "memory/memory.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -200,8 +201,7 @@ struct prefix {
 };
 
 static void take_id(struct prefix *p, const char *id) {
-    if (strlen(id) < sizeof p->id)
-        strcpy(p->id, id);
+    snprintf(p->id, sizeof p->id, "%s", id);
     p->found++;
 }
 
@@ -231,7 +231,7 @@ static enum status only_one(const struct prefix *p, const char *what, const char
         return cause_set(why, STATUS_NOT_FOUND, "there is no %s %.40s", what, given);
     if (p->found > 1)
         return cause_set(why, STATUS_INVALID, "several begin with %.40s: give more of it", given);
-    strcpy(id, p->id);
+    memcpy(id, p->id, sizeof p->id);
     return STATUS_OK;
 }
 

@@ -63,7 +63,7 @@ static bool is_any(const char *word, size_t n, const char *const *words, size_t 
 /* What stands before a colon asks for something. */
 static bool asks(const char *text, size_t n) {
     size_t first = 0, last = n;
-    if (strncasecmp(text, "please ", 7) == 0)
+    if (n > 7 && strncasecmp(text, "please ", 7) == 0)
         text += 7, n -= 7, last = n;
     while (first < n && is_letter(text[first]))
         first++;

@@ -14,7 +14,7 @@
 
 #define FLOOD_BYTES 65536
 #define FLOOD_REPEAT 1024
-#define BLOCKS_MAX 64 /* of one answer */
+#define BLOCKS_MAX 512 /* of one answer: more than anybody takes */
 
 static void add_step(struct plan *p, size_t from, int repeat) {
     if (p->n == p->cap) {

@@ -40,6 +40,8 @@ static void questions_are_known(void **state) {
 /* To end one of these would be to end work. */
 static void work_is_left_alone(void **state) {
     static const char *const lines[] = {"",
+                                        "please :",
+                                        "please:",
                                         "   ",
                                         "checking for gcc... ",
                                         "checking whether cc works? ",
