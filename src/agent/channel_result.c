@@ -139,9 +139,10 @@ static void record_untold(struct channel *ch, enum result_state state) {
 
 static void too_many(struct channel *ch) {
     record_untold(ch, RESULT_WAITING);
-    channel_tell(ch, JOURNAL_NOTICE,
-                 "more results came in than are answered without being asked: they are noted; "
-                 "ask for them");
+    if (ch->retriggers++ == CHANNEL_RETRIGGERS_MAX) /* once, until somebody says something */
+        channel_tell(ch, JOURNAL_NOTICE,
+                     "more results came in than are answered without being asked: they are noted; "
+                     "ask for them");
     channel_check(ch->agent, channel_self(ch));
 }
 

@@ -1,6 +1,7 @@
 /* Permissions and questions with the real program: in scripts, from the command line, and on the
  * screen, also when nobody looked at it when they came. */
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -213,6 +214,36 @@ static void a_request_is_answered_on_the_screen(void **state) {
     fake_assert_clean(f.fake);
 }
 
+/* Numbers are never used again. */
+static void a_request_with_a_long_number(void **state) {
+    (void)state;
+    start_reading();
+    (void)spacebot(ARGS("daemon"), 0); /* which makes the store */
+    (void)spacebot(ARGS("stop"), 0);
+    tmphome_expect_quiet(f.home, WAIT_MS);
+    char *path = xasprintf("%s/spacebot.db", f.home->home);
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "INSERT INTO requests (n, kind, process_id, channel_id, call_id,"
+                                  " path, tool, text, state, asked_at, ended_at) VALUES (12345,"
+                                  " 'question', 'channel:x', 'x', 'c', '[]', 'ask', 'Which?',"
+                                  " 'withdrawn', 1, 2)",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    x_free(&path);
+    open_screen();
+    pty_type(f.pty, "read it\r");
+    vt_expect(f.vt, "inbox 1!");
+    pty_type(f.pty, "\x1b");
+    vt_expect(f.vt, "i inbox");
+    pty_type(f.pty, "i");
+    vt_expect(f.vt, "^12346 permission +#inbox");
+    pty_type(f.pty, "n");
+    vt_expect(f.vt, "nothing waits for you");
+}
+
 /* A path of forty lines. */
 #define SCENE_LONG                                                                                 \
     "{\"match\":{" SCENE_CHANNEL ",\"step\":0},"                                                   \
@@ -359,6 +390,7 @@ int main(void) {
         TEST(a_wrong_rule_is_told_with_its_line),
         TEST(a_request_is_answered_from_the_command_line),
         TEST(a_request_is_answered_on_the_screen),
+        TEST(a_request_with_a_long_number),
         TEST(nobody_allows_what_is_not_there_to_read),
         TEST(what_would_be_written_is_shown),
         TEST(a_permission_asked_at_depth_three_while_the_screen_is_detached),

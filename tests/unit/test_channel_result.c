@@ -134,6 +134,35 @@ static void a_fourth_retrigger(void **state) {
     assert_int_equal(script_calls(SCRIPT_CHANNEL), calls + 1);
 }
 
+static size_t told_to_ask(struct agent_home *h) {
+    const struct journal *j = &agent_process(h, "channel:c1")->journal;
+    size_t n = 0;
+    for (size_t i = 0; i < j->n; i++)
+        n += j->v[i]->kind == JOURNAL_NOTICE && strstr(buf_str(&j->v[i]->text), "ask for them");
+    return n;
+}
+
+/* However many come in then; and anew when a person has said something meanwhile. */
+static void that_more_came_in_is_said_once(void **state) {
+    struct agent_home *h = *state;
+    at_work(h, 6);
+    script_default(SCRIPT_CHANNEL, REPLY("ok"));
+    for (int i = 0; i < 6; i++) {
+        end_one(h, "enough");
+        agent_pass(h, 1000);
+    }
+    assert_int_equal(told_to_ask(h), 1);
+    agent_say(h, "c1", NULL, "thanks");
+    agent_settle(h);
+    at_work(h, 4);
+    script_default(SCRIPT_CHANNEL, REPLY("ok"));
+    for (int i = 0; i < 4; i++) {
+        end_one(h, "enough");
+        agent_pass(h, 1000);
+    }
+    assert_int_equal(told_to_ask(h), 2);
+}
+
 static void the_cap_begins_anew_with_each_message_of_a_person(void **state) {
     struct agent_home *h = *state;
     at_work(h, 5);
@@ -382,6 +411,7 @@ int main(void) {
         T(two_branches_finishing_within_the_debounce),
         T(a_result_during_the_telling_is_told_after_it),
         T(a_fourth_retrigger),
+        T(that_more_came_in_is_said_once),
         T(the_cap_begins_anew_with_each_message_of_a_person),
         T(a_worker_finishing_after_its_channel_was_closed),
         T(results_survive_a_crash),

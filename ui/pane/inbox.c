@@ -143,7 +143,10 @@ static int draw_request(const struct window *w, int row, const struct inbox_requ
     format_clock(r->asked_ms, env->now_ms, clock);
     snprintf(since, sizeof since, "since %s", clock);
     window_puts(w, row, 0, STYLE_WARN | STYLE_BOLD | flags, number);
-    int col = window_puts(w, row, INDENT, STYLE_DIM | flags, inbox_kind_name(r->kind)) + 2;
+    int col = (int)strlen(number) + 1; /* numbers are never used again: they grow long */
+    col = window_puts(w, row, col > INDENT ? col : INDENT, STYLE_DIM | flags,
+                      inbox_kind_name(r->kind)) +
+          2;
     col = put_path(w, row, col, flags, r);
     if (col + 2 + (int)strlen(since) <= w->r.w) /* who asks matters more */
         window_puts_right(w, row, w->r.w, STYLE_DIM | flags, since);
