@@ -397,6 +397,13 @@ static void set_no_connect(struct llm_error *e, const struct fault_place *p,
                   via, p->connect_secs);
         return;
     }
+    if (r->os_errno == EMFILE) {
+        fault_set(e, p, LLM_FAULT_CONNECT,
+                  "cannot connect to %s: no file descriptor is left here; end something, or raise "
+                  "ulimit -n",
+                  p->host);
+        return;
+    }
     struct buf why = BUF_INIT;
     reason(&why, r);
     fault_set(e, p, LLM_FAULT_CONNECT, "cannot connect to %s%s: %s", p->host, via, buf_str(&why));

@@ -4,11 +4,14 @@
 #include "llm/http.h"
 
 #include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -390,6 +393,19 @@ static enum http_end end_of(const struct http_call *c) {
     return HTTP_END_CUT;
 }
 
+/* curl says of any of its failures to get one that the other side cannot be reached. */
+static bool no_descriptor_left(void) {
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 && (errno == EMFILE || errno == ENFILE);
+}
+
+static bool is_unreached(enum http_end end) {
+    return end == HTTP_END_NO_NAME || end == HTTP_END_NO_CONNECT || end == HTTP_END_NO_PROXY ||
+           end == HTTP_END_CUT;
+}
+
 static void tell_end(struct http_call *c) {
     struct http_result r = {.end = end_of(c), .sent = http_sent(c)};
     long err = 0;
@@ -404,6 +420,12 @@ static void tell_end(struct http_call *c) {
         memcpy(r.detail, detail, n);
     }
     r.os_errno = err > 0 && err <= INT_MAX ? (int)err : 0;
+    if (c->code != CURLE_OK && !r.sent && is_unreached(r.end) && no_descriptor_left()) {
+        r.end = HTTP_END_NO_CONNECT;
+        r.timed_out = false;
+        r.os_errno = EMFILE;
+        r.detail[0] = '\0';
+    }
     struct http_head head = c->head;
     void (*on_end)(void *, const struct http_head *, const struct http_result *) = c->r.on_end;
     void *arg = c->r.arg;

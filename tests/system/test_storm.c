@@ -253,11 +253,11 @@ static void engine_stop(void) {
     struct cause why = {""};
     bus_unlisten(&storm.listener);
     agent_free(&storm.agent);
+    job_pool_free(&storm.jobs); /* before the store, as the engine does */
     assert_int_equal(store_close(&storm.store, &why), STATUS_OK);
     sandbox_free(&storm.sandbox);
     llm_free(&storm.llm);
     trace_free(&storm.trace);
-    job_pool_free(&storm.jobs);
     child_shutdown();
     loop_free(&storm.loop);
 }

@@ -1,6 +1,9 @@
 /* client: every way in which a call can fail, as the person reads it. */
 #include "tests/unit/client_wire.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
+
 struct failure {
     const char *answer;
     enum llm_fault fault;
@@ -183,6 +186,46 @@ static void test_refused(void **state) {
     close(fd);
 }
 
+/* Nobody else's fault, and not said to be: whether the address or only its name is known. */
+static void test_no_descriptor(void **state) {
+    (void)state;
+    static const char *const hosts[] = {"127.0.0.1", "localhost"};
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        struct record first = {0}, r = {0}, after = {0};
+        struct rlimit usual, few;
+        char *url = xasprintf("http://%s:%d", hosts[i], server.port);
+        new_client(url, KEY);
+        will_answer(SSE_HEAD HELLO); /* what is opened once is open; the connection is not kept */
+        start(&first);
+        wait_end(&first);
+        assert_hello(&first);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+        int low = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+        close(low);
+        few = (struct rlimit){(rlim_t)low, usual.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        start(&r);
+        while (!r.done && !r.failed)
+            loop_turn(l, NS_PER_SEC);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+        assert_int_equal(r.error.fault, LLM_FAULT_CONNECT);
+        char *want = xasprintf("anthropic: cannot connect to %s:%d: no file descriptor is left "
+                               "here; end something, or raise ulimit -n",
+                               hosts[i], server.port);
+        assert_string_equal(r.error.text, want);
+        assert_int_equal(r.error.usage.input_tokens, 0);
+        will_answer(SSE_HEAD HELLO); /* and then it goes on */
+        start(&after);
+        wait_end(&after);
+        assert_hello(&after);
+        record_free(&first);
+        record_free(&after);
+        record_free(&r);
+        x_free(&want);
+        x_free(&url);
+    }
+}
+
 /* A full queue of a listener that accepts nobody: the connection is neither made nor refused. */
 static void test_no_answer(void **state) {
     (void)state;
@@ -356,6 +399,7 @@ int main(void) {
         T(test_cut_behind_the_end),
         T(test_refused),
         T(test_no_answer),
+        T(test_no_descriptor),
         T(test_silence),
         T(test_silence_begins_again),
         T(test_tls),
