@@ -15,6 +15,7 @@
 #include "agent/routing.h"
 #include "agent/turn.h"
 #include "agent/undo.h"
+#include "agent/voice.h"
 #include "agent/worker.h"
 #include "base/clock.h"
 #include "base/id.h"
@@ -140,9 +141,10 @@ bool agent_cancel_by(struct agent *a, struct process *p, enum lifecycle_owner by
         return worker_cancel(a, p, by, reason);
     case PROCESS_BRANCH:
         return branch_cancel(a, p, reason);
+    case PROCESS_VOICE:
+        return voice_cancel(a, p, reason);
     case PROCESS_COMPACTOR:
     case PROCESS_CORTEX:
-    case PROCESS_VOICE:
         return false; /* none of these runs yet */
     }
     return false;
@@ -287,8 +289,9 @@ bool agent_idle(const struct agent *a) {
         case PROCESS_BRANCH:
         case PROCESS_COMPACTOR:
         case PROCESS_CORTEX:
-        case PROCESS_VOICE:
             break;
+        case PROCESS_VOICE:
+            return false; /* it is there only while it hears */
         }
     }
     return delegate_busy(a, NULL) == 0;

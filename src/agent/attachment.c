@@ -12,12 +12,14 @@
 #include <unistd.h>
 
 #include "agent/prompt.h"
+#include "agent/voice.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/mime.h"
+#include "base/sound.h"
 #include "base/utf8.h"
 #include "store/queries.gen.h"
 
@@ -32,9 +34,12 @@
 struct attachment_save {
     attachment_saved_fn *fn; /* NULL: nobody waits any more; the loop's only */
     void *arg;
-    struct job *job;
+    struct agent *agent;
+    struct job *job;     /* NULL: it is done */
+    struct voice *voice; /* hears list.v[heard]; NULL: nothing is heard */
+    size_t heard;
     const struct sandbox *sandbox; /* NULL: absolute paths */
-    char *workspace, *dir;
+    char *channel, *workspace, *dir;
     struct strv paths;
     int64_t file_max, room, channel_max;
     struct attachment_list list;
@@ -46,6 +51,9 @@ static void attachment_clear(struct attachment *at) {
     x_free(&at->name);
     x_free(&at->mime);
     x_free(&at->text);
+    x_free(&at->transcript);
+    x_free(&at->heard_by);
+    x_free(&at->unheard);
 }
 
 void attachment_list_free(struct attachment_list *l) {
@@ -53,9 +61,12 @@ void attachment_list_free(struct attachment_list *l) {
         attachment_clear(&l->v[i]);
     x_free(&l->v);
     l->n = 0;
+    l->usage = (struct llm_usage){0};
 }
 
 static void save_free(struct attachment_save *s) {
+    voice_forget(&s->voice);
+    x_free(&s->channel);
     attachment_list_free(&s->list);
     strv_free(&s->paths);
     x_free(&s->workspace);
@@ -174,7 +185,7 @@ static char *text_of_head(const struct buf *head) {
 
 static enum status save_one(struct attachment_save *s, const char *path,
                             const atomic_bool *cancelled, struct cause *why) {
-    struct attachment at = {.bytes = 0};
+    struct attachment at = {.duration_ms = -1};
     struct buf head = BUF_INIT;
     struct stat sb;
     int in = -1, out = -1;
@@ -200,6 +211,8 @@ static enum status save_one(struct attachment_save *s, const char *path,
         at.mime = xstrdup(mime_of(buf_str(&head), head.len));
         if (mime_is_text(at.mime) && !s->sandbox)
             at.text = text_of_head(&head);
+        if (voice_is_for(at.mime))
+            at.duration_ms = sound_duration_ms(buf_str(&head), head.len, at.bytes);
         s->room -= at.bytes;
         s->list.v = xreallocarray(s->list.v, s->list.n + 1, sizeof *s->list.v);
         s->list.v[s->list.n++] = at;
@@ -216,18 +229,77 @@ static void work(void *input, const atomic_bool *cancelled) {
         s->st = save_one(s, s->paths.v[i], cancelled, &s->why);
 }
 
+/* The last thing that is done with it. */
+static void finish(struct attachment_save *s) {
+    if (s->st != STATUS_OK)
+        attachment_list_free(&s->list);
+    s->fn(s->arg, s->st, s->why.text, &s->list);
+    save_free(s);
+}
+
+static void hear_next(struct attachment_save *s);
+
+/* Of a very long one the beginning: it stands in a message. */
+static void take_transcript(struct attachment *at, const struct transcript *t) {
+    size_t n = strlen(t->text), keep = utf8_cut(t->text, n, ATTACHMENT_TEXT_MAX);
+    at->transcript = xasprintf("%.*s%s", (int)keep, t->text, keep < n ? " […]" : "");
+    at->heard_by = xstrdup(t->model);
+    at->duration_ms = t->duration_ms;
+}
+
+static void on_heard(void *arg, enum status st, const char *why, const struct transcript *t,
+                     const struct llm_usage *usage) {
+    struct attachment_save *s = arg;
+    struct attachment *at = &s->list.v[s->heard++];
+    s->voice = NULL;
+    llm_usage_add(&s->list.usage, usage);
+    if (st == STATUS_CANCELLED) {
+        s->st = cause_set(&s->why, st, "%s", why);
+        finish(s);
+        return;
+    }
+    if (t)
+        take_transcript(at, t);
+    else
+        at->unheard = xstrdup(why);
+    hear_next(s);
+}
+
+/* One after the other: their words come in the order in which they were given. */
+static void hear_next(struct attachment_save *s) {
+    while (s->heard < s->list.n && !voice_is_for(s->list.v[s->heard].mime))
+        s->heard++;
+    if (s->heard == s->list.n) {
+        finish(s);
+        return;
+    }
+    const struct attachment *at = &s->list.v[s->heard];
+    char *path = xasprintf("%s/%s", s->dir, at->sha256);
+    s->voice = voice_start(s->agent,
+                           &(struct voice_request){.channel = s->channel,
+                                                   .path = path,
+                                                   .name = at->name,
+                                                   .mime = at->mime,
+                                                   .bytes = at->bytes,
+                                                   .duration_ms = at->duration_ms},
+                           on_heard, s);
+    x_free(&path);
+}
+
 static void saved(void *arg, void *input, bool cancelled) {
     struct attachment_save *s = input;
     (void)arg;
+    s->job = NULL;
     if (cancelled && s->st == STATUS_OK)
-        s->st = cause_set(&s->why, STATUS_CANCELLED, "the files were not copied: given up");
+        s->st = cause_set(&s->why, STATUS_IO, "the files were not copied: given up");
     for (size_t i = 0; i < s->list.n; i++)
         id_uuid(s->list.v[i].id); /* here, so that a seed gives the same ones each time */
-    if (s->st != STATUS_OK)
-        attachment_list_free(&s->list);
-    if (s->fn)
-        s->fn(s->arg, s->st, s->why.text, &s->list);
-    save_free(s);
+    if (!s->fn)
+        save_free(s);
+    else if (s->st != STATUS_OK)
+        finish(s);
+    else
+        hear_next(s);
 }
 
 enum status attachment_save(struct agent *a, const char *channel, const char *workspace,
@@ -240,6 +312,8 @@ enum status attachment_save(struct agent *a, const char *channel, const char *wo
     if (st != STATUS_OK)
         return st;
     struct attachment_save *s = xcalloc(1, sizeof *s);
+    s->agent = a;
+    s->channel = xstrdup(channel);
     s->fn = fn;
     s->arg = arg;
     s->sandbox = workspace ? parts->sandbox : NULL;
@@ -266,7 +340,10 @@ void attachment_save_cancel(struct attachment_save **sp) {
     if (!s)
         return;
     s->fn = NULL;
-    job_cancel(s->job);
+    if (s->job)
+        job_cancel(s->job);
+    else
+        save_free(s);
 }
 
 /* --- rows and words -----------------------------------------------------------------------------
@@ -295,11 +372,52 @@ static cJSON *one_json(const char *id, const char *name, const char *mime, int64
     return o;
 }
 
+static void add_speech(cJSON *o, const struct attachment *at) {
+    if (at->duration_ms >= 0)
+        json_add_i64(o, "duration_ms", at->duration_ms);
+    if (at->transcript) {
+        json_add_str(o, "transcript", at->transcript);
+        json_add_str(o, "heard_by", at->heard_by);
+    }
+    if (at->unheard)
+        json_add_str(o, "unheard", at->unheard);
+}
+
 cJSON *attachment_json(const struct attachment_list *l) {
     cJSON *list = cJSON_CreateArray();
-    for (size_t i = 0; i < l->n; i++)
-        cJSON_AddItemToArray(list, one_json(l->v[i].id, l->v[i].name, l->v[i].mime, l->v[i].bytes));
+    for (size_t i = 0; i < l->n; i++) {
+        const struct attachment *at = &l->v[i];
+        cJSON *o = one_json(at->id, at->name, at->mime, at->bytes);
+        if (voice_is_for(at->mime))
+            add_speech(o, at);
+        cJSON_AddItemToArray(list, o);
+    }
     return list;
+}
+
+/* "12 s", "3 min 05 s"; nothing where nobody knows. */
+static void put_duration(struct buf *out, const char *before, int64_t ms) {
+    long long s = (long long)(ms + 500) / 1000;
+    if (ms >= 0 && s < 60)
+        buf_printf(out, "%s%lld s", before, s);
+    else if (ms >= 0)
+        buf_printf(out, "%s%lld min %02lld s", before, s / 60, s % 60);
+}
+
+/* Whose words they are is said with them: somebody else than the person may be heard in it. */
+static void tell_speech(struct buf *out, const cJSON *o) {
+    const char *said = json_str(o, "transcript", NULL), *unheard = json_str(o, "unheard", NULL);
+    if (said) {
+        buf_printf(out, "\n[what is said in it, as %s heard it", json_str(o, "heard_by", ""));
+        put_duration(out, "; ", json_i64(o, "duration_ms", -1));
+        buf_puts(out, "]\n");
+        prompt_append_data(out, said, strlen(said), "attachment");
+        buf_puts(out, "\n");
+    } else if (unheard) {
+        buf_puts(out, "\n[a recording; what is said in it is not known: ");
+        prompt_append_data(out, unheard, strlen(unheard), "attachment");
+        buf_puts(out, "]\n");
+    }
 }
 
 void attachment_tell(struct buf *out, const cJSON *list, const struct attachment_list *l) {
@@ -317,6 +435,7 @@ void attachment_tell(struct buf *out, const cJSON *list, const struct attachment
                 buf_printf(out, "\n[the first %zu bytes]", strlen(text));
             buf_puts(out, "\n");
         }
+        tell_speech(out, o);
         buf_puts(out, "</attachment>");
         i++;
     }
@@ -327,9 +446,15 @@ void attachment_show(struct buf *out, const struct attachment_list *l) {
         int64_t n = l->v[i].bytes;
         buf_printf(out, "\n[attached: %s, %s, ", l->v[i].name, l->v[i].mime);
         if (n < 10000)
-            buf_printf(out, "%lld bytes]", (long long)n);
+            buf_printf(out, "%lld bytes", (long long)n);
         else
-            buf_printf(out, "%lld KB]", (long long)((n + 512) / 1024));
+            buf_printf(out, "%lld KB", (long long)((n + 512) / 1024));
+        put_duration(out, ", ", voice_is_for(l->v[i].mime) ? l->v[i].duration_ms : -1);
+        buf_putc(out, ']');
+        if (l->v[i].transcript)
+            buf_printf(out, "\n[heard by %s]\n%s", l->v[i].heard_by, l->v[i].transcript);
+        if (l->v[i].unheard)
+            buf_printf(out, "\n[not heard: %s]", l->v[i].unheard);
     }
 }
 

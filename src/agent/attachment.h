@@ -17,18 +17,24 @@ struct attachment {
     char *name, *mime; /* name: without its directory, one line */
     int64_t bytes;
     char *text; /* its beginning, when it is text and is told with the message; else NULL */
+    /* Of a recording: what is said in it and the model that heard it, or why nobody has; NULL. */
+    char *transcript, *heard_by, *unheard;
+    int64_t duration_ms; /* -1: not known */
 };
 struct attachment_list {
     struct attachment *v;
     size_t n;
+    struct llm_usage usage; /* of hearing them: the message's */
 };
 void attachment_list_free(struct attachment_list *l);
 
-/* Copies them for a channel (bare id), on a thread. With a workspace they are paths in it, held to
- * it as a tool's are; NULL: absolute ones, that a person named on a command line. fn is called
- * once, later, with *l (which it may take); st says why nothing was kept: one that cannot be read,
- * that is too large (limits.attachment_bytes) or for which the channel has no room
- * (limits.channel_attachment_bytes). */
+/* Copies them for a channel (bare id), on a thread, and then has recordings heard (voice.h): what
+ * cannot be is kept and told all the same, with the reason. With a workspace they are paths in it,
+ * held to it as a tool's are; NULL: absolute ones, that a person named on a command line. fn is
+ * called once, later, with *l (which it may take); st says why nothing was kept: one that cannot be
+ * read, that is too large (limits.attachment_bytes) or for which the channel has no room
+ * (limits.channel_attachment_bytes); STATUS_CANCELLED: a person has ended the hearing, and with it
+ * the message. */
 struct attachment_save;
 typedef void attachment_saved_fn(void *arg, enum status st, const char *why,
                                  struct attachment_list *l);
@@ -42,7 +48,8 @@ void attachment_save_cancel(struct attachment_save **s);
 void attachment_record(struct agent *a, const struct process *channel, const char *message_id,
                        const struct attachment_list *l);
 /* [{"id":S,"filename":S,"mime_type":S,"size_bytes":N}…], as the message's row and its event have
- * it. The caller's. */
+ * it; of a recording also "duration_ms", and "transcript" and "heard_by", or "unheard". The
+ * caller's. */
 cJSON *attachment_json(const struct attachment_list *l);
 /* What a model reads of them, below its message: appends. `list` is what attachment_json() made;
  * l, where it is at hand, adds the texts. */

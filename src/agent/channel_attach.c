@@ -96,6 +96,18 @@ static void say(struct channel_attach *at) {
         fn(arg, st, why.text);
 }
 
+/* A person did not want to wait for it: it is not said, and not lost either. */
+static void drop(struct channel_attach *at, const char *why) {
+    store_after_fn *fn = at->fn;
+    void *arg = at->arg;
+    char *text = xasprintf("%s; this was not sent: %s", why, at->text);
+    channel_note(at->channel, JOURNAL_ERROR, NULL, NULL, text);
+    attach_free(at);
+    if (fn)
+        fn(arg, STATUS_CANCELLED, text);
+    x_free(&text);
+}
+
 static void on_read(void *arg);
 static void on_saved(void *arg, enum status st, const char *why, struct attachment_list *l);
 
@@ -129,9 +141,15 @@ static void on_saved(void *arg, enum status st, const char *why, struct attachme
     struct cause refused = {""};
     bool read = st != STATUS_LIMIT && (st != STATUS_OK || mime_is_text(l->v[0].mime));
     at->save = NULL;
+    if (st == STATUS_CANCELLED) {
+        drop(at, why);
+        go_on(ch);
+        return;
+    }
     if (st == STATUS_OK) {
         at->files.v = xreallocarray(at->files.v, at->files.n + 1, sizeof *at->files.v);
         at->files.v[at->files.n++] = l->v[0];
+        llm_usage_add(&at->files.usage, &l->usage);
         l->n = 0; /* it is ours now */
     } else if (!read) {
         channel_tell(ch, JOURNAL_ERROR, why);

@@ -245,6 +245,7 @@ static char *heard_files(struct channel *ch, const struct channel_message *m, co
     buf_puts(&shown, text);
     buf_puts(&told, text);
     if (files) {
+        llm_usage_add(&p->usage, &m->files->usage);
         attachment_record(a, p, message_id, m->files);
         attachment_show(&shown, m->files);
         attachment_tell(&told, files, m->files);

@@ -9,6 +9,7 @@
 #include "agent/record.h"
 #include "agent/shape.h"
 #include "agent/trim.h"
+#include "agent/voice.h"
 #include "base/mem.h"
 
 #define CORRECTIONS_MAX 2u /* SPEC A.3 */
@@ -377,11 +378,11 @@ static void interrupt_turn(struct channel *ch, const char *reason) {
 
 bool channel_interrupt(struct agent *a, struct process *p, const char *reason) {
     struct channel *ch = p->body;
-    (void)a;
     bool used = channel_uses_end(ch, reason), thought = ch->turn != NULL;
+    bool heard = voice_cancel_all(a, p->channel, reason);
     if (thought)
         interrupt_turn(ch, reason);
-    return used || thought;
+    return used || thought || heard;
 }
 
 void channel_withdraw(struct agent *a, struct process *p, const char *message, const char *reason) {

@@ -162,6 +162,16 @@ static void files_saved(void *arg, enum status st, const char *why, struct attac
     cJSON_Delete(args);
 }
 
+/* The throwaway one that exec would make. */
+static void own_channel(cJSON *args) {
+    char uuid[ID_UUID_SIZE];
+    id_uuid(uuid);
+    char *channel = xasprintf("cli:%s", uuid);
+    json_add_str(args, "channel", channel);
+    json_add_bool(args, "throwaway", true);
+    x_free(&channel);
+}
+
 /* What comes with a message is saved before it is said. */
 static struct command_call *message(struct agent *a, enum command command, const cJSON *args,
                                     command_reply_fn *fn, void *arg) {
@@ -185,6 +195,9 @@ static struct command_call *message(struct agent *a, enum command command, const
         c->agent = a;
         c->command = command;
         c->args = cJSON_Duplicate(args, true);
+        if (command == COMMAND_EXEC && !json_str(args, "channel", NULL))
+            own_channel(c->args); /* what hearing them costs is booked to it */
+        args = c->args;
         st = attachment_save(a, json_str(args, "channel", ""), NULL, &paths, files_saved, c,
                              &c->save, &why);
     }

@@ -53,6 +53,8 @@ void models_slots(const struct config *c, models_slot_fn *fn, void *arg) {
     fn(arg, "channel", c->routing.channel);
     fn(arg, "branch", c->routing.branch);
     fn(arg, "worker", c->routing.worker);
+    if (!str_eq(c->routing.voice, "none"))
+        fn(arg, "voice", c->routing.voice);
     for (size_t i = 0; i < c->routing.ntask_overrides; i++) {
         char *slot = xasprintf("task %s", c->routing.task_overrides[i].task);
         fn(arg, slot, c->routing.task_overrides[i].model);

@@ -29,9 +29,10 @@ static const char *slot(const struct config *c, enum process_kind kind) {
         return c->routing.branch;
     case PROCESS_WORKER:
         return c->routing.worker;
+    case PROCESS_VOICE:
+        return c->routing.voice;
     case PROCESS_COMPACTOR:
     case PROCESS_CORTEX:
-    case PROCESS_VOICE:
         break; /* none of these runs yet */
     }
     return c->routing.channel;

@@ -139,6 +139,9 @@ enum model_price { MODEL_LISTED, MODEL_GUESSED, MODEL_UNKNOWN };
     X("openai", "gpt-4o", MODEL_OTHER, "2024-10", MODEL_GUESSED, 2.5, 10, 1.25, 2.5)               \
     X("openai", "o4-mini", MODEL_OTHER, "2025-04", MODEL_GUESSED, 1.1, 4.4, 0.275, 1.1)            \
     X("openai", "o3", MODEL_OTHER, "2025-06", MODEL_GUESSED, 2, 8, 0.5, 2)                         \
+    X("openai", "gpt-4o-transcribe", MODEL_OTHER, "2026-11", MODEL_GUESSED, 2.5, 10, 2.5, 2.5)     \
+    X("openai", "gpt-4o-mini-transcribe", MODEL_OTHER, "2026-11", MODEL_GUESSED, 1.25, 5, 1.25,    \
+      1.25)                                                                                        \
     X("openrouter", "openrouter/auto", MODEL_BOTH, "", MODEL_UNKNOWN, 0, 0, 0, 0)                  \
     X("gemini", "gemini-2.5-pro", MODEL_THINKS, "2025-06", MODEL_GUESSED, 1.25, 10, 0.125, 1.25)   \
     X("gemini", "gemini-2.5-flash", MODEL_WORKS, "2025-06", MODEL_GUESSED, 0.3, 2.5, 0.03, 0.3)    \
@@ -175,6 +178,14 @@ enum model_price { MODEL_LISTED, MODEL_GUESSED, MODEL_UNKNOWN };
     X("anthropic", "claude-sonnet", MODEL_OTHER, "2026-02", MODEL_GUESSED, 3, 15, 0.3, 3.75)       \
     X("anthropic", "claude-haiku", MODEL_OTHER, "2025-10", MODEL_GUESSED, 1, 5, 0.1, 1.25)         \
     X("openai", "gpt-5", MODEL_OTHER, "2025-12", MODEL_GUESSED, 1.75, 14, 0.175, 1.75)
+
+/* Models that turn speech into text and are paid by its length: X("provider", "model", "price as
+ * of", how sure, dollars a minute). Those that are paid by tokens are in the table above. */
+#define SPEECH_TABLE(X)                                                                            \
+    X("openai", "whisper-1", "2026-11", MODEL_LISTED, 0.006)                                       \
+    X("groq", "whisper-large-v3", "2026-05", MODEL_GUESSED, 0.00185)                               \
+    X("groq", "whisper-large-v3-turbo", "2026-05", MODEL_GUESSED, 0.000667)                        \
+    X("mistral", "voxtral-mini-latest", "2025-07", MODEL_GUESSED, 0.002)
 
 /* ---- the tables as data ---- */
 

@@ -14,6 +14,8 @@
       "model that holds conversations, as provider/model; else of the first provider with a key")  \
     X(routing, branch, STRING, NULL, 0, 0, "model that thinks aside; else likewise")               \
     X(routing, worker, STRING, NULL, 0, 0, "model that does the work; else likewise")              \
+    X(routing, voice, STRING, "none", 0, 0,                                                         \
+      "model that turns recordings given to a conversation into text; none: none does")             \
     X(routing, rate_limit_cooldown_secs, INT, 60, 1, 86400,                                        \
       "how long a model that failed is left alone when it does not say how long")                  \
     X(routing, retry_secs, INT, 120, 0, 86400,                                                     \
@@ -68,6 +70,8 @@
       "size of a file that is given with a message")                                               \
     X(limits, channel_attachment_bytes, INT, 209715200, 0, 1000000000000,                          \
       "size of all files given in a channel")                                                      \
+    X(limits, voice_bytes, INT, 26214400, 0, 1000000000,                                           \
+      "size of a recording that is turned into text")                                              \
     X(limits, snapshot_mb, INT, 256, 0, 1048576,                                                   \
       "MiB kept of files that tools changed, for undo; 0: nothing")                                \
     X(limits, keep_requests_mb, INT, 64, 0, 1048576,                                               \
@@ -139,7 +143,7 @@ struct config_price {
 
 struct config {
     struct {
-        char *channel, *branch, *worker, *tool_use_enforcement;
+        char *channel, *branch, *worker, *voice, *tool_use_enforcement;
         int64_t rate_limit_cooldown_secs, retry_secs;
         struct config_task *task_overrides;
         size_t ntask_overrides;
@@ -156,8 +160,8 @@ struct config {
         int64_t workers, branches, branch_turns, max_turns, worker_turns, silence_secs, call_secs,
             connect_secs, shell_secs, worker_wall_secs, linger_secs, context_window, channel_tokens,
             branch_tokens, worker_tokens, attachment_bytes, channel_attachment_bytes,
-            channel_wall_secs, branch_wall_secs, ask_secs, snapshot_mb, keep_requests_mb,
-            keep_requests_days;
+            channel_wall_secs, branch_wall_secs, ask_secs, voice_bytes, snapshot_mb,
+            keep_requests_mb, keep_requests_days;
         double dollars_a_day, channel_dollars, branch_dollars, worker_dollars;
     } limits;
     struct {

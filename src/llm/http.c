@@ -67,6 +67,8 @@ struct http_call {
     struct door_guest guest;
     struct curl_slist *headers;
     char *body;
+    char *tail;        /* of an upload; NULL: what is posted is the body alone */
+    int64_t upload_at; /* bytes of it that curl has taken */
     int silence_secs;
     struct http_request r; /* its callbacks */
     struct http_head head;
@@ -123,6 +125,43 @@ static void forget_body(struct http_call *c) {
      * another size it drops them; it would make new ones if there were more to send. */
     curl_easy_setopt(c->easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BYTES);
     mem_released(c->r.body_len);
+}
+
+/* ---- uploads: body, file, tail, one after the other ---- */
+
+static int64_t upload_len(const struct http_call *c) {
+    return (int64_t)c->r.body_len + c->r.file_bytes + (int64_t)strlen(c->tail);
+}
+
+/* What curl asks for is at most what it sends at once. A file that has become shorter breaks the
+ * request off: what was promised cannot be sent. */
+static size_t on_upload(char *out, size_t size, size_t n, void *arg) {
+    struct http_call *c = arg;
+    int64_t body = (int64_t)c->r.body_len, at = c->upload_at, room = (int64_t)(size * n), k;
+    int64_t end = body + c->r.file_bytes, all = upload_len(c);
+    if (at < body) {
+        k = room < body - at ? room : body - at;
+        memcpy(out, c->body + at, (size_t)k);
+    } else if (at < end) {
+        k = pread(c->r.file, out, (size_t)(room < end - at ? room : end - at), at - body);
+        if (k <= 0)
+            return CURL_READFUNC_ABORT;
+    } else {
+        k = room < all - at ? room : all - at;
+        memcpy(out, c->tail + (at - end), (size_t)k);
+    }
+    c->upload_at += k;
+    c->last_ns = loop_now_ns(c->http->loop);
+    return (size_t)k;
+}
+
+/* A connection that was kept turned out to be dead: it is sent again on a new one. */
+static int on_seek(void *arg, curl_off_t offset, int origin) {
+    struct http_call *c = arg;
+    if (origin != SEEK_SET || offset < 0 || offset > upload_len(c))
+        return CURL_SEEKFUNC_CANTSEEK;
+    c->upload_at = offset;
+    return CURL_SEEKFUNC_OK;
 }
 
 /* ---- the door ---- */
@@ -313,6 +352,7 @@ static void call_free(struct http_call *c) {
         explicit_bzero(s->data, strlen(s->data));
     curl_slist_free_all(c->headers);
     free(c->body);
+    free(c->tail);
     buf_free(&c->in);
     free(c);
 }
@@ -437,7 +477,7 @@ static void tell_end(struct http_call *c) {
 /* At most a turn's share of one call. Its callbacks may free it. */
 static void deliver(struct http *h, struct http_call *c) {
     h->current = c;
-    if (c->body && c->head.status >= 200)
+    if (c->body && !c->tail && c->head.status >= 200)
         forget_body(c);
     if (c->alive) {
         c->alive = false;
@@ -569,7 +609,14 @@ static void set_options(struct http_call *c, const struct http_request *r, const
     curl_easy_setopt(e, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* none of it for a proxy */
     curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(e, CURLOPT_USERAGENT, h->user_agent);
-    if (c->body) {
+    if (c->tail) {
+        curl_easy_setopt(e, CURLOPT_POST, 1L);
+        curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)upload_len(c));
+        curl_easy_setopt(e, CURLOPT_READFUNCTION, on_upload);
+        curl_easy_setopt(e, CURLOPT_READDATA, c);
+        curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, on_seek);
+        curl_easy_setopt(e, CURLOPT_SEEKDATA, c);
+    } else if (c->body) {
         curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
         curl_easy_setopt(e, CURLOPT_POSTFIELDS, c->body); /* not copied: c->body lives longer */
         curl_easy_setopt(e, CURLOPT_POST, 1L);
@@ -672,6 +719,7 @@ struct http_call *http_send(struct http *h, const struct http_request *r) {
     c->multi = m;
     c->r = *r;
     c->body = r->body;
+    c->tail = xstrdup_null(r->tail);
     head_begin(&c->head, 0);
     c->silence_secs = r->silence_secs;
     list_init(&c->ready);

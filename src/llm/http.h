@@ -69,6 +69,11 @@ struct http_request {
     const struct strv *headers; /* "name: value"; copied, and wiped at the end */
     char *body;                 /* what is posted; taken: freed at the end. NULL: a GET */
     size_t body_len;
+    /* Where there is a `tail` (copied), a file and it are posted behind the body: a regular one,
+     * from its beginning, read in the pieces that curl sends; lent until the end. */
+    const char *tail;
+    int file;
+    int64_t file_bytes;
     int connect_secs, silence_secs;
     int call_secs; /* for all of it; 0: as long as it takes */
     /* Bytes of the body, in order; h is what is known by now. Lent. */

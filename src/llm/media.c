@@ -90,6 +90,8 @@ enum media media_as(const struct wire_place *p, const char *model, const struct 
     return MEDIA_NOTE;
 }
 
+bool media_hears(const char *model) { return hears(effort_bare(model)); }
+
 static unsigned digit(char c) {
     return c >= 'A' && c <= 'Z'   ? (unsigned)(c - 'A')
            : c >= 'a' && c <= 'z' ? (unsigned)(c - 'a') + 26

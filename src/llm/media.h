@@ -22,6 +22,8 @@ enum media {
 
 /* How the file reaches `model` at that place. */
 enum media media_as(const struct wire_place *p, const char *model, const struct llm_block *file);
+/* Whether a model (without its provider) takes speech in a conversation. */
+bool media_hears(const char *model);
 /* Of TEXT the file's words under its name, of anything else a line that it cannot be read. */
 void media_words(struct buf *out, const struct llm_block *file, enum media as);
 /* "data:MIME;base64,…" as a JSON string. */

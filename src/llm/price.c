@@ -145,6 +145,30 @@ bool price_find(const char *model, struct price *out) {
     return false;
 }
 
+static const struct {
+    const char *provider, *model;
+    enum model_price sure;
+    double usd;
+} speech[] = {
+#define X(provider, model, as_of, sure, usd) {provider, model, sure, usd},
+    SPEECH_TABLE(X)
+#undef X
+};
+
+bool price_speech(const char *model, double *usd, bool *is_estimate) {
+    const char *slash = strchr(model, '/');
+    size_t n = slash ? (size_t)(slash - model) : 0;
+    for (size_t i = 0; i < ARRAY_LEN(speech); i++) {
+        if (!slash || !is_version_of(slash + 1, speech[i].model))
+            continue;
+        bool own = strlen(speech[i].provider) == n && strncmp(model, speech[i].provider, n) == 0;
+        *usd = speech[i].usd;
+        *is_estimate = !own || speech[i].sure != MODEL_LISTED;
+        return true;
+    }
+    return false;
+}
+
 void price_apply(const char *model, struct llm_usage *u) {
     struct price p;
     bool used =

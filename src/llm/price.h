@@ -30,6 +30,9 @@ void price_forget(void);
 struct catalog;
 void price_offers(const struct catalog *c);
 
+/* Dollars a minute of speech, where a model is paid by that. False: it is not, or nobody knows. */
+bool price_speech(const char *model, double *usd, bool *is_estimate);
+
 /* Sets u->cost_usd from the tokens in u; sets cost_is_estimate where the price is unknown or
  * estimated, and leaves it set where it is set already. Nothing used costs nothing, and that is no
  * guess. */

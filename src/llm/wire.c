@@ -103,6 +103,30 @@ const char *wire_model(const struct wire_place *p, const char *model) {
     return provider_api_is_azure(p->api) && p->deployment ? p->deployment : model;
 }
 
+char *wire_speech_url(const struct wire_place *p, const char *model) {
+    static const char path[] = "audio/transcriptions";
+    switch (p->api) {
+    case PROVIDER_API_ANTHROPIC:
+        return NULL;
+    case PROVIDER_API_OPENAI_COMPLETIONS:
+    case PROVIDER_API_OPENAI_RESPONSES:
+        return xasprintf("%s/v1/%s", p->base_url, path);
+    case PROVIDER_API_OPENAI_CHAT_COMPLETIONS:
+        return xasprintf("%s/%s", p->base_url, path);
+    case PROVIDER_API_AZURE:
+        break;
+    }
+    if (azure_is_plain(p))
+        return xasprintf("%s/%s", p->base_url, path);
+    char *deployment = escaped(p->deployment ? p->deployment : model);
+    char *version = escaped(p->api_version ? p->api_version : PROVIDER_AZURE_VERSION);
+    char *url = xasprintf("%s/openai/deployments/%s/%s?api-version=%s", p->base_url, deployment,
+                          path, version);
+    x_free(&deployment);
+    x_free(&version);
+    return url;
+}
+
 enum status wire_request(const struct wire_place *p, const struct llm_request *r, const char *model,
                          struct buf *out, struct cause *why) {
     switch (p->api) {

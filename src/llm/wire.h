@@ -30,6 +30,8 @@ char *wire_base(enum provider_api api, const char *url);
  * frees. */
 char *wire_url(const struct wire_place *p, const char *model);
 char *wire_list_url(const struct wire_place *p);
+/* Where a file of speech goes; NULL: this API has no such place. */
+char *wire_speech_url(const struct wire_place *p, const char *model);
 
 /* What a body calls the model: Azure knows its deployments and no models. Lent. */
 const char *wire_model(const struct wire_place *p, const char *model);

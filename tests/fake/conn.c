@@ -1,5 +1,6 @@
 /* conn: see conn.h. */
 #include "conn.h"
+#include "speech.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -325,9 +326,11 @@ static void take_request(struct server *s, struct conn *c) {
         break;
     }
     c->continued = false;
+    c->call = 0;
     if (api_is_list(&h)) {
-        c->call = 0;
         plan_models(s, c, &h);
+    } else if (speech_asked(&h)) {
+        speech_plan(s, c, &h);
     } else {
         c->call = ++s->calls;
         plan_answer(s, c, &h);

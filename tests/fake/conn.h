@@ -24,7 +24,7 @@ struct server {
     struct timers timers;
     struct list conns;
     const char *key; /* the only key accepted; NULL: any */
-    int calls, lists, accepted;
+    int calls, lists, speeches, accepted;
     char *released[64]; /* gates that are open for good */
     size_t nreleased;
 };

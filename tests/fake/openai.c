@@ -46,6 +46,25 @@ static bool is_text(const cJSON *it) {
     return *s != '\0';
 }
 
+/* A part of a user's content: text, or speech. */
+static bool is_part(const cJSON *it) {
+    const char *type = json_str(it, "type", "");
+    const cJSON *audio = json_obj(it, "input_audio");
+    const char *format = json_str(audio, "format", "");
+    if (strcmp(type, "text") == 0)
+        return is_text(cJSON_GetObjectItemCaseSensitive(it, "text"));
+    return strcmp(type, "input_audio") == 0 && *json_str(audio, "data", "") &&
+           (strcmp(format, "wav") == 0 || strcmp(format, "mp3") == 0);
+}
+
+static bool is_content(const cJSON *it) {
+    if (!cJSON_IsArray(it) || !it->child)
+        return is_text(it);
+    const cJSON *part;
+    cJSON_ArrayForEach(part, it) if (!is_part(part)) return false;
+    return true;
+}
+
 static bool valid_name(const char *s) {
     size_t n = 0;
     for (; s[n]; n++)
@@ -156,7 +175,7 @@ static bool check_messages(const cJSON *messages, bool thinks, struct cause *why
             ok = check_assistant(m, thinks, path, why) && check_answers(m, m->next, path, why);
             assistant = m;
         } else if (strcmp(role, "user") == 0 || (strcmp(role, "system") == 0 && i == 1)) {
-            ok = (is_text(get(m, "content")) || fail(why, path, "'content' must have text")) &&
+            ok = (is_content(get(m, "content")) || fail(why, path, "'content' must have text")) &&
                  only_keys(m, plain, path, why);
             assistant = NULL;
         } else {
@@ -229,6 +248,8 @@ bool openai_check(const cJSON *root, struct cause *why) {
 /* Tool messages and the user's behind them are one message there. */
 static void translate_message(cJSON *messages, const cJSON *m, bool joined) {
     const char *role = json_str(m, "role", ""), *text = json_str(m, "content", NULL);
+    const cJSON *part;
+    cJSON_ArrayForEach(part, json_arr(m, "content")) text = json_str(part, "text", text);
     bool tool = strcmp(role, "tool") == 0;
     cJSON *b =
         text ? request_add(messages, tool ? "user" : role, tool ? "tool_result" : "text", joined)

@@ -291,6 +291,7 @@ bool scenario_load(const char *path, struct scenario *out, struct cause *why) {
     static const struct key keys[] = {{"rules", WANT_ARRAY},
                                       {"refuse_first", WANT_INT},
                                       {"models", WANT_ANY},
+                                      {"speech", WANT_ARRAY},
                                       {"chaos", WANT_OBJECT}};
     struct buf text = BUF_INIT;
     memset(out, 0, sizeof(*out));

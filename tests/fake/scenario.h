@@ -7,6 +7,7 @@
  *  "chaos": {…}            faults at random, see chaos.h
  *  "models": [S, …]        what GET /v1/models, /models and /api/tags list; a string is sent as it is; else a
  *                         404. Said as "models N PATH"; no call
+ *  "speech": [{…}, …]      see speech.h
  *  "rules": [{             the first rule whose `match` fits wins; without one the answer is a 400
  *   "match": {             every condition given must hold
  *     "last_user_contains" text of the last user message that has any (tool results are not text)

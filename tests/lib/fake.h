@@ -16,7 +16,8 @@ int fake_port(const struct fake *f);
 const char *fake_url(const struct fake *f); /* "http://127.0.0.1:PORT", lent */
 
 /* Waits for the nth line (from 1) that begins with `prefix` among those that the fake has said:
- * "request N rule R", "models N PATH", "held NAME", "silent N", "end N done|cut|aborted". False at the deadline. */
+ * "request N rule R", "models N PATH", "speech N MODEL FILENAME BYTES SHA256",
+ * "held NAME", "silent N", "end N done|cut|aborted". False at the deadline. */
 bool fake_wait(struct fake *f, const char *prefix, int nth, int ms);
 /* The same with WAIT_MS; fails the test with all lines so far. */
 void fake_must(struct fake *f, const char *prefix, int nth, const char *file, int line);

@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "llm/transcribe.h"
 
 struct answer {
     struct list link;
@@ -103,7 +104,95 @@ void script_default(enum script_who who, const char *blocks) {
     script(who)->fallback = xstrdup_null(blocks);
 }
 
+/* --- speech ------------------------------------------------------------------------------------
+ */
+
+static struct list speeches;
+
+static void push_speech(struct answer *a) {
+    if (!speeches.next)
+        list_init(&speeches);
+    list_push_back(&speeches, &a->link);
+}
+
+void script_push_speech(const char *text) {
+    struct answer *a = xcalloc(1, sizeof *a);
+    a->blocks = xstrdup(text);
+    push_speech(a);
+}
+
+void script_push_speech_fault(enum llm_fault fault, const char *text) {
+    struct answer *a = xcalloc(1, sizeof *a);
+    a->fault = fault;
+    a->text = xstrdup(text);
+    push_speech(a);
+}
+
+struct transcribe {
+    const struct transcribe_events *ev;
+    void *arg;
+    struct loop_timer *timer;
+    struct answer *answer;
+};
+
+static void speech_free(struct transcribe *t) {
+    loop_timer_del(&t->timer);
+    answer_free(t->answer);
+    x_free(&t);
+}
+
+static void speak(void *arg) {
+    struct transcribe *t = arg;
+    const struct transcribe_events *ev = t->ev;
+    void *ev_arg = t->arg;
+    struct answer *a = t->answer;
+    t->timer = NULL;
+    if (a->blocks && str_eq(a->blocks, "…"))
+        return;
+    t->answer = xcalloc(1, sizeof *t->answer);
+    speech_free(t);
+    if (a->text) {
+        struct llm_error e = {.fault = a->fault, .retry_after_ms = -1};
+        snprintf(e.text, sizeof e.text, "%s", a->text);
+        ev->on_error(ev_arg, &e);
+    } else {
+        const struct transcript out = {.text = a->blocks,
+                                       .duration_ms = 2500,
+                                       .usage = {.cost_usd = 0.002, .cost_is_estimate = true}};
+        ev->on_done(ev_arg, &out);
+    }
+    answer_free(a);
+}
+
+struct transcribe *transcribe_start(struct loop *l, struct llm *llm,
+                                    const struct transcribe_request *r,
+                                    const struct transcribe_events *ev, void *arg) {
+    (void)llm;
+    if (!speeches.next || list_empty(&speeches)) {
+        fprintf(stderr, "script: no speech left for %s\n", r->name);
+        abort();
+    }
+    struct transcribe *t = xcalloc(1, sizeof *t);
+    t->ev = ev;
+    t->arg = arg;
+    t->answer = list_entry(speeches.next, struct answer, link);
+    list_remove(&t->answer->link);
+    t->timer = loop_timer(l, NS_PER_MS, speak, t, "script speech");
+    return t;
+}
+
+void transcribe_cancel(struct transcribe **tp) {
+    if (*tp)
+        speech_free(*tp);
+    *tp = NULL;
+}
+
 void script_reset(void) {
+    while (speeches.next && !list_empty(&speeches)) {
+        struct answer *a = list_entry(speeches.next, struct answer, link);
+        list_remove(&a->link);
+        answer_free(a);
+    }
     for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
         struct script *s = script((enum script_who)i);
         list_for_safe(&s->answers, it, tmp) {

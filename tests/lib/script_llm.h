@@ -35,6 +35,10 @@ struct script_chooser {
     void *arg;
 };
 void script_choose(const struct script_chooser *c); /* NULL: scripts again */
+/* What the next recording is answered with, in order: its words (paid with 0.002 dollars, a guess),
+ * or a fault; "…" never ends by itself. Without any the test fails. */
+void script_push_speech(const char *text);
+void script_push_speech_fault(enum llm_fault fault, const char *text);
 void script_reset(void);
 
 #endif

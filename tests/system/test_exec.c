@@ -534,10 +534,53 @@ static void messages_at_once_stay_apart(void **state) {
 
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
 
+/* A recording goes to the model that hears, and its words into the conversation; what that cost is
+ * in the sum. Where no model is named the person and the model are told how to name one. */
+static void a_recording_is_heard(void **state) {
+    (void)state;
+    start("{\"speech\":[{\"text\":\"The password is swordfish.\",\"seconds\":60}],\"rules\":["
+          "{\"match\":{\"last_user_contains\":\"swordfish\"},\"respond\":[{\"text\":"
+          "\"I heard it.\"}]},"
+          "{\"match\":{\"last_user_contains\":\"no model hears here\"},\"respond\":[{\"text\":"
+          "\"I am deaf.\"}]}]}");
+    tmphome_file(f.home, "memo.wav", "RIFF....WAVEfmt nothing of use in here");
+    char *path = xasprintf("%s/memo.wav", f.home->dir);
+    spacebot(ARGS("exec", "--json", "--attach", path, "what is said?"), 0);
+    assert_string_equal(json_str(result(), "reply", ""), "I am deaf.");
+
+    tmphome_setenv(f.home, "OPENAI_API_KEY", "k");
+    tmphome_setenv(f.home, "OPENAI_BASE_URL", fake_url(f.fake));
+    tmphome_config(f.home, "routing = { voice = \"openai/whisper-1\"; channel = "
+                           "\"anthropic/claude-haiku-4-5\"; };\n");
+    spacebot(ARGS("exec", "--json", "--attach", path, "what is said?"), 0);
+    assert_string_equal(json_str(result(), "reply", ""), "I heard it.");
+    fake_expect(f.fake, "speech 1 whisper-1 speech.wav 38 ", 1);
+    /* A minute is 0.006 dollars. */
+    const cJSON *usage = json_obj(result(), "usage");
+    assert_true(json_num(usage, "cost_usd", 0) > 0.006);
+    assert_false(json_bool(usage, "cost_is_estimate", true));
+    double sum = json_num(usage, "cost_usd", 0);
+    spacebot(ARGS("usage", "--json"), 0);
+    bool found = false;
+    const cJSON *it;
+    cJSON_ArrayForEach(it, f.lines) {
+        if (!strstr(json_str(it, "name", ""), "whisper-1"))
+            continue;
+        found = true;
+        assert_string_equal(json_str(it, "name", ""), "openai/whisper-1");
+        assert_true(json_num(it, "cost_usd", 0) > 0.00599 && json_num(it, "cost_usd", 0) < sum);
+        assert_int_equal(json_i64(it, "calls", 0), 1);
+    }
+    assert_true(found);
+    fake_assert_clean(f.fake);
+    free(path);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(the_reply_carries_what_the_command_printed),
         TEST(a_file_comes_with_the_message),
+        TEST(a_recording_is_heard),
         TEST(a_prompt_is_shown_as_it_is_sent),
         TEST(every_request_can_be_looked_at),
         TEST(the_number_is_the_files_own),
