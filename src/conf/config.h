@@ -14,8 +14,8 @@
       "model that holds conversations, as provider/model; else of the first provider with a key")  \
     X(routing, branch, STRING, NULL, 0, 0, "model that thinks aside; else likewise")               \
     X(routing, worker, STRING, NULL, 0, 0, "model that does the work; else likewise")              \
-    X(routing, voice, STRING, "none", 0, 0,                                                         \
-      "model that turns recordings given to a conversation into text; none: none does")             \
+    X(routing, voice, STRING, "none", 0, 0,                                                        \
+      "model that turns recordings given to a conversation into text; none: none does")            \
     X(routing, rate_limit_cooldown_secs, INT, 60, 1, 86400,                                        \
       "how long a model that failed is left alone when it does not say how long")                  \
     X(routing, retry_secs, INT, 120, 0, 86400,                                                     \
