@@ -158,6 +158,8 @@ struct exec *exec_start(struct agent *a, const cJSON *args, const struct attachm
         e->fn = fn;
         e->arg = arg;
         e->over = &over;
+        if (files) /* hearing them was for this message */
+            llm_usage_add(&e->totals.usage, &files->usage);
         e->watch = channel_watch(p, NULL, &watch_ops, &e->totals, e);
         const struct channel_message m = {.sender = json_str(args, "sender", CHANNEL_YOU),
                                           .text = json_str(args, "text", ""),

@@ -114,6 +114,7 @@ char *wire_speech_url(const struct wire_place *p, const char *model) {
     case PROVIDER_API_OPENAI_CHAT_COMPLETIONS:
         return xasprintf("%s/%s", p->base_url, path);
     case PROVIDER_API_AZURE:
+    case PROVIDER_API_AZURE_RESPONSES:
         break;
     }
     if (azure_is_plain(p))
