@@ -58,6 +58,10 @@ static bool speaks_elsewhere(const char *tool) {
     case TOOL_CHANNEL_RECALL:
     case TOOL_ATTACHMENT_RECALL:
     case TOOL_SEND_MESSAGE:
+    case TOOL_MEMORY_SAVE:
+    case TOOL_MEMORY_RECALL:
+    case TOOL_MEMORY_DELETE:
+    case TOOL_MEMORY_CONSOLIDATE:
     case TOOL_CANCEL:
     case TOOL_ROUTE:
     case TOOL_WORKER_INSPECT:

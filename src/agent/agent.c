@@ -2,6 +2,7 @@
  * things stand. */
 #include "agent/agent.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/branch.h"
@@ -24,6 +25,7 @@
 #include "base/mem.h"
 #include "base/provider.h"
 #include "base/str.h"
+#include "base/utf8.h"
 #include "conf/config_keys.h"
 #include "llm/local.h"
 #include "llm/price.h"
@@ -160,6 +162,7 @@ static void fill_host(struct agent *a) {
                                  .jobs = a->parts.jobs,
                                  .sandbox = a->parts.sandbox,
                                  .shell_secs = a->parts.config->limits.shell_secs,
+                                 .memories = a->memories,
                                  .snapshots = &a->snapshots,
                                  .changed = undo_record,
                                  .changed_arg = a->parts.store,
@@ -179,6 +182,24 @@ static void fill_host(struct agent *a) {
 /* --- life ---------------------------------------------------------------------------------------
  */
 
+/* Who saved it tells, and the conversation keeps it in mind. */
+static void on_memory(void *arg, const struct memory_news *n) {
+    struct agent *a = arg;
+    char summary[161];
+    char *id = xasprintf("%s:%s", process_kind_name(PROCESS_CHANNEL), n->channel ? n->channel : "");
+    const struct process *channel = process_find(a->processes, id);
+    const struct process *by = process_find(a->processes, n->by);
+    size_t line = strcspn(n->content, "\r\n");
+    snprintf(summary, sizeof summary, "%.*s", (int)utf8_cut(n->content, line, 160), n->content);
+    x_free(&id);
+    if (channel)
+        record_working_memory(a, channel, "memory_saved", summary, n->id, n->importance);
+    if (by || channel)
+        BUS_EMIT(a->bus, a->processes, by ? by : channel, EVENT_MEMORY_SAVED,
+                 BUS_STR("memory_id", n->id), BUS_STR("memory_type", memory_type_name(n->type)),
+                 BUS_NUM("importance", n->importance), BUS_STR("content_summary", summary));
+}
+
 enum status agent_new(const struct agent_parts *parts, struct agent **out, struct cause *why) {
     struct agent *a = xcalloc(1, sizeof *a);
     a->parts = *parts;
@@ -191,6 +212,7 @@ enum status agent_new(const struct agent_parts *parts, struct agent **out, struc
                                           .max_bytes = parts->config->limits.snapshot_mb * MIB,
                                           .trim = true};
     a->memories = memories_new(parts->loop, parts->store, parts->jobs);
+    memories_on_saved(a->memories, on_memory, a);
     fill_host(a);
     a->exchanges = exchanges_new(a);
     a->day = xcalloc(1, sizeof *a->day);

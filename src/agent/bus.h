@@ -33,6 +33,7 @@
     X(REACTION, "reaction", false)                 /* a mark on a person's message */              \
     X(FILE_OFFERED, "file_offered", false)         /* a file of the workspace for the person */    \
     X(WORKING_MEMORY, "working_memory", false)     /* something worth remembering: a decision */   \
+    X(MEMORY_SAVED, "memory_saved", false)                                                         \
     X(PROCESS_TEXT, "process_text", false)                                                         \
     X(NOTICE, "notice", false) /* retries, interruptions, errors: where they happened */           \
     X(LAGGED, "lagged", false) /* of no process: a subscriber was too slow, see ring.h */

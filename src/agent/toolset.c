@@ -7,8 +7,10 @@ static const enum tool_id channel_tools[] = {
     TOOL_REPLY, TOOL_ASK,       TOOL_BRANCH,      TOOL_SPAWN_WORKER,   TOOL_CANCEL,
     TOOL_ROUTE, TOOL_SKIP,      TOOL_GET_STATUS,  TOOL_CHANNEL_RECALL, TOOL_ATTACHMENT_RECALL,
     TOOL_REACT, TOOL_SEND_FILE, TOOL_SEND_MESSAGE};
-static const enum tool_id branch_tools[] = {TOOL_SPAWN_WORKER, TOOL_WORKER_INSPECT, TOOL_FILE_READ,
-                                            TOOL_FILE_LIST, TOOL_CHANNEL_RECALL};
+static const enum tool_id branch_tools[] = {
+    TOOL_SPAWN_WORKER,  TOOL_WORKER_INSPECT, TOOL_FILE_READ,
+    TOOL_FILE_LIST,     TOOL_CHANNEL_RECALL, TOOL_MEMORY_SAVE,
+    TOOL_MEMORY_RECALL, TOOL_MEMORY_DELETE,  TOOL_MEMORY_CONSOLIDATE};
 static const enum tool_id worker_tools[] = {TOOL_SET_STATUS, TOOL_SHELL,     TOOL_FILE_READ,
                                             TOOL_FILE_WRITE, TOOL_FILE_EDIT, TOOL_FILE_LIST};
 

@@ -240,6 +240,7 @@ void plain_event(struct plain *p, const cJSON *e, struct buf *out) {
         put_lines(p, e, "file:", json_str(e, "path", ""), 1, out);
         break;
     case EVENT_WORKING_MEMORY:
+    case EVENT_MEMORY_SAVED:
     case EVENT_SETTINGS_UPDATED: /* the answer to the command says it */
     case EVENT_STATUS_UPDATE:
     case EVENT_TEXT_DELTA:

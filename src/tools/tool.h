@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "loop/job.h"
 #include "loop/loop.h"
+#include "memory/memory.h"
 #include "sandbox/sandbox.h"
 
 /* X(ENUM, variable): each in tools/<variable>.c or a file it shares with its kin; const struct tool
@@ -31,6 +32,10 @@
     X(REACT, react)                                                                                \
     X(SEND_FILE, send_file)                                                                        \
     X(SEND_MESSAGE, send_message)                                                                  \
+    X(MEMORY_SAVE, memory_save)                                                                    \
+    X(MEMORY_RECALL, memory_recall)                                                                \
+    X(MEMORY_DELETE, memory_delete)                                                                \
+    X(MEMORY_CONSOLIDATE, memory_consolidate)                                                      \
     X(SET_STATUS, set_status)                                                                      \
     X(SHELL, shell)                                                                                \
     X(FILE_READ, file_read)                                                                        \
@@ -95,6 +100,7 @@ struct tool_host {
     struct job_pool *jobs;
     struct sandbox *sandbox;
     int64_t shell_secs;
+    struct memories *memories;   /* NULL: nothing is remembered */
     struct snapshots *snapshots; /* of files that are changed; NULL: none are kept */
     file_changed_fn *changed;    /* NULL: nobody is told */
     void *changed_arg;

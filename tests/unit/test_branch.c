@@ -75,6 +75,48 @@ static void a_long_conversation_is_trimmed_first(void **state) {
     assert_true(strlen(h) / 4 < 2400);
 }
 
+/* What it saves is there for later conversations: in their prompts, once, and told to all. */
+static void a_branch_remembers(void **state) {
+    struct scripted_home *f = *state;
+    script_push(SCRIPT_BRANCH, "[" CALL("memory_save", "{\"content\":\"The server runs Debian 12 "
+                                                       "with two cores.\",\"memory_type\":"
+                                                       "\"decision\"}") "]");
+    script_push(SCRIPT_BRANCH, "[" CALL("memory_save", "{\"content\":\"The server runs Debian 13 "
+                                                       "with two cores.\",\"memory_type\":"
+                                                       "\"decision\"}") "]");
+    script_push(SCRIPT_BRANCH, "[" CALL("memory_save", "{\"content\":\"The server runs Debian 12 "
+                                                       "with two cores.\"}") "]");
+    script_push(SCRIPT_BRANCH, "[" CALL("memory_save", "{\"content\":\"x\",\"memory_type\":"
+                                                       "\"human\"}") "]");
+    script_push(SCRIPT_BRANCH,
+                "[" CALL("memory_save", "{\"content\":\"token ghp_"
+                                        "abcdefghijklmnopqrstuvwxyz0123456789\"}") "]");
+    script_push(SCRIPT_BRANCH, "[" CALL("memory_delete", "{\"memory_id\":\"nothing\"}") "]");
+    script_push(SCRIPT_BRANCH,
+                "[" CALL("memory_consolidate", "{\"partition\":\"decision\",\"batch\":[{"
+                                               "\"survivor_id\":\"aaaaaaaa\",\"absorbed_id\":"
+                                               "\"bbbbbbbb\",\"merged_content\":\"m\"}]}") "]");
+    script_push(SCRIPT_BRANCH, "[" CALL("memory_recall", "{\"mode\":\"important\"}") "]");
+    script_push(SCRIPT_BRANCH, "[" TEXT("It is Debian.") "]");
+    think(f);
+    settle(f);
+    const char *h = script_last_history(SCRIPT_BRANCH);
+    scripted_expect(h, "says the same with other figures");
+    scripted_expect(h, "was known already");
+    scripted_expect(h, "needs the person whom it is about");
+    scripted_expect(h, "holds what looks like a password");
+    scripted_expect(h, "memory_recall shows the ids");
+    scripted_expect(h, "nothing was merged");
+    scripted_expect(h, "total_found");
+    assert_int_equal(scripted_count(buf_str(&f->events), "memory_saved"), 2);
+    script_push(SCRIPT_CHANNEL, REPLY("yes"));
+    scripted_say(f, "and?");
+    scripted_settle(f);
+    const char *system = script_last_system(SCRIPT_CHANNEL);
+    scripted_expect(system, "Decisions (2 of 2)");
+    scripted_expect(system, "- The server runs Debian 13 with two cores.");
+}
+
 static void a_branch_at_its_turns_ends_with_its_last_words(void **state) {
     struct scripted_home *f = *state;
     f->config->limits.branch_turns = 2;
@@ -96,7 +138,9 @@ static void a_branch_at_its_turns_without_a_word_says_so(void **state) {
 static void an_overflow_is_trimmed_away_twice(void **state) {
     struct scripted_home *f = *state;
     for (int i = 0; i < 5; i++) {
-        char *s = xasprintf("[" CALL("file_list", "{\"path\":\"d%d\"}") "]", i);
+        /* With words enough that there is something to leave out. */
+        char *s = xasprintf(
+            "[" TEXT("step %d %02000d") "," CALL("file_list", "{\"path\":\"d%d\"}") "]", i, i, i);
         script_push(SCRIPT_BRANCH, s);
         x_free(&s);
     }
@@ -169,6 +213,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         T(a_conclusion_comes_back_once),
         T(a_long_conversation_is_trimmed_first),
+        T(a_branch_remembers),
+        T(a_branch_remembers),
         T(a_branch_at_its_turns_ends_with_its_last_words),
         T(a_branch_at_its_turns_without_a_word_says_so),
         T(an_overflow_is_trimmed_away_twice),

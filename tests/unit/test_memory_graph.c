@@ -20,6 +20,7 @@
 #include "base/str.h"
 #include "memory/command.h"
 #include "memory/near.h"
+#include "memory/render.h"
 #include "memory/source.h"
 #include "memory/transfer.h"
 #include "store/queries.gen.h"
@@ -544,10 +545,53 @@ static void test_near(void **state) {
     x_free(&heard);
 }
 
+/* --- in the prompt ---- */
+
+static char *render(int words) {
+    struct buf b = BUF_INIT;
+    struct cause why = {""};
+    assert_int_equal(memory_render(store_read(one.store), words, &b, &why), STATUS_OK);
+    return b.len ? buf_steal(&b) : xstrdup("");
+}
+
+static void expect_render(int words, const char *text) {
+    char *got = render(words);
+    assert_string_equal(got, text);
+    free(got);
+}
+
+static void test_render(void **state) {
+    (void)state;
+    expect_render(500, "");
+    add(0, "fact", "The server runs Debian.");
+    add(1, "decision", "We ship on Friday.");
+    add(2, "event", "It rained.");
+    ok(ask(&one, "{\"op\":\"add\",\"content\":\"Likes tea.\\nGreen.\",\"person\":\"ann\","
+                 "\"importance\":0.9}"));
+    const char *all = "\nFacts (2 of 2)\n- ann: Likes tea.… (2026-11-18)\n"
+                      "- The server runs Debian. (2026-11-18)\n"
+                      "\nDecisions (1 of 1)\n- We ship on Friday. (2026-11-18)\n";
+    expect_render(500, all);
+    expect_render(500, all);
+    /* Words end it, and what is forgotten is not in it. */
+    expect_render(50, "\nFacts (1 of 2)\n- ann: Likes tea.… (2026-11-18)\n"
+                      "\nDecisions (1 of 1)\n- We ship on Friday. (2026-11-18)\n");
+    expect_render(8, "\nFacts (1 of 2)\n- ann: Likes tea.… (2026-11-18)\n");
+    ok(ask(&one, "{\"op\":\"forget\",\"id\":\"%s\"}", ids[1]));
+    expect_render(500, "\nFacts (2 of 2)\n- ann: Likes tea.… (2026-11-18)\n"
+                       "- The server runs Debian. (2026-11-18)\n");
+    /* Recalling changes no byte. */
+    memory_touch(one.m, ids[0]);
+    loop_turn(one.loop, 0);
+    expect_render(500, "\nFacts (2 of 2)\n- ann: Likes tea.… (2026-11-18)\n"
+                       "- The server runs Debian. (2026-11-18)\n");
+}
+
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {T(test_undo),     T(test_redo),       T(test_undo_conflict),
                                        T(test_merge),    T(test_round_trip), T(test_bad_lines),
-                                       T(test_markdown), T(test_mcp),        T(test_near)};
+                                       T(test_markdown), T(test_mcp),        T(test_near),
+                                       T(test_render)};
     return cmocka_run_group_tests_name("memory_graph", tests, NULL, NULL);
 }
