@@ -211,7 +211,7 @@ static cJSON *args_of(const char *op, const char *id) {
     cJSON *args = json_new_obj();
     json_add_str(args, "op", op);
     if (id)
-        json_add_str(args, "id", id);
+        json_add_str(args, "memory_id", id);
     return args;
 }
 

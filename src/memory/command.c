@@ -132,7 +132,7 @@ static enum status edit(struct memories *m, struct memory_command_call *c, const
     bool given;
     enum memory_type type;
     char id[ID_UUID_SIZE];
-    enum status st = take_id(m, args, "id", true, id, why);
+    enum status st = take_id(m, args, "memory_id", true, id, why);
     if (st == STATUS_OK)
         st = take_type(args, &type, &given, why);
     if (st != STATUS_OK)
@@ -148,7 +148,7 @@ static enum status edit(struct memories *m, struct memory_command_call *c, const
 static enum status forget(struct memories *m, struct memory_command_call *c, const cJSON *args,
                           struct cause *why) {
     char id[ID_UUID_SIZE], by[ID_UUID_SIZE];
-    enum status st = take_id(m, args, "id", true, id, why);
+    enum status st = take_id(m, args, "memory_id", true, id, why);
     if (st == STATUS_OK)
         st = take_id(m, args, "superseded_by", false, by, why);
     if (st != STATUS_OK)
@@ -160,7 +160,7 @@ static enum status forget(struct memories *m, struct memory_command_call *c, con
 static enum status restore(struct memories *m, struct memory_command_call *c, const cJSON *args,
                            struct cause *why) {
     char id[ID_UUID_SIZE];
-    enum status st = take_id(m, args, "id", true, id, why);
+    enum status st = take_id(m, args, "memory_id", true, id, why);
     return st == STATUS_OK ? memory_restore(m, id, MEMORY_BY_PERSON, done, c, &c->op, why) : st;
 }
 
@@ -213,7 +213,7 @@ static enum status undo(struct memories *m, struct memory_command_call *c, const
     char id[ID_UUID_SIZE], operation[ID_UUID_SIZE];
     const char *given = json_str(args, "operation", NULL);
     operation[0] = '\0';
-    enum status st = take_id(m, args, "id", false, id, why);
+    enum status st = take_id(m, args, "memory_id", false, id, why);
     if (st == STATUS_OK && given)
         st = memory_resolve_operation(memories_read(m), given, operation, why);
     if (st != STATUS_OK)

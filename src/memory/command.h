@@ -10,12 +10,12 @@
  * and what is named here besides.
  *  add      {content, type?, importance?, person?, channel?, source?, supersedes?}
  *                                    -> "type":S, "existed":B, "restored":B
- *  edit     {id, content?, type?, importance?, person?, reason?}
- *  forget   {id, reason?, superseded_by?}
- *  restore  {id}
+ *  edit     {memory_id, content?, type?, importance?, person?, reason?}
+ *  forget   {memory_id, reason?, superseded_by?}
+ *  restore  {memory_id}
  *  link     {source, target, relation?, weight?, cut?}
  *  merge    {batch:[{survivor_id, absorbed_id, merged_content?}]}
- *  undo     {id?, operation?, force?}  the newest change that holds; of one memory; or that one
+ *  undo     {memory_id?, operation?, force?}  the newest change that holds; of one memory; or that one
  *  import   {items:[…]}                -> {"imported":N,"known":N,"refused":[…],"aliases":{…}}
  *                                       (transfer.h) */
 #define MEMORY_COMMAND_TABLE(X)                                                                    \

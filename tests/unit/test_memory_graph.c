@@ -191,16 +191,16 @@ static void test_undo(void **state) {
     char *first = export(&one);
     clock_advance(NS_PER_SEC);
     ok(ask(&one,
-           "{\"op\":\"edit\",\"id\":\"%s\",\"content\":\"Alpha is 1.\",\"importance\":0.1,"
+           "{\"op\":\"edit\",\"memory_id\":\"%s\",\"content\":\"Alpha is 1.\",\"importance\":0.1,"
            "\"person\":\"ann\",\"type\":\"todo\"}",
            ids[0]));
     ok(ask(&one, "{\"op\":\"undo\"}"));
     expect_same(first);
     ok(ask(&one, "{\"op\":\"undo\"}")); /* the save of Beta */
-    ok(ask(&one, "{\"op\":\"restore\",\"id\":\"%s\"}", ids[1]));
+    ok(ask(&one, "{\"op\":\"restore\",\"memory_id\":\"%s\"}", ids[1]));
     expect_same(first);
-    ok(ask(&one, "{\"op\":\"forget\",\"id\":\"%s\"}", ids[0]));
-    ok(ask(&one, "{\"op\":\"undo\",\"id\":\"%s\"}", ids[0]));
+    ok(ask(&one, "{\"op\":\"forget\",\"memory_id\":\"%s\"}", ids[0]));
+    ok(ask(&one, "{\"op\":\"undo\",\"memory_id\":\"%s\"}", ids[0]));
     expect_same(first);
     ok(ask(&one, "{\"op\":\"link\",\"source\":\"%s\",\"target\":\"%s\",\"weight\":0.25}", ids[0],
            ids[1]));
@@ -212,7 +212,7 @@ static void test_undo(void **state) {
 static void test_redo(void **state) {
     (void)state;
     add(0, "fact", "Alpha is one.");
-    ok(ask(&one, "{\"op\":\"edit\",\"id\":\"%s\",\"content\":\"Alpha is 1.\"}", ids[0]));
+    ok(ask(&one, "{\"op\":\"edit\",\"memory_id\":\"%s\",\"content\":\"Alpha is 1.\"}", ids[0]));
     char *edited = export(&one);
     struct answer a = ask(&one, "{\"op\":\"undo\"}");
     assert_int_equal(a.st, STATUS_OK);
@@ -233,16 +233,17 @@ static void test_redo(void **state) {
 static void test_undo_conflict(void **state) {
     (void)state;
     add(0, "fact", "Alpha.");
-    struct answer a = ask(&one, "{\"op\":\"edit\",\"id\":\"%s\",\"content\":\"Beta.\"}", ids[0]);
+    struct answer a =
+        ask(&one, "{\"op\":\"edit\",\"memory_id\":\"%s\",\"content\":\"Beta.\"}", ids[0]);
     char edit[ID_UUID_SIZE];
     snprintf(edit, sizeof edit, "%s", json_str(a.body, "operation", ""));
     drop(&a);
-    ok(ask(&one, "{\"op\":\"edit\",\"id\":\"%s\",\"content\":\"Gamma.\"}", ids[0]));
+    ok(ask(&one, "{\"op\":\"edit\",\"memory_id\":\"%s\",\"content\":\"Gamma.\"}", ids[0]));
     refused(ask(&one, "{\"op\":\"undo\",\"operation\":\"%s\"}", edit), STATUS_EXISTS);
     add(1, "fact", "Alpha.");
     refused(ask(&one, "{\"op\":\"undo\",\"operation\":\"%s\",\"force\":true}", edit),
             STATUS_EXISTS); /* somebody else says that now */
-    ok(ask(&one, "{\"op\":\"undo\",\"id\":\"%s\"}", ids[1]));
+    ok(ask(&one, "{\"op\":\"undo\",\"memory_id\":\"%s\"}", ids[1]));
     refused(ask(&one, "{\"op\":\"undo\",\"operation\":\"deadbeef\"}"), STATUS_NOT_FOUND);
 }
 
@@ -330,10 +331,11 @@ static void random_step(void) {
             snprintf(ids[a], sizeof ids[a], "%s", json_str(got.body, "id", ""));
         break;
     case 3:
-        got = ask(&one, "{\"op\":\"edit\",\"id\":\"%s\",\"content\":\"%s\"}", ids[a], text);
+        got = ask(&one, "{\"op\":\"edit\",\"memory_id\":\"%s\",\"content\":\"%s\"}", ids[a], text);
         break;
     case 4:
-        got = ask(&one, "{\"op\":\"%s\",\"id\":\"%s\"}", roll(2) ? "forget" : "restore", ids[a]);
+        got = ask(&one, "{\"op\":\"%s\",\"memory_id\":\"%s\"}", roll(2) ? "forget" : "restore",
+                  ids[a]);
         break;
     case 5:
         got = ask(&one,
@@ -530,7 +532,7 @@ static void test_near(void **state) {
     assert_int_equal(v[1].kind, MEMORY_NEAR_CONTRADICTION);
     memory_near_free(&v, n);
     /* In a job, as after a save; what is forgotten is not told. */
-    ok(ask(&one, "{\"op\":\"forget\",\"id\":\"%s\"}", ids[3]));
+    ok(ask(&one, "{\"op\":\"forget\",\"memory_id\":\"%s\"}", ids[3]));
     struct memory_near_job *job = NULL;
     q.content = "the production server RUNS debian 12 with two cores";
     q.except = ids[1];
@@ -577,7 +579,7 @@ static void test_render(void **state) {
     expect_render(50, "\nFacts (1 of 2)\n- ann: Likes tea.… (2026-11-18)\n"
                       "\nDecisions (1 of 1)\n- We ship on Friday. (2026-11-18)\n");
     expect_render(8, "\nFacts (1 of 2)\n- ann: Likes tea.… (2026-11-18)\n");
-    ok(ask(&one, "{\"op\":\"forget\",\"id\":\"%s\"}", ids[1]));
+    ok(ask(&one, "{\"op\":\"forget\",\"memory_id\":\"%s\"}", ids[1]));
     expect_render(500, "\nFacts (2 of 2)\n- ann: Likes tea.… (2026-11-18)\n"
                        "- The server runs Debian. (2026-11-18)\n");
     /* Recalling changes no byte. */
