@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "llm/effort.h"
 #include "llm/media.h"
@@ -242,31 +243,6 @@ static enum status messages(const struct writing *w, const struct llm_history *h
     return s;
 }
 
-static enum status tools(const struct writing *w, const struct llm_request *r, struct cause *why) {
-    struct buf *out = w->out;
-    if (!r->ntools)
-        return STATUS_OK;
-    buf_puts(out, ",\"tools\":[");
-    for (size_t i = 0; i < r->ntools; i++) {
-        const struct llm_tool *t = &r->tools[i];
-        enum status s = turns_schema(t, why);
-        if (s != STATUS_OK)
-            return s;
-        buf_puts(out, i ? ",{\"name\":" : "{\"name\":");
-        string(out, t->name);
-        if (!turns_blank(t->description)) {
-            key(out, "description");
-            string(out, t->description);
-        }
-        key(out, "input_schema");
-        buf_puts(out, t->schema);
-        buf_putc(out, '}');
-    }
-    mark(w); /* one on the last covers them all */
-    buf_putc(out, ']');
-    return STATUS_OK;
-}
-
 static const char *mark_of(const struct wire_place *p) {
     switch (p->cache) {
     case LLM_CACHE_LONG:
@@ -299,7 +275,11 @@ enum status anthropic_request(const struct wire_place *p, const struct llm_reque
         mark(&w);
         buf_putc(out, ']');
     }
-    enum status s = tools(&w, r, why);
+    /* One mark on the last covers them all. */
+    char *last = w.mark ? xasprintf(",%s", w.mark) : NULL;
+    enum status s =
+        turns_tools(out, r, &(struct turns_tool_form){"{", "input_schema", "}", last}, why);
+    x_free(&last);
     if (s == STATUS_OK)
         s = messages(&w, r->history, why);
     buf_putc(out, '}');

@@ -95,7 +95,8 @@ static enum decode_step block_delta(struct decode *d, const cJSON *event, struct
 
 /* ---- the message around them ---- */
 
-/* Each report is the total so far; a member that is not there says nothing. */
+/* Each report is the total so far; a member that is not there says nothing, and no token at all is
+ * what servers say that do not count. */
 static void read_usage(struct decode *d, const cJSON *usage, bool last) {
     if (!usage)
         return;
@@ -103,10 +104,9 @@ static void read_usage(struct decode *d, const cJSON *usage, bool last) {
     int64_t in = decode_tokens(usage, "input_tokens"), out = decode_tokens(usage, "output_tokens");
     int64_t rd = decode_tokens(usage, "cache_read_input_tokens");
     int64_t wr = decode_tokens(usage, "cache_creation_input_tokens");
-    if (in >= 0) {
+    if (in >= 0)
         u->input_tokens = in;
-        d->input_known = true;
-    }
+    d->input_known |= in > 0 || rd > 0 || wr > 0;
     if (rd >= 0)
         u->cache_read_tokens = rd;
     if (wr >= 0)
@@ -116,7 +116,7 @@ static void read_usage(struct decode *d, const cJSON *usage, bool last) {
         u->cache_hour_tokens = hour;
     if (out >= 0) {
         u->output_tokens = out;
-        d->output_known = last;
+        d->output_known = last && out > 0;
     }
 }
 

@@ -227,27 +227,6 @@ static enum status messages(const struct writing *w, struct buf *out, const stru
     return STATUS_OK;
 }
 
-static enum status tools(struct buf *out, const struct llm_request *r, struct cause *why) {
-    if (!r->ntools)
-        return STATUS_OK;
-    buf_puts(out, ",\"tools\":[");
-    for (size_t i = 0; i < r->ntools; i++) {
-        const struct llm_tool *t = &r->tools[i];
-        enum status s = turns_schema(t, why);
-        if (s != STATUS_OK)
-            return s;
-        buf_printf(out, "%s{\"type\":\"function\",\"function\":{\"name\":", i ? "," : "");
-        string(out, t->name);
-        if (!turns_blank(t->description)) {
-            buf_puts(out, ",\"description\":");
-            string(out, t->description);
-        }
-        buf_printf(out, ",\"parameters\":%s}}", t->schema);
-    }
-    buf_putc(out, ']');
-    return STATUS_OK;
-}
-
 /* Where a server is known to take it, or is Azure, which is OpenAI in another house. */
 static void effort(struct buf *out, const struct writing *w, const struct llm_request *r) {
     const char *word = effort_openai(w->model, r->effort);
@@ -275,7 +254,9 @@ enum status openai_request(const struct wire_place *p, const struct llm_request 
     if (!(p->quirks & PROVIDER_NO_USAGE_OPTION))
         buf_puts(out, ",\"stream_options\":{\"include_usage\":true}");
     effort(out, &w, r);
-    enum status s = tools(out, r, why);
+    static const struct turns_tool_form form = {"{\"type\":\"function\",\"function\":{",
+                                                "parameters", "}}", NULL};
+    enum status s = turns_tools(out, r, &form, why);
     struct buf m = BUF_INIT;
     if (!turns_blank(r->system))
         message(&m, "system", r->system);

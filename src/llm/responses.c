@@ -176,30 +176,6 @@ static enum status items(const struct writing *w, const struct llm_history *h, s
     return STATUS_OK;
 }
 
-/* `strict` is on where nobody says anything, and our schemas leave things open. */
-static enum status tools(struct buf *out, const struct llm_request *r, struct cause *why) {
-    if (!r->ntools)
-        return STATUS_OK;
-    buf_puts(out, ",\"tools\":[");
-    for (size_t i = 0; i < r->ntools; i++) {
-        const struct llm_tool *t = &r->tools[i];
-        enum status s = turns_schema(t, why);
-        if (s != STATUS_OK)
-            return s;
-        buf_printf(out, "%s{\"type\":\"function\",\"name\":", i ? "," : "");
-        string(out, t->name);
-        if (!turns_blank(t->description)) {
-            buf_puts(out, ",\"description\":");
-            string(out, t->description);
-        }
-        buf_puts(out, ",\"parameters\":");
-        buf_puts(out, t->schema);
-        buf_puts(out, ",\"strict\":false}");
-    }
-    buf_putc(out, ']');
-    return STATUS_OK;
-}
-
 enum status responses_request(const struct wire_place *p, const struct llm_request *r,
                               const char *model, struct buf *out, struct cause *why) {
     const char *effort = effort_openai(model, r->effort);
@@ -218,7 +194,10 @@ enum status responses_request(const struct wire_place *p, const struct llm_reque
         buf_puts(out, ",\"instructions\":");
         string(out, r->system);
     }
-    enum status s = tools(out, r, why);
+    /* `strict` is on where nobody says anything, and our schemas leave things open. */
+    static const struct turns_tool_form form = {"{\"type\":\"function\",", "parameters",
+                                                ",\"strict\":false}", NULL};
+    enum status s = turns_tools(out, r, &form, why);
     if (s == STATUS_OK)
         s = items(&w, r->history, why);
     buf_puts(out, ",\"input\":[");

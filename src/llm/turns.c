@@ -115,7 +115,7 @@ const char *turns_input(const char *input) {
     return good ? input : "{}";
 }
 
-enum status turns_schema(const struct llm_tool *t, struct cause *why) {
+static enum status check_schema(const struct llm_tool *t, struct cause *why) {
     cJSON *schema;
     struct cause c = {""};
     enum status s = json_parse(t->schema, strlen(t->schema), &schema, &c);
@@ -126,4 +126,30 @@ enum status turns_schema(const struct llm_tool *t, struct cause *why) {
         return STATUS_OK;
     return cause_set(why, STATUS_INVALID, "the schema of the tool '%s' is wrong: %s", t->name,
                      c.text);
+}
+
+enum status turns_tools(struct buf *out, const struct llm_request *r,
+                        const struct turns_tool_form *form, struct cause *why) {
+    if (!r->ntools)
+        return STATUS_OK;
+    buf_puts(out, ",\"tools\":[");
+    for (size_t i = 0; i < r->ntools; i++) {
+        const struct llm_tool *t = &r->tools[i];
+        enum status s = check_schema(t, why);
+        if (s != STATUS_OK)
+            return s;
+        buf_printf(out, "%s%s\"name\":", i ? "," : "", form->open);
+        json_quote(out, t->name, strlen(t->name));
+        if (!turns_blank(t->description)) {
+            buf_puts(out, ",\"description\":");
+            json_quote(out, t->description, strlen(t->description));
+        }
+        buf_printf(out, ",\"%s\":", form->schema);
+        buf_puts(out, t->schema);
+        if (form->last && i + 1 == r->ntools)
+            buf_puts(out, form->last);
+        buf_puts(out, form->close);
+    }
+    buf_putc(out, ']');
+    return STATUS_OK;
 }

@@ -58,7 +58,14 @@ void turns_orphan(struct buf *out, const struct llm_block *result);
 /* A call's arguments as received where they are an object, else "{}": what was wrong with them
  * stands in the call's result, and providers take nothing but an object here. Lent. */
 const char *turns_input(const char *input);
-/* STATUS_INVALID and the tool's name when its schema is no JSON object. */
-enum status turns_schema(const struct llm_tool *t, struct cause *why) MUST_CHECK;
+/* What stands around the name, the description and the schema of a tool. */
+struct turns_tool_form {
+    const char *open, *schema, *close; /* schema: that member's name */
+    const char *last;                  /* members of the last tool, with their comma; NULL: none */
+};
+/* Appends ",\"tools\":[…]", or nothing where there are none. STATUS_INVALID and the tool's name
+ * when its schema is no JSON object. */
+enum status turns_tools(struct buf *out, const struct llm_request *r,
+                        const struct turns_tool_form *form, struct cause *why) MUST_CHECK;
 
 #endif

@@ -115,6 +115,10 @@ static const struct stream streams[] = {
     {"usage at the end", HELLO FAULTS("\"usage_at\":\"end\""), {HELLO_WANT}, 0},
     {"usage never", HELLO FAULTS("\"usage_at\":\"never\""), {HELLO_TEXT " end_turn in ? out 7"}, 0},
     {"usage every time", HELLO FAULTS("\"usage_at\":\"every\""), {HELLO_WANT}, 0},
+    {"usage of a server that does not count",
+     "\"usage\":{\"input_tokens\":0,\"output_tokens\":0},\"respond\":[" HELLO_BLOCK "]",
+     {HELLO_TEXT " end_turn in ? out 7"},
+     0},
     {"usage that cannot be",
      "\"usage\":{\"input_tokens\":2147483647,\"output_tokens\":2147483647},\"respond\":"
      "[" HELLO_BLOCK "]",

@@ -700,6 +700,32 @@ static void test_bounds(void **state) {
                "the answer has more than 256 blocks");
 }
 
+/* So many values, or so deep, that reading them would take more than they are worth. */
+static void test_crowded(void **state) {
+    (void)state;
+    static const char no_json[] = "an event is not a JSON object";
+    struct buf b = BUF_INIT;
+    begin();
+    start_block(0, TEXT_BLOCK);
+    buf_puts(&b, "{\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"");
+    for (size_t i = 0; i <= DECODE_VALUES_MAX; i++)
+        buf_puts(&b, "\\\",["); /* in a string they are none */
+    buf_puts(&b, "\"}}");
+    ok("content_block_delta", b.data);
+    buf_reset(&b);
+    buf_puts(&b, "{\"index\":0,\"more\":[0");
+    for (size_t i = 0; i < DECODE_VALUES_MAX; i++)
+        buf_puts(&b, ",0");
+    buf_puts(&b, "]}");
+    assert_bad("content_block_delta", b.data, no_json);
+    buf_reset(&b);
+    buf_puts(&b, "{\"more\":");
+    for (int i = 0; i < 5000; i++)
+        buf_putc(&b, '[');
+    assert_bad("content_block_delta", b.data, no_json);
+    buf_free(&b);
+}
+
 static void test_bound_of_all(void **state) {
     (void)state;
     struct buf b = BUF_INIT;
@@ -741,6 +767,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_garbage, setup_stream, teardown_stream),
         cmocka_unit_test_setup_teardown(test_error_event, setup_stream, teardown_stream),
         cmocka_unit_test_setup_teardown(test_bounds, setup_stream, teardown_stream),
+        cmocka_unit_test_setup_teardown(test_crowded, setup_stream, teardown_stream),
         cmocka_unit_test_setup_teardown(test_bound_of_all, setup_stream, teardown_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
