@@ -15,6 +15,7 @@
 #include "ui/text.h"
 #include "ui/theme.h"
 
+#define OWN_BLANKS 16 /* md4c's: it says more of them in several pieces */
 #define NEST_MAX 32
 #define FENCE_STEP 100u /* lines of an open code block after which they are laid out for good */
 
@@ -480,11 +481,12 @@ static void entity(struct maker *k, const char *s, size_t n) {
 static int text(MD_TEXTTYPE type, const MD_CHAR *s, MD_SIZE n, void *arg) {
     struct maker *k = arg;
     /* md4c 0.4.8 gives places and lengths past the end of a text that stops inside a link's address
-     * (as a stream does at any byte). Its own few strings lie elsewhere and are short. */
+     * (as a stream does at any byte). Its own few strings lie elsewhere and are short; code that is
+     * indented begins with up to OWN_BLANKS of them. */
     uintptr_t at = (uintptr_t)s - (uintptr_t)k->start;
     if (at < k->size)
         n = n < k->size - at ? n : (MD_SIZE)(k->size - at);
-    else if (n > 4)
+    else if (n > (type == MD_TEXT_CODE ? OWN_BLANKS : 4))
         return 0;
     switch (type) {
     case MD_TEXT_BR:

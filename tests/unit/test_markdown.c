@@ -48,6 +48,8 @@ static void constructs(void **state) {
     expect("- [ ] open\n- [x] done", 40, "[ ] open\n[x] done\n");
     expect("> quoted\n> more", 40, "│ quoted more\n");
     expect("```c\nint x;\n\n  y();\n```\nafter", 40, " int x;\n\n   y();\n\nafter\n");
+    expect("```\n    four\n     five\n                    twenty\n```", 40,
+           "     four\n      five\n                     twenty\n");
     expect("[text](http://x.y)", 40, "text (http://x.y)\n");
     expect("<http://x.y>", 40, "http://x.y\n");
     expect("![alt](p.png)", 40, "image: alt (p.png)\n");
