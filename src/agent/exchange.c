@@ -2,6 +2,7 @@
  * results come back in order, so that a chain grows in the order of its requests. */
 #include "agent/exchange.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,7 @@ struct item {
     char *process_id, *channel, *turn_id, *model, *url, *headers;
     uint64_t *blocks; /* made by the job */
     size_t nblocks;
+    struct item *ended; /* it ended before its bytes came */
     /* of an end */
     int status;
     char *fault;
@@ -65,6 +67,7 @@ struct exchanges {
     int64_t limit_bytes, limit_ms;
     int64_t last;         /* number given */
     bool loaded;          /* what earlier engines have left is known */
+    struct list sent;     /* requests whose bytes are still needed elsewhere */
     struct list waiting;  /* for the next job */
     size_t waiting_bytes; /* and in the one that runs */
     bool at_work;
@@ -77,6 +80,8 @@ struct exchanges {
 
 static void item_free(struct item *i) {
     list_remove(&i->link);
+    if (i->ended)
+        item_free(i->ended);
     buf_free(&i->text);
     x_free(&i->process_id);
     x_free(&i->channel);
@@ -262,7 +267,11 @@ static void begin_job(struct exchanges *e) {
     move_all(&e->passing, &e->waiting);
 }
 
+/* Nothing is written any more; whose bytes are still to come is waited for. */
 static void destroy(struct exchanges *e) {
+    e->store = NULL;
+    if (!list_empty(&e->sent))
+        return;
     free(e->segments);
     free(e);
 }
@@ -305,7 +314,7 @@ static void load(struct exchanges *e) {
 }
 
 static int64_t on_sent(void *arg, const void *of, const char *model, const char *url,
-                       const struct strv *headers, const char *body, size_t n) {
+                       const struct strv *headers, size_t n) {
     struct exchanges *e = arg;
     const struct process *p = of;
     if (!p || n > EXCHANGE_REQUEST_MAX || e->waiting_bytes + n > EXCHANGE_PENDING_MAX ||
@@ -314,6 +323,7 @@ static int64_t on_sent(void *arg, const void *of, const char *model, const char 
     if (!e->loaded)
         load(e);
     struct item *i = xcalloc(1, sizeof *i);
+    list_init(&i->link);
     struct buf lines = BUF_INIT;
     for (size_t k = 0; k < headers->n; k++)
         buf_printf(&lines, "%s%s", k ? "\n" : "", headers->v[k]);
@@ -326,9 +336,36 @@ static int64_t on_sent(void *arg, const void *of, const char *model, const char 
     i->model = xstrdup(model);
     i->url = xstrdup(url);
     i->headers = buf_steal(&lines);
-    buf_append(&i->text, body, n);
-    come(e, i);
+    list_push_back(&e->sent, &i->link);
     return i->n;
+}
+
+static struct item *sent_item(const struct exchanges *e, int64_t n) {
+    list_for(&e->sent, it) {
+        struct item *i = list_entry(it, struct item, link);
+        if (i->n == n)
+            return i;
+    }
+    return NULL;
+}
+
+static void on_spent(void *arg, int64_t n, char *body, size_t bytes) {
+    struct exchanges *e = arg;
+    struct item *i = sent_item(e, n);
+    assert(i);
+    list_remove(&i->link);
+    i->text = (struct buf){.data = body, .len = bytes, .cap = bytes + 1};
+    if (!e->agent) { /* too late to be written */
+        item_free(i);
+        if (!e->store)
+            destroy(e);
+        return;
+    }
+    struct item *end = i->ended;
+    i->ended = NULL;
+    come(e, i);
+    if (end)
+        come(e, end);
 }
 
 static void put_usage(struct buf *out, const struct llm_usage *u) {
@@ -357,6 +394,7 @@ static void on_ended(void *arg, int64_t n, int status, const struct llm_response
                      const struct llm_error *err, const char *body) {
     struct exchanges *e = arg;
     struct item *i = xcalloc(1, sizeof *i);
+    list_init(&i->link);
     i->n = n;
     i->is_end = true;
     i->at_ms = clock_wall_ms();
@@ -366,7 +404,11 @@ static void on_ended(void *arg, int64_t n, int status, const struct llm_response
         put_answer(&i->text, r);
     else
         buf_puts(&i->text, body);
-    come(e, i);
+    struct item *of = sent_item(e, n);
+    if (of && !of->ended)
+        of->ended = i;
+    else
+        come(e, i);
 }
 
 /* --- life ---------------------------------------------------------------------------------------
@@ -382,9 +424,10 @@ struct exchanges *exchanges_new(struct agent *a) {
     e->store = parts->store;
     e->jobs = parts->jobs;
     e->values = parts->values;
-    e->tap = (struct llm_tap){.sent = on_sent, .ended = on_ended, .arg = e};
+    e->tap = (struct llm_tap){.sent = on_sent, .spent = on_spent, .ended = on_ended, .arg = e};
     e->limit_bytes = limits->keep_requests_mb * MIB;
     e->limit_ms = limits->keep_requests_days * DAY_MS;
+    list_init(&e->sent);
     list_init(&e->waiting);
     list_init(&e->passing);
     return e;

@@ -12,7 +12,7 @@
 
 struct agent;
 
-/* A request longer than this is not kept: copying it would hold the loop's turn up. */
+/* A request longer than this is not kept: handing it to the store would hold the loop's turn up. */
 #define EXCHANGE_REQUEST_MAX ((size_t)4 * 1024 * 1024)
 /* Bytes that wait for the job; what would be more is not kept. */
 #define EXCHANGE_PENDING_MAX ((size_t)32 * 1024 * 1024)

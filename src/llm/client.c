@@ -538,7 +538,7 @@ static void tap(struct llm_call *c, const void *of, const char *url, const struc
         else
             strv_pushf(&shown, "%s [key]", keys[k]);
     }
-    c->tap_n = c->tap->sent(c->tap->arg, of, c->model, url, &shown, body->data, body->len);
+    c->tap_n = c->tap->sent(c->tap->arg, of, c->model, url, &shown, body->len);
     strv_free(&shown);
 }
 
@@ -563,6 +563,11 @@ static void post(struct llm_call *c, const char *model, const void *tapped, stru
         .on_end = on_end,
         .arg = c,
     };
+    if (c->tap_n) {
+        r.spent.fn = c->tap->spent;
+        r.spent.arg = c->tap->arg;
+        r.spent.n = c->tap_n;
+    }
     c->http = http_send(c->llm->http, &r);
     for (size_t i = 0; i < headers.n; i++)
         explicit_bzero(headers.v[i], strlen(headers.v[i]));

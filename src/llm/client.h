@@ -108,10 +108,15 @@ struct llm_tool {
 struct llm_response;
 struct llm_error;
 struct llm_tap {
-    /* A request is about to be sent: all lent; what is secret in the headers is not in them. `of`
-     * is the request's. Returns what the end is told by; 0: it wants to know nothing of that. */
+    /* A request of so many bytes is about to be sent: all lent; what is secret in the headers is
+     * not in them. `of` is the request's. Returns by what the rest is told; 0: it wants to know no
+     * more.
+     */
     int64_t (*sent)(void *arg, const void *of, const char *model, const char *url,
-                    const struct strv *headers, const char *body, size_t n);
+                    const struct strv *headers, size_t bytes);
+    /* The request's bytes, which nobody needs any more: theirs to free. Once, before or after its
+     * end, and perhaps as late as with the client's own end. */
+    void (*spent)(void *arg, int64_t n, char *body, size_t bytes);
     /* How it ended. e: why there is no answer, NULL: there is. r: the answer, and what came of one
      * before it failed or was cancelled; NULL: nothing did. `body`: of what came and is no stream,
      * "" where nothing did. */

@@ -113,6 +113,15 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg) {
     return n;
 }
 
+static void spend_body(struct http_call *c) {
+    char *body = c->body;
+    c->body = NULL;
+    if (body && c->r.spent.fn)
+        c->r.spent.fn(c->r.spent.arg, c->r.spent.n, body, c->r.body_len);
+    else
+        free(body);
+}
+
 /* An answer has begun: the request is not sent again, and a history of megabytes need not be kept
  * beside it for as long as the answer takes. */
 static void forget_body(struct http_call *c) {
@@ -120,7 +129,7 @@ static void forget_body(struct http_call *c) {
     curl_easy_getinfo(c->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
     if (sent < (curl_off_t)c->r.body_len)
         return; /* answered before all of it was read: curl may still be at it */
-    x_free(&c->body);
+    spend_body(c);
     /* curl keeps the 64 KB that a large body went through until the answer has ended. Being told
      * another size it drops them; it would make new ones if there were more to send. */
     curl_easy_setopt(c->easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BYTES);
@@ -351,7 +360,7 @@ static void call_free(struct http_call *c) {
     for (struct curl_slist *s = c->headers; s; s = s->next)
         explicit_bzero(s->data, strlen(s->data));
     curl_slist_free_all(c->headers);
-    free(c->body);
+    spend_body(c);
     free(c->tail);
     buf_free(&c->in);
     free(c);

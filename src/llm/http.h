@@ -74,6 +74,13 @@ struct http_request {
     const char *tail;
     int file;
     int64_t file_bytes;
+    /* Who wants the body when it is not needed any more, as an answer has begun or the call has
+     * ended, perhaps after on_end: it is theirs to free. fn NULL: nobody. */
+    struct {
+        void (*fn)(void *arg, int64_t n, char *body, size_t len);
+        void *arg;
+        int64_t n;
+    } spent;
     int connect_secs, silence_secs;
     int call_secs; /* for all of it; 0: as long as it takes */
     /* Bytes of the body, in order; h is what is known by now. Lent. */

@@ -29,8 +29,9 @@ static int64_t sent(struct agent_home *h, const struct process *p, const char *b
     struct strv headers = {0};
     strv_push(&headers, "accept: text/event-stream");
     strv_push(&headers, "x-api-key: [key]");
-    int64_t n = tap->sent(tap->arg, p, "a/model", "http://127.0.0.1/v1/messages", &headers, body,
-                          strlen(body));
+    int64_t n =
+        tap->sent(tap->arg, p, "a/model", "http://127.0.0.1/v1/messages", &headers, strlen(body));
+    tap->spent(tap->arg, n, xstrdup(body), strlen(body));
     strv_free(&headers);
     agent_turns(h, 6);
     return n;
@@ -202,11 +203,36 @@ static void what_was_under_way_is_kept_at_the_end(void **state) {
     struct agent_home *h = *state;
     const struct llm_tap *tap = exchanges_tap(agent_exchanges(h->agent));
     const struct strv none = {0};
-    int64_t n = tap->sent(tap->arg, channel(h, "c1"), "a/m", "http://x/", &none, "{\"a\":1}", 7);
+    int64_t n = tap->sent(tap->arg, channel(h, "c1"), "a/m", "http://x/", &none, 7);
+    tap->spent(tap->arg, n, xstrdup("{\"a\":1}"), 7);
     agent_home_restart(h, true);
     char *text = request(h, n);
     assert_string_equal(text, "{\"a\":1}");
     x_free(&text);
+}
+
+/* An answer may come to its end before all of the request was read. */
+static void bytes_may_come_after_the_end(void **state) {
+    struct agent_home *h = *state;
+    const struct llm_tap *tap = exchanges_tap(agent_exchanges(h->agent));
+    const struct strv none = {0};
+    struct exchange x;
+    struct cause why;
+    int64_t n = tap->sent(tap->arg, channel(h, "c1"), "a/m", "http://x/", &none, 7);
+    ended(h, n, "yes");
+    assert_int_equal(exchange_load(store_read(h->store), n, &x, &why), STATUS_NOT_FOUND);
+    tap->spent(tap->arg, n, xstrdup("{\"a\":1}"), 7);
+    agent_turns(h, 6);
+    assert_int_equal(exchange_load(store_read(h->store), n, &x, &why), STATUS_OK);
+    assert_string_equal(x.request, "{\"a\":1}");
+    expect_in(x.response, "yes");
+    exchange_free(&x);
+    /* Or never while the agent lives: then with the end of the client. */
+    int64_t late = tap->sent(tap->arg, channel(h, "c1"), "a/m", "http://x/", &none, 2);
+    ended(h, late, "yes");
+    const struct llm_tap kept = *tap;
+    agent_home_restart(h, true);
+    kept.spent(kept.arg, late, xstrdup("{}"), 2);
 }
 
 static void json_is_laid_out(void **state) {
@@ -242,6 +268,7 @@ int main(void) {
         T(the_oldest_goes_first),
         T(none_is_kept_where_none_is_wanted),
         T(what_was_under_way_is_kept_at_the_end),
+        T(bytes_may_come_after_the_end),
         cmocka_unit_test(json_is_laid_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
