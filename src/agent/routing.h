@@ -19,7 +19,8 @@ const char *routing_model(const struct agent *a, enum process_kind kind, const c
 void routing_changed(struct agent *a, const struct process *channel);
 /* Fills in who is asked after r->model: its own fallbacks, else those of the kind of process. */
 void routing_fallbacks(const struct agent *a, const struct process *p, struct route_request *r);
-/* "anthropic: overloaded (529), tried again at 14:03; openai/gpt-5.2 answers now". The caller frees. */
+/* "anthropic: overloaded (529), tried again at 14:03; openai/gpt-5.2 answers now". The caller
+ * frees. */
 char *routing_stand_in_text(const struct route_stand_in *s);
 /* A model that can be asked: STATUS_INVALID for what is no name, STATUS_CONFIG and the remedy when
  * its provider is unknown or has no key. */
