@@ -39,7 +39,7 @@ _spacebot() {
     usage) options='--by --since --json' ;;
     models) options='--cached --json' ;;
     config) options='--prompt --channel --tools --json' ;;
-    doctor) options='--json' ;;
+    doctor) options='--repair --json' ;;
     esac
 
     case $before in

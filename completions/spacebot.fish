@@ -87,6 +87,7 @@ complete -c spacebot -n '__spacebot_verb usage' -l since -x -a 'today yesterday 
 complete -c spacebot -n '__spacebot_verb usage' -l json -d 'One JSON object a line'
 complete -c spacebot -n '__spacebot_verb models' -l cached -d 'Ask nobody: what they said last'
 complete -c spacebot -n '__spacebot_verb models' -l json -d 'One JSON object a line'
+complete -c spacebot -n '__spacebot_verb doctor' -l repair -d 'Make the indexes of memory anew'
 complete -c spacebot -n '__spacebot_verb doctor' -l json -d 'One JSON object a line'
 
 complete -c spacebot -n '__spacebot_verb say log cancel undo' -a '(__spacebot_processes)'

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/provider.h"
 #include "base/str.h"
+#include "cli-memory.h"
 #include "cli-sandbox.h"
 #include "cli.h"
 #include "conf/config.h"
@@ -233,6 +234,40 @@ static void check_store(struct doctor *d) {
     free(worst);
 }
 
+/* What is kept beside the memories agrees with them; --repair makes it anew first. */
+static void check_memory(struct doctor *d) {
+    struct store_read *r = NULL;
+    struct q_memory_check_row row;
+    struct cause why = {""};
+    if (cli_has(d->cli, "repair")) {
+        struct cli_memory *m = NULL;
+        cJSON *args = json_new_obj(), *body = NULL;
+        json_add_str(args, "op", "repair");
+        if (cli_memory_open(d->cli, &m) == CLI_OK)
+            d->failed |= cli_memory_ask(m, args, &body) != CLI_OK;
+        cli_memory_close(&m);
+        cJSON_Delete(body);
+        cJSON_Delete(args);
+    }
+    enum status st = store_open_readonly(d->cli->home->db, &r, &why);
+    if (st == STATUS_OK)
+        st = q_memory_check(r, &row, &why);
+    store_read_close(&r);
+    if (st != STATUS_OK) {
+        if (st != STATUS_NOT_FOUND && st != STATUS_UNAVAILABLE)
+            tell(d, "memory", VERDICT_FAIL, why.text, NULL);
+        return;
+    }
+    int64_t wrong = row.words + row.trigrams + row.edges + row.counts;
+    char *text = wrong
+                     ? xasprintf("%lld entries of its indexes do not agree with what is remembered",
+                                 (long long)wrong)
+                     : xstrdup("its indexes agree with what is remembered");
+    tell(d, "memory", wrong ? VERDICT_FAIL : VERDICT_OK, text,
+         wrong ? "`spacebot doctor --repair` makes them anew; no memory is touched" : NULL);
+    free(text);
+}
+
 static void check_engine(struct doctor *d) {
     struct ctl_conn *conn = NULL;
     struct cause why;
@@ -301,6 +336,7 @@ static int run(struct cli *c) {
     }
     check_sandbox(&d);
     check_store(&d);
+    check_memory(&d);
     check_engine(&d);
     check_terminal(&d);
     check_system(&d);
@@ -308,7 +344,8 @@ static int run(struct cli *c) {
     return d.failed ? CLI_FAILED : CLI_OK;
 }
 
-static const struct cli_option options[] = {{"json", NULL, "one JSON object a line"},
+static const struct cli_option options[] = {{"repair", NULL, "make the indexes of memory anew"},
+                                            {"json", NULL, "one JSON object a line"},
                                             {NULL, NULL, NULL}};
 const struct cli_verb cli_verb_doctor = {
     .name = "doctor",

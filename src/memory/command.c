@@ -257,6 +257,9 @@ enum status memory_command(struct memories *m, const cJSON *args, memory_command
     case MEMORY_COMMAND_UNDO:
         st = undo(m, c, args, why);
         break;
+    case MEMORY_COMMAND_REPAIR:
+        st = memory_repair(m, done, c, &c->op, why);
+        break;
     case MEMORY_COMMAND_IMPORT:
         st = memory_import(m, json_arr(args, "items"), imported, c, &c->op, why);
         break;

@@ -16,6 +16,7 @@
  *  link     {source, target, relation?, weight?, cut?}
  *  merge    {batch:[{survivor_id, absorbed_id, merged_content?}]}
  *  undo     {memory_id?, operation?, force?}  the newest change that holds; of one memory; or that one
+ *  repair   {}                         indexes and counts are made anew
  *  import   {items:[…]}                -> {"imported":N,"known":N,"refused":[…],"aliases":{…}}
  *                                       (transfer.h) */
 #define MEMORY_COMMAND_TABLE(X)                                                                    \
@@ -25,6 +26,7 @@
     X(RESTORE, "restore")                                                                          \
     X(LINK, "link")                                                                                \
     X(MERGE, "merge")                                                                              \
+    X(REPAIR, "repair")                                                                            \
     X(UNDO, "undo")                                                                                \
     X(IMPORT, "import")
 /* clang-format on */

@@ -264,6 +264,10 @@ enum status memory_undo(struct memories *m, const struct memory_undo *v, const c
 enum status memory_resolve_operation(struct store_read *r, const char *given, char id[ID_UUID_SIZE],
                                      struct cause *why) MUST_CHECK;
 
+/* Makes indexes and counts anew from the rows, which may take a while. */
+enum status memory_repair(struct memories *m, memory_done_fn *fn, void *arg, struct memory_op **op,
+                          struct cause *why) MUST_CHECK;
+
 /* Told of every memory that came into being (not of imported ones), on the loop, once it is on
  * disk. One listener. */
 struct memory_news {

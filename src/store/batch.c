@@ -103,6 +103,8 @@ static bool has_failed(const struct run *run, uint64_t seq) {
 
 /* Errors of the operation itself: it would fail the same way each time. All others may pass by. */
 static bool is_its_own(int rc) {
+    if (rc == SQLITE_CORRUPT_VTAB) /* a full-text index: the rest of the store goes on without it */
+        return true;
     switch (rc & 0xff) {
     case SQLITE_CONSTRAINT:
     case SQLITE_MISMATCH:

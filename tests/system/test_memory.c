@@ -155,6 +155,27 @@ static void test_verbs(void **state) {
     whole();
 }
 
+/* What is kept beside the rows is found to differ, and made anew from them. */
+static void test_doctor(void **state) {
+    (void)state;
+    RUN(0, "memory", "add", "The owl is called Ada.");
+    RUN(0, "memory", "add", "The cat is called Tom.");
+    db_open();
+    assert_int_equal(sqlite3_exec(db,
+                                  "DELETE FROM memories_words_docsize WHERE id = 1;"
+                                  "UPDATE memory_counts SET live = 7 WHERE type = 'fact'",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    run_free(&last);
+    last = tmphome_spacebot(home, ARGS("doctor"), NULL);
+    has(OUT, "2 entries of its indexes do not agree");
+    run_free(&last);
+    last = tmphome_spacebot(home, ARGS("doctor", "--repair"), NULL);
+    has(OUT, "its indexes agree with what is remembered");
+    whole();
+}
+
 /* --- killed ---- */
 
 static uint64_t seed;
@@ -261,7 +282,7 @@ static void test_killed_engine(void **state) {
 
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-    const struct CMUnitTest tests[] = {T(test_verbs), T(test_killed_imports),
+    const struct CMUnitTest tests[] = {T(test_verbs), T(test_doctor), T(test_killed_imports),
                                        T(test_killed_engine)};
     return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
 }

@@ -237,3 +237,35 @@ FROM memories WHERE n = :n;
 INSERT INTO memory_edges (source_id, target_id, relation, weight, created_at, actor, operation, changed_at)
 VALUES (:source_id, :target_id, :relation, :weight, :created_at, :actor, :operation, :changed_at)
 ON CONFLICT (source_id, target_id, relation) DO NOTHING;
+
+-- Where the indexes and counts do not agree with the rows: how many differ; 0: all is well.
+-- name: memory_check :one
+-- column: words int
+-- column: trigrams int
+-- column: edges int
+-- column: counts int
+SELECT (SELECT count(*) FROM memories WHERE n NOT IN (SELECT id FROM memories_words_docsize))
+        + (SELECT count(*) FROM memories_words_docsize WHERE id NOT IN (SELECT n FROM memories)) AS words,
+    (SELECT count(*) FROM memories WHERE n NOT IN (SELECT id FROM memories_trigrams_docsize))
+        + (SELECT count(*) FROM memories_trigrams_docsize WHERE id NOT IN (SELECT n FROM memories)) AS trigrams,
+    (SELECT count(*) FROM memory_edges WHERE source_id NOT IN (SELECT id FROM memories)
+        OR target_id NOT IN (SELECT id FROM memories)) AS edges,
+    (SELECT count(*) FROM memory_counts AS c WHERE live <> (SELECT count(*) FROM memories AS m
+        WHERE m.type = c.type AND m.forgotten_at IS NULL)) AS counts;
+
+-- The indexes and counts, made anew from the rows; edges that lead nowhere go.
+-- name: memory_repair_words :exec
+-- param: rebuild text
+INSERT INTO memories_words (memories_words) VALUES (:rebuild);
+
+-- name: memory_repair_trigrams :exec
+-- param: rebuild text
+INSERT INTO memories_trigrams (memories_trigrams) VALUES (:rebuild);
+
+-- name: memory_repair_edges :exec
+DELETE FROM memory_edges WHERE source_id NOT IN (SELECT id FROM memories)
+    OR target_id NOT IN (SELECT id FROM memories);
+
+-- name: memory_repair_counts :exec
+UPDATE memory_counts SET live = (SELECT count(*) FROM memories AS m
+    WHERE m.type = memory_counts.type AND m.forgotten_at IS NULL);
