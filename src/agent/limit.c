@@ -150,6 +150,11 @@ enum limit_answer limit_allows(const struct agent *a, const struct process *p,
     struct allowance may = allowance_of(c, p->kind);
     struct price price;
     (void)price_find(model, &price);
+    double times = price_times(model, input_tokens);
+    price.input *= times;
+    price.output *= times;
+    price.cache_read *= times;
+    price.cache_write *= times;
     if (!tokens_allowed(&may, tokens_of(&p->usage) - tokens_of(before), input_tokens, kind, why))
         return LIMIT_NO;
     double need = cost_of(&price, input_tokens, LIMIT_OUTPUT_MIN);

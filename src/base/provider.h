@@ -109,11 +109,18 @@ enum model_price { MODEL_LISTED, MODEL_GUESSED, MODEL_UNKNOWN };
 /* X("provider", "model", use, "price as of", how sure, input, output, cache read, cache write)
  * Dollars a million tokens. The model is the whole name, or what stands before a date or "latest".
  * Anthropic's cache writes are those of the five-minute kind (1.25 times input; the one-hour kind
- * costs 2 times input); the others take nothing extra for them. Long-context surcharges are not in
- * here: nothing asks for them. The default models are those of November 2026. */
+ * costs 2 times input); the others take nothing extra for them. What a long prompt costs more is in
+ * MODEL_LONG_TABLE. DeepSeek's are those of its dear hours. The default models are those of
+ * November 2026. */
 #define MODEL_TABLE(X)                                                                             \
-    X("anthropic", "claude-sonnet-5-5", MODEL_THINKS, "2026-11", MODEL_GUESSED, 3, 15, 0.3, 3.75)  \
-    X("anthropic", "claude-haiku-5-5", MODEL_WORKS, "2026-11", MODEL_GUESSED, 1, 5, 0.1, 1.25)     \
+    X("anthropic", "claude-sonnet-5-5", MODEL_THINKS, "2026-10", MODEL_LISTED, 2, 10, 0.1, 2.5)    \
+    X("anthropic", "claude-haiku-5-5", MODEL_WORKS, "2026-10", MODEL_LISTED, 0.1, 0.5, 0.01,       \
+      0.125)                                                                                       \
+    X("anthropic", "claude-opus-5-5", MODEL_OTHER, "2026-10", MODEL_LISTED, 4, 20, 0.4, 5)         \
+    X("anthropic", "claude-opus-5", MODEL_OTHER, "2026-11", MODEL_GUESSED, 5, 25, 0.5, 6.25)       \
+    X("anthropic", "claude-opus-4-8", MODEL_OTHER, "2026-05", MODEL_GUESSED, 5, 25, 0.5, 6.25)     \
+    X("anthropic", "claude-opus-4-7", MODEL_OTHER, "2026-05", MODEL_GUESSED, 5, 25, 0.5, 6.25)     \
+    X("anthropic", "claude-sonnet-5", MODEL_OTHER, "2026-11", MODEL_GUESSED, 2, 10, 0.2, 2.5)      \
     X("anthropic", "claude-opus-4-6", MODEL_OTHER, "2026-02", MODEL_LISTED, 5, 25, 0.5, 6.25)      \
     X("anthropic", "claude-opus-4-5", MODEL_OTHER, "2025-11", MODEL_LISTED, 5, 25, 0.5, 6.25)      \
     X("anthropic", "claude-opus-4-1", MODEL_OTHER, "2025-08", MODEL_LISTED, 15, 75, 1.5, 18.75)    \
@@ -127,8 +134,12 @@ enum model_price { MODEL_LISTED, MODEL_GUESSED, MODEL_UNKNOWN };
     X("anthropic", "claude-3-5-haiku", MODEL_OTHER, "2024-12", MODEL_LISTED, 0.8, 4, 0.08, 1)      \
     X("anthropic", "claude-3-opus", MODEL_OTHER, "2024-03", MODEL_LISTED, 15, 75, 1.5, 18.75)      \
     X("anthropic", "claude-3-haiku", MODEL_OTHER, "2024-03", MODEL_LISTED, 0.25, 1.25, 0.03, 0.3)  \
-    X("openai", "gpt-5.2", MODEL_THINKS, "2025-12", MODEL_GUESSED, 1.75, 14, 0.175, 1.75)          \
-    X("openai", "gpt-5-mini", MODEL_WORKS, "2025-08", MODEL_GUESSED, 0.25, 2, 0.025, 0.25)         \
+    X("openai", "gpt-5.2", MODEL_THINKS, "2026-03", MODEL_GUESSED, 1.75, 14, 0.175, 1.75)          \
+    X("openai", "gpt-5-mini", MODEL_WORKS, "2026-11", MODEL_GUESSED, 0.25, 2, 0.025, 0.25)         \
+    X("openai", "gpt-5.5", MODEL_OTHER, "2026-11", MODEL_GUESSED, 5, 30, 0.5, 5)                   \
+    X("openai", "gpt-5.4", MODEL_OTHER, "2026-11", MODEL_GUESSED, 2.5, 15, 0.25, 2.5)              \
+    X("openai", "gpt-5.4-mini", MODEL_OTHER, "2026-11", MODEL_GUESSED, 0.75, 4.5, 0.075, 0.75)     \
+    X("openai", "gpt-5.4-nano", MODEL_OTHER, "2026-11", MODEL_GUESSED, 0.2, 1.25, 0.02, 0.2)       \
     X("openai", "gpt-5.1", MODEL_OTHER, "2025-11", MODEL_GUESSED, 1.25, 10, 0.125, 1.25)           \
     X("openai", "gpt-5-nano", MODEL_OTHER, "2025-08", MODEL_GUESSED, 0.05, 0.4, 0.005, 0.05)       \
     X("openai", "gpt-5", MODEL_OTHER, "2025-08", MODEL_GUESSED, 1.25, 10, 0.125, 1.25)             \
@@ -147,12 +158,15 @@ enum model_price { MODEL_LISTED, MODEL_GUESSED, MODEL_UNKNOWN };
     X("gemini", "gemini-2.5-flash", MODEL_WORKS, "2025-06", MODEL_GUESSED, 0.3, 2.5, 0.03, 0.3)    \
     X("xai", "grok-4", MODEL_THINKS, "2025-07", MODEL_GUESSED, 3, 15, 0.75, 3)                     \
     X("xai", "grok-4-fast", MODEL_WORKS, "2025-09", MODEL_GUESSED, 0.2, 0.5, 0.05, 0.2)            \
-    X("deepseek", "deepseek-chat", MODEL_BOTH, "2025-12", MODEL_GUESSED, 0.28, 0.42, 0.028, 0.28)  \
+    X("deepseek", "deepseek-v4-pro", MODEL_BOTH, "2026-10", MODEL_GUESSED, 1.32, 3.96, 0.044,      \
+      1.32)                                                                                        \
+    X("deepseek", "deepseek-flash", MODEL_OTHER, "2026-10", MODEL_GUESSED, 0.3, 1.2, 0.006, 0.3)   \
     X("mistral", "mistral-large-latest", MODEL_THINKS, "2025-12", MODEL_GUESSED, 0.5, 1.5, 0.5,    \
       0.5)                                                                                         \
     X("mistral", "mistral-small-latest", MODEL_WORKS, "2025-12", MODEL_GUESSED, 0.1, 0.3, 0.1,     \
       0.1)                                                                                         \
-    X("moonshot", "kimi-k2.5", MODEL_BOTH, "2026-01", MODEL_GUESSED, 0.6, 3, 0.1, 0.6)             \
+    X("moonshot", "kimi-k2.6", MODEL_BOTH, "2026-06", MODEL_GUESSED, 0.95, 4, 0.19, 0.95)          \
+    X("moonshot", "kimi-k2.5", MODEL_OTHER, "2026-01", MODEL_GUESSED, 0.6, 3, 0.1, 0.6)            \
     X("zhipu", "glm-4.7", MODEL_THINKS, "2025-12", MODEL_GUESSED, 0.6, 2.2, 0.11, 0.6)             \
     X("zhipu", "glm-4.5-air", MODEL_WORKS, "2025-07", MODEL_GUESSED, 0.2, 1.1, 0.03, 0.2)          \
     X("zai-coding-plan", "glm-4.7", MODEL_BOTH, "", MODEL_UNKNOWN, 0, 0, 0, 0)                     \
@@ -172,9 +186,13 @@ enum model_price { MODEL_LISTED, MODEL_GUESSED, MODEL_UNKNOWN };
     X("opencode-zen", "kimi-k2.5", MODEL_BOTH, "2026-01", MODEL_GUESSED, 0.6, 3, 0.1, 0.6)         \
     X("opencode-go", "kimi-k2.5", MODEL_BOTH, "", MODEL_UNKNOWN, 0, 0, 0, 0)
 
+/* Models of which everything costs so many times as much when the prompt, cached parts included,
+ * has more than so many tokens: X("provider", "model", tokens, times) */
+#define MODEL_LONG_TABLE(X) X("anthropic", "claude-haiku-5-5", 100000, 5)
+
 /* What a family cost last, for names that are not above: always a guess. */
 #define MODEL_FAMILY_TABLE(X)                                                                      \
-    X("anthropic", "claude-opus", MODEL_OTHER, "2026-02", MODEL_GUESSED, 5, 25, 0.5, 6.25)         \
+    X("anthropic", "claude-opus", MODEL_OTHER, "2026-11", MODEL_GUESSED, 5, 25, 0.5, 6.25)         \
     X("anthropic", "claude-sonnet", MODEL_OTHER, "2026-02", MODEL_GUESSED, 3, 15, 0.3, 3.75)       \
     X("anthropic", "claude-haiku", MODEL_OTHER, "2025-10", MODEL_GUESSED, 1, 5, 0.1, 1.25)         \
     X("openai", "gpt-5", MODEL_OTHER, "2025-12", MODEL_GUESSED, 1.75, 14, 0.175, 1.75)

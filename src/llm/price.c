@@ -169,6 +169,27 @@ bool price_speech(const char *model, double *usd, bool *is_estimate) {
     return false;
 }
 
+static const struct {
+    const char *provider, *model; /* whoever sells it */
+    int64_t above;
+    double times;
+} long_prompts[] = {
+#define X(provider, model, above, times) {provider, model, above, times},
+    MODEL_LONG_TABLE(X)
+#undef X
+};
+
+double price_times(const char *model, int64_t prompt_tokens) {
+    struct price p;
+    const char *slash = strrchr(model, '/'), *name = slash ? slash + 1 : model;
+    if (find_said(model, &p) || find_offered(model, &p))
+        return 1;
+    for (size_t i = 0; i < ARRAY_LEN(long_prompts); i++)
+        if (prompt_tokens > long_prompts[i].above && is_version_of(name, long_prompts[i].model))
+            return long_prompts[i].times;
+    return 1;
+}
+
 void price_apply(const char *model, struct llm_usage *u) {
     struct price p;
     bool used =
@@ -179,6 +200,7 @@ void price_apply(const char *model, struct llm_usage *u) {
         u->cache_hour_tokens < u->cache_write_tokens ? u->cache_hour_tokens : u->cache_write_tokens;
     /* Kept for an hour it costs twice the input. */
     u->cost_usd =
+        price_times(model, u->input_tokens + u->cache_read_tokens + u->cache_write_tokens) *
         ((double)u->input_tokens * p.input + (double)u->output_tokens * p.output +
          (double)u->cache_read_tokens * p.cache_read +
          (double)(u->cache_write_tokens - hour) * p.cache_write + (double)hour * 2 * p.input) /

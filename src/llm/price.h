@@ -14,6 +14,10 @@ struct price {
     const char *as_of; /* "2026-11", "" where it is nobody's price; lent until the next turn */
 };
 
+/* How many times as much all of it costs with a prompt of so many tokens, cached ones included: 1
+ * for nearly all models. What the configuration or the provider itself says is the same for any. */
+double price_times(const char *model, int64_t prompt_tokens);
+
 /* `model`: "provider/model", or a bare model of anthropic. A dated name (claude-haiku-4-5-20251001)
  * is found by its undated one; one that is newer than the table by its family, as an estimate; and
  * so is a known model that somebody else than its maker sells. False, and all zero, when nothing

@@ -201,15 +201,16 @@ static void test_usage_verb(void **state) {
     tmphome_setenv(home, "ANTHROPIC_API_KEY", "k");
     tmphome_setenv(home, "ANTHROPIC_BASE_URL", fake_url(f));
     scene_numbers(home, 7);
-    tmphome_config(home, "routing = { worker = \"anthropic/claude-haiku-4-5\"; };\n"
+    tmphome_config(home, "routing = { channel = \"anthropic/claude-sonnet-9\"; "
+                         "worker = \"anthropic/claude-haiku-4-5\"; };\n"
                          "limits = { worker_dollars = 2.5; };\n");
     RUN(0, "exec", "--json", "--channel", "sums", SCENE_QUESTION);
     char *result = xstrdup(strstr(OUT, "{\"type\":\"result\""));
 
     RUN(0, "usage");
     has(OUT, "MODEL ");
-    has(OUT, "anthropic/claude-sonnet-5-5 ");
-    has(OUT, "~$"); /* a default's price is a guess, and so is a sum with it */
+    has(OUT, "anthropic/claude-sonnet-9 ");
+    has(OUT, "~$"); /* its family's price is a guess, and so is a sum with it */
     has(OUT, "\ntotal ");
     has(OUT, " of $10.00");
     has(OUT, "a worker may cost $2.50 (limits.worker_dollars)\n");

@@ -18,8 +18,8 @@ struct sample {
 };
 
 static const struct sample samples[] = {
-    {"anthropic/claude-sonnet-5-5", true, true, 3, 15},
-    {"anthropic/claude-haiku-5-5", true, true, 1, 5},
+    {"anthropic/claude-sonnet-5-5", true, false, 2, 10},
+    {"anthropic/claude-haiku-5-5", true, false, 0.1, 0.5},
     {"claude-haiku-4-5", true, false, 1, 5},
     {"anthropic/claude-haiku-4-5-20251001", true, false, 1, 5},
     {"anthropic/claude-sonnet-4-20250514", true, false, 3, 15},
@@ -66,7 +66,7 @@ static void test_apply(void **state) {
     price_apply("anthropic/claude-haiku-4-5-20251001", &u);
     assert_true(near(u.cost_usd, 1.0 + 0.5 + 0.2 + 0.5));
     assert_false(u.cost_is_estimate);
-    price_apply("anthropic/claude-haiku-5-5", &u);
+    price_apply("anthropic/claude-haiku-9", &u);
     assert_true(near(u.cost_usd, 2.2));
     assert_true(u.cost_is_estimate);
     price_apply("anthropic/claude-haiku-4-5", &u); /* the tokens were a guess: it stays one */
@@ -78,6 +78,22 @@ static void test_apply(void **state) {
     struct llm_usage none = {0};
     price_apply("local/llama", &none);
     assert_false(none.cost_is_estimate);
+}
+
+/* A long prompt makes all of it dearer, cached parts count; not where somebody says otherwise. */
+static void long_prompts_cost_more(void **state) {
+    (void)state;
+    struct llm_usage u = {.input_tokens = 40000, .cache_read_tokens = 60000, .output_tokens = 1000};
+    price_apply("anthropic/claude-haiku-5-5", &u);
+    assert_true(near(u.cost_usd, 0.004 + 0.0006 + 0.0005));
+    u.input_tokens++;
+    price_apply("anthropic/claude-haiku-5-5", &u);
+    assert_true(near(u.cost_usd, 5 * (0.0040001 + 0.0006 + 0.0005)));
+    assert_false(u.cost_is_estimate);
+    price_say("anthropic/claude-haiku-5-5", &(struct price){1, 5, 1, 1, false, ""});
+    assert_true(near(price_times("anthropic/claude-haiku-5-5", 1000000), 1));
+    price_forget();
+    assert_true(near(price_times("anthropic/claude-haiku-4-5", 1000000), 1));
 }
 
 static void what_is_said_goes_first(void **state) {
@@ -100,6 +116,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_apply),
+        cmocka_unit_test(long_prompts_cost_more),
         cmocka_unit_test(what_is_said_goes_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "llm/price.h"
 #include "store/queries.gen.h"
 #include "tests/lib/script_shell.h"
 #include "tests/lib/scripted.h"
@@ -672,6 +673,7 @@ static void tokens_are_limited(void **state) {
 
 static void money_is_limited(void **state) {
     struct scripted_home *f = *state;
+    price_say(f->config->routing.worker, &(struct price){1, 5, 0.1, 1.25, false, ""});
     /* A scripted call costs 0.001; the next one, with an answer of 1,024 tokens, may cost 0.006. */
     f->config->limits.worker_dollars = 0.0075;
     script_push(SCRIPT_WORKER, SHELL("say 1"));
@@ -698,6 +700,8 @@ static void a_day_has_its_money(void **state) {
     scripted_ask(f, COMMAND_EXEC, &a, "{\"channel\":\"c1\",\"text\":\"go\"}");
     for (int i = 0; i < 100 && !script_calls(SCRIPT_WORKER); i++)
         scripted_turns(f, 1, 1);
+    price_say(f->config->routing.worker, &(struct price){1, 5, 0.1, 1.25, false, ""});
+    price_say(f->config->routing.channel, &(struct price){3, 15, 0.3, 3.75, false, ""});
     limit_day_spend(agent_day(f->agent), 0.994, true); /* a call may cost 0.006 */
     for (int i = 0; i < 1000 && !a.given; i++)
         scripted_turns(f, 1, 1000);
@@ -707,7 +711,8 @@ static void a_day_has_its_money(void **state) {
     expect_end(f, PROCESS_OUTCOME_PARTIAL, "worker", "limits.dollars_a_day");
     assert_int_equal(script_left(SCRIPT_WORKER) + script_left(SCRIPT_CHANNEL), 0);
     const struct process *ch = process_find(agent_processes(f->agent), "channel:c1");
-    scripted_expect(buf_str(&journal_last(&ch->journal, JOURNAL_ERROR)->text), "~$0.998 are spent today, the next call may cost ~$0.");
+    scripted_expect(buf_str(&journal_last(&ch->journal, JOURNAL_ERROR)->text),
+                    "~$0.998 are spent today, the next call may cost ~$0.");
     /* Tomorrow it goes on. */
     clock_advance(24 * 3600 * NS_PER_SEC);
     script_push(SCRIPT_CHANNEL, REPLY("good morning"));
