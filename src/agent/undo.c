@@ -162,6 +162,12 @@ static enum status find_channel(struct undo *u, struct store_read *r, struct cau
 
 static enum status nothing_left(const struct undo *u, struct cause *why) {
     const char *in = u->channel ? " in " : "", *channel = u->channel ? u->channel : "";
+    struct cause unknown;
+    if (u->channel && !channel_exists(u->agent, u->channel, &unknown))
+        return cause_set(why, STATUS_NOT_FOUND,
+                         "there is no conversation \"%.120s\" (spacebot undo --list shows "
+                         "those whose files were changed)",
+                         channel);
     if (u->redo)
         return cause_set(why, STATUS_NOT_FOUND,
                          "nothing to redo%s%.120s: no undo is left that could be taken back", in,

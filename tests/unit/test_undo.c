@@ -267,6 +267,18 @@ static void where_nothing_is_kept_it_is_told(void **state) {
     holds(h, "a.txt", "new");
 }
 
+static void a_conversation_that_is_not_there_is_no_empty_one(void **state) {
+    struct agent_home *h = *state;
+    struct agent_answer a = {0};
+    ask_back(h, COMMAND_UNDO, "{\"channel\":\"c9\"}", STATUS_NOT_FOUND, &a);
+    expect_in(a.why, "there is no conversation \"c9\"");
+    agent_answer_clear(&a);
+    request(h, "c9", "nothing", WRITE("a.txt", "x"));
+    ask_back(h, COMMAND_REDO, "{\"channel\":\"c9\"}", STATUS_NOT_FOUND, &a);
+    expect_in(a.why, "nothing to redo in c9");
+    agent_answer_clear(&a);
+}
+
 static void one_at_a_time_and_nobody_has_to_wait(void **state) {
     struct agent_home *h = *state;
     struct agent_answer a = {0}, b = {0};
@@ -356,6 +368,7 @@ int main(void) {
         TEST(what_is_too_large_is_told_and_not_undone),
         TEST(where_nothing_is_kept_it_is_told),
         TEST(five_thousand_edits_are_no_matter),
+        TEST(a_conversation_that_is_not_there_is_no_empty_one),
         TEST(one_at_a_time_and_nobody_has_to_wait),
     };
     clock_set_virtual(INT64_C(1796000000000));
