@@ -186,10 +186,10 @@ static void new_client(void) {
 }
 
 /* What a server wanted to be kept is not sent back to it. */
-static void assert_no_cookies(void) {
+static void assert_no_cookies(size_t calls) {
     cJSON *all = fake_requests(fake), *it;
     cJSON_ArrayForEach(it, all) assert_null(json_str(json_obj(it, "headers"), "cookie", NULL));
-    assert_true(cJSON_GetArraySize(all) >= (int)ARRAY_LEN(forms));
+    assert_true(cJSON_GetArraySize(all) >= (int)calls);
     cJSON_Delete(all);
 }
 
@@ -200,10 +200,12 @@ static void test_stream(void **state) {
     free(scenario);
     loop = loop_new(LOOP_REAL);
     new_client();
-    for (size_t i = 0; i < ARRAY_LEN(forms); i++)
+    /* What a gigabyte is made of is no matter of the format, and takes seconds to unpack. */
+    size_t n = strstr(s->rule, "\"bomb\"") ? 1 : ARRAY_LEN(forms);
+    for (size_t i = 0; i < n; i++)
         run(s, &forms[i]);
     fake_assert_clean(fake);
-    assert_no_cookies();
+    assert_no_cookies(n);
     llm_free(&llm);
     loop_free(&loop);
     fake_stop(&fake);
