@@ -222,13 +222,14 @@ static enum status do_stop(struct agent *a, const cJSON *args, cJSON *out, const
     enum status st = named(a, args, &p, why);
     if (st != STATUS_OK)
         return st;
-    bool stopped = agent_cancel(a, p, reason);
+    bool over = p->state == PROCESS_STATE_ENDED;
     json_add_str(out, "process", p->id);
+    bool stopped = agent_cancel(a, p, reason); /* what hears is gone then, and p with it */
     json_add_bool(out, "cancelled", stopped);
     json_add_str(out, "message",
-                 stopped                           ? "cancelled; what it had is kept"
-                 : p->state == PROCESS_STATE_ENDED ? "it had ended already"
-                                                   : "nothing of it was under way");
+                 stopped ? "cancelled; what it had is kept"
+                 : over  ? "it had ended already"
+                         : "nothing of it was under way");
     return STATUS_OK;
 }
 
