@@ -85,9 +85,8 @@ struct event event_worker_result(const char *bare, const char *result) {
 struct event event_worker_complete(const struct event_worker_end *w) {
     bool success = str_eq(w->outcome, process_outcome_name(PROCESS_OUTCOME_SUCCEEDED));
     return FILL(EVENT_WORKER_COMPLETE, BUS_STR("worker_id", w->bare), BUS_STR("result", w->result),
-                BUS_BOOL("notify", w->notify),
-                BUS_BOOL("success", success), BUS_STR("outcome_kind", w->outcome),
-                BUS_I64("outcome_version", w->outcome_version),
+                BUS_BOOL("notify", w->notify), BUS_BOOL("success", success),
+                BUS_STR("outcome_kind", w->outcome), BUS_I64("outcome_version", w->outcome_version),
                 BUS_I64("transcript_version", w->transcript_version),
                 BUS_STR("terminal_owner", w->owner));
 }

@@ -62,8 +62,8 @@ enum status exchange_load(struct store_read *r, int64_t n, struct exchange *out,
 void exchange_free(struct exchange *x);
 /* The caller deletes. */
 cJSON *exchange_json(const struct exchange *x);
-/* JSON with a member a line, each level `step` blanks further in, as received else. `fold`: a string
- * longer than that shows its beginning and how long it is; 0: none. The caller frees. */
+/* JSON with a member a line, each level `step` blanks further in, as received else. `fold`: a
+ * string longer than that shows its beginning and how long it is; 0: none. The caller frees. */
 char *exchange_pretty(const char *json, int step, size_t fold);
 
 #endif

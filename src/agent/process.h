@@ -47,12 +47,12 @@ struct process {
     struct journal journal;
     uint64_t version; /* grows with every change of this record or its journal */
     bool seen; /* a person has looked since it ended (panes), or since the last reply (channels) */
-    uint32_t unread;           /* replies since a person looked (channels) */
-    bool unwanted;             /* nobody waits for its result any more: it is recorded, not told */
+    uint32_t unread; /* replies since a person looked (channels) */
+    bool unwanted;   /* nobody waits for its result any more: it is recorded, not told */
     struct exchange_chain *sent; /* its last request, to keep the next one beside; NULL: none */
-    struct file_memory *files; /* how the files looked that its tools read; NULL: none yet */
-    span_id span;              /* the turn's span while one is open */
-    void *body;                /* channel.c's or worker.c's own part */
+    struct file_memory *files;   /* how the files looked that its tools read; NULL: none yet */
+    span_id span;                /* the turn's span while one is open */
+    void *body;                  /* channel.c's or worker.c's own part */
 };
 
 struct process_table;

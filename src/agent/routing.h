@@ -26,7 +26,8 @@ char *routing_stand_in_text(const struct route_stand_in *s);
  * its provider is unknown or has no key. */
 enum status routing_check(const struct agent *a, const char *model, struct cause *why) MUST_CHECK;
 /* Names that are known here and begin so, each once: what is configured, what is in use, and the
- * usual models of providers that can be asked; where something was typed also what providers list. */
+ * usual models of providers that can be asked; where something was typed also what providers list.
+ */
 struct strv;
 void routing_names(const struct agent *a, const char *prefix, struct strv *out);
 

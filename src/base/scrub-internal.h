@@ -20,7 +20,8 @@
 #define SCRUB_HEX 512u
 #define SCRUB_BLANK 1024u /* space, tab, end of line */
 #define SCRUB_OTHER 2048u /* \ : , ( ) : what the headers of an armoured key have besides */
-#define SCRUB_FORM 4096u  /* ~ ! * ' ( ) : what some leave as it is where they write the rest in percent */
+#define SCRUB_FORM                                                                                 \
+    4096u /* ~ ! * ' ( ) : what some leave as it is where they write the rest in percent */
 #define SCRUB_ALNUM (SCRUB_DIGIT | SCRUB_UPPER | SCRUB_LOWER)
 #define SCRUB_URL (SCRUB_ALNUM | SCRUB_UNDER | SCRUB_MINUS)
 /* A word that may be an encoding of something. */

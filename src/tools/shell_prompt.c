@@ -114,12 +114,11 @@ bool shell_prompt_like(const char *line, size_t n, bool open) {
 }
 
 bool shell_prompt_fed(const char *command) {
-    for (const char *at = command; (at = strpbrk(at, "<|")) != NULL; at++) {
-        if (*at == '<')
+    const char *at = command;
+    while ((at = strpbrk(at, "<|")) != NULL) {
+        if (*at == '<' || at[1] != '|')
             return true;
-        if (at[1] != '|')
-            return true;
-        at++;
+        at += 2;
     }
     return false;
 }

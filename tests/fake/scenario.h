@@ -5,18 +5,15 @@
  *
  * {"refuse_first": N,      the first N connections are reset when accepted
  *  "chaos": {…}            faults at random, see chaos.h
- *  "models": [S, …]        what GET /v1/models, /models and /api/tags list; a string is sent as it is; else a
- *                         404. Said as "models N PATH"; no call
- *  "speech": [{…}, …]      see speech.h
- *  "rules": [{             the first rule whose `match` fits wins; without one the answer is a 400
- *   "match": {             every condition given must hold
- *     "last_user_contains" text of the last user message that has any (tool results are not text)
- *     "last_tool_result_contains"  the last message carries a tool result with this text in it
- *     "step": N            N rounds of tool results have come since the last user text (0: none)
- *     "system_contains", "body_contains", "body_lacks", "model" (exact)
- *     "has_tool", "lacks_tool"
- *     "nth": N             the Nth request that fits the other conditions of this rule, from 1
- *     "call": N            the Nth request of the server, from 1
+ *  "models": [S, …]        what GET /v1/models, /models and /api/tags list; a string is sent as it
+ * is; else a 404. Said as "models N PATH"; no call "speech": [{…}, …]      see speech.h "rules": [{
+ * the first rule whose `match` fits wins; without one the answer is a 400 "match": { every
+ * condition given must hold "last_user_contains" text of the last user message that has any (tool
+ * results are not text) "last_tool_result_contains"  the last message carries a tool result with
+ * this text in it "step": N            N rounds of tool results have come since the last user text
+ * (0: none) "system_contains", "body_contains", "body_lacks", "model" (exact) "has_tool",
+ * "lacks_tool" "nth": N             the Nth request that fits the other conditions of this rule,
+ * from 1 "call": N            the Nth request of the server, from 1
  *   },
  *   "respond": [           blocks; their texts may have captures, see request_expand()
  *     {"text": S, "repeat": N}       with repeat: N deltas, each the whole text

@@ -123,7 +123,7 @@ static int set_up(void **state, bool daemon) {
     assert_int_equal(store_open(f->loop, f->home->db, &f->store, &why), STATUS_OK);
     assert_int_equal(sandbox_new(f->loop, &sc, nothing, NULL, &f->sandbox, &why), STATUS_OK);
     const struct agent_parts parts = {f->loop,    f->jobs,   f->store, f->trace, f->llm,
-                                      f->sandbox, f->config, f->home,  NULL, NULL};
+                                      f->sandbox, f->config, f->home,  NULL,     NULL};
     assert_int_equal(agent_new(&parts, &f->agent, &why), STATUS_OK);
     fixture_start_server(f, daemon);
     *state = f;

@@ -24,7 +24,7 @@ void world_start(struct world *w) {
     if (store_open(w->loop, w->home.db, &w->store, &why) != STATUS_OK)
         BROKEN(w, "%s", why.text);
     const struct agent_parts parts = {w->loop,    w->jobs,   w->store, w->spans, w->llm,
-                                      w->sandbox, w->config, &w->home, NULL, NULL};
+                                      w->sandbox, w->config, &w->home, NULL,     NULL};
     if (agent_new(&parts, &w->agent, &why) != STATUS_OK)
         BROKEN(w, "%s", why.text);
     rules_begin(w);

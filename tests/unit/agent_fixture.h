@@ -67,7 +67,7 @@ static inline void fixture_start(struct fixture *f) {
     assert_int_equal(store_open(f->loop, f->home.db, &f->store, &why), STATUS_OK);
     assert_int_equal(sandbox_new(f->loop, &sc, fixture_ready, NULL, &f->sandbox, &why), STATUS_OK);
     const struct agent_parts parts = {f->loop,    f->jobs,   f->store, f->trace, f->llm,
-                                      f->sandbox, f->config, &f->home, NULL, NULL};
+                                      f->sandbox, f->config, &f->home, NULL,     NULL};
     if (agent_new(&parts, &f->agent, &why) != STATUS_OK)
         fail_msg("%s", why.text);
     f->listener = bus_listen(agent_bus(f->agent), fixture_hear, f);

@@ -225,7 +225,7 @@ struct record {
     struct llm_call *call;
     struct buf text; /* of the pieces */
     int alive, pieces, done, failed;
-    size_t cancel_after; /* bytes of text; 0: never */
+    size_t cancel_after;   /* bytes of text; 0: never */
     struct llm_usage used; /* before it was cancelled */
     char used_model[96];
     struct llm_response response;

@@ -238,8 +238,8 @@ static void the_file_keeps_all_of_it(void **state) {
 static void a_damaged_file_is_told_and_holds_nothing(void **state) {
     (void)state;
     static const char *const texts[] = {"{\"version\":1,", "[]", "{\"version\":9}",
-                                        "{\"version\":1,\"providers\":[7,{\"id\":\"\"},{\"id\":"
-                                        "\"x y\",\"models\":[{\"name\":\"z\"}]}]}"};
+                                        ("{\"version\":1,\"providers\":[7,{\"id\":\"\"},{\"id\":"
+                                         "\"x y\",\"models\":[{\"name\":\"z\"}]}]}")};
     char path[] = "/tmp/sbcatalog-XXXXXX";
     int fd = mkstemp(path);
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {

@@ -194,7 +194,7 @@ static void test_person_is_no_filter(void **state) {
 static void test_same_again(void **state) {
     (void)state;
     for (int i = 0; i < 40; i++) {
-        char id[8], text[64];
+        char id[16], text[64];
         snprintf(id, sizeof id, "m%02d", i);
         snprintf(text, sizeof text, "kettle number %d on the stove", i % 3);
         say(i % 2 ? "ann" : "bob", id, text);
@@ -367,7 +367,7 @@ static void test_filter_before_cut(void **state) {
     say_at("talk", "ann", "rare", "a lamp, once, and much else beside that is not about it",
            START - 90 * DAY);
     for (int i = 0; i < 600; i++) {
-        char id[8];
+        char id[16];
         snprintf(id, sizeof id, "m%d", i);
         say_at("talk", "bob", id, "lamp", START + i * MINUTE);
     }

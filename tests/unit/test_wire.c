@@ -47,7 +47,8 @@ static void test_addresses(void **state) {
          "https://r.openai.azure.com/openai/v1/chat/completions",
          "https://r.openai.azure.com/openai/v1/models"},
         {PROVIDER_API_AZURE_RESPONSES, "https://r.openai.azure.com/", NULL, NULL,
-         "https://r.openai.azure.com/openai/responses?api-version=" PROVIDER_AZURE_RESPONSES_VERSION,
+         "https://r.openai.azure.com/openai/"
+         "responses?api-version=" PROVIDER_AZURE_RESPONSES_VERSION,
          "https://r.openai.azure.com/openai/models?api-version=" PROVIDER_AZURE_RESPONSES_VERSION},
         {PROVIDER_API_AZURE_RESPONSES, "https://r.openai.azure.com/openai/v1", NULL, NULL,
          "https://r.openai.azure.com/openai/v1/responses",
