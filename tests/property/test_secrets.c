@@ -129,7 +129,7 @@ static char *in_pieces(const struct scrub_values *v, const char *text) {
     scrub_free(&s);
     if (!out.len)
         buf_puts(&out, "");
-    return xstrdup(buf_str(&out)); /* leaks out's room on failure alone */
+    return buf_steal(&out);
 }
 
 static void failed(uint64_t seed, const struct sample *s, const char *what, const char *text,
